@@ -1,0 +1,37 @@
+// Every limit of kith, with its reason. A queue, frame, count or wait that is not bounded here is a bug.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kith::limits {
+
+// JSON heads. Deep nesting costs stack, so a hostile head could crash the parser.
+inline constexpr std::size_t json_depth = 8;
+// A head on the peer link: room for a page of roster entries' fields, small enough to hold thousands.
+inline constexpr std::size_t head_bytes = 64 * 1024;
+// A frame's bytes on the peer link. A batch is at most `batch_bytes` before compression plus one record.
+inline constexpr std::size_t frame_bytes = 8 * 1024 * 1024;
+
+// A record's part above this is a blob of its own, so that rows stay small and messages go before attachments.
+inline constexpr std::size_t inline_part = 64 * 1024;
+// All inline parts of one record together: keeps a record of many parts within one frame.
+inline constexpr std::size_t inline_total = 256 * 1024;
+// The pieces a blob is moved, verified and encrypted in.
+inline constexpr std::size_t blob_piece = 1024 * 1024;
+// A batch of records, before compression: what is at most sent twice after a cut.
+inline constexpr std::size_t batch_bytes = 1024 * 1024;
+inline constexpr std::size_t batch_records = 4096;
+
+// An imported mail larger than this is skipped and listed: no mail system carries it.
+inline constexpr std::uint64_t mail_bytes = 1024ull * 1024 * 1024;
+
+// Names of devices and the like, in bytes of UTF-8: what fits a line.
+inline constexpr std::size_t name_bytes = 64;
+
+// The text of an offer. Longer is not ours, and is not even decoded.
+inline constexpr std::size_t offer_text = 512;
+// What fits a QR code of version 6 at level L: 195 alphanumerics, an 80x24 terminal.
+inline constexpr std::size_t offer_text_qr = 195;
+
+}  // namespace kith::limits

@@ -1,0 +1,90 @@
+# How every target of kith is compiled, and the functions that declare layers, tests and fuzz targets.
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+    add_link_options(-fuse-ld=mold)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
+pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+
+# Our own code: strict. Libraries' headers come in as system headers.
+add_library(kith_warnings INTERFACE)
+target_compile_options(kith_warnings INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+    -Woverloaded-virtual -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 reports these falsely inside the standard library at -O2 and with sanitizers.
+    target_compile_options(kith_warnings INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow
+        -Wno-array-bounds -Wno-restrict -Wno-stringop-overread -Wno-free-nonheap-object)
+endif()
+
+# Everything that is linked: hardened.
+add_compile_options(-fstack-protector-strong -fno-strict-overflow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_compile_options(-fcf-protection -fstack-clash-protection)
+endif()
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT KITH_SANITIZE)
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(NOT APPLE)
+    add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+
+if(KITH_SANITIZE)
+    add_compile_options(-fsanitize=${KITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${KITH_SANITIZE})
+endif()
+if(KITH_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# kith_layer(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...])
+# One static library a layer: kith_NAME. Headers are included as "NAME/file.h".
+function(kith_layer name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+    add_library(kith_${name} STATIC ${ARG_SOURCES})
+    target_include_directories(kith_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+    list(TRANSFORM ARG_DEPENDS PREPEND kith_)
+    target_link_libraries(kith_${name} PUBLIC ${ARG_DEPENDS} PRIVATE kith_warnings ${ARG_LINK})
+endfunction()
+
+# kith_test(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...])
+# A doctest program kith_test_NAME, run by ctest under NAME.
+function(kith_test name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+    add_executable(kith_test_${name} ${ARG_SOURCES})
+    list(TRANSFORM ARG_DEPENDS PREPEND kith_)
+    target_include_directories(kith_test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(kith_test_${name} PRIVATE ${ARG_DEPENDS} kith_test_main kith_warnings ${ARG_LINK})
+    target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
+    add_test(NAME ${name} COMMAND kith_test_${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# kith_fuzz(NAME SOURCE file [DEPENDS layers ...])
+# With KITH_FUZZ: a libFuzzer program kith_fuzz_NAME. Without: a program of the same name that runs every file
+# of tests/fuzz/corpus/NAME through the target, as the ctest fuzz_NAME.
+function(kith_fuzz name)
+    cmake_parse_arguments(ARG "" "SOURCE" "DEPENDS" ${ARGN})
+    list(TRANSFORM ARG_DEPENDS PREPEND kith_)
+    if(KITH_FUZZ)
+        add_executable(kith_fuzz_${name} ${ARG_SOURCE})
+        target_link_libraries(kith_fuzz_${name} PRIVATE ${ARG_DEPENDS} kith_warnings)
+        target_link_options(kith_fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    else()
+        add_executable(kith_fuzz_${name} ${ARG_SOURCE} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.cpp)
+        target_link_libraries(kith_fuzz_${name} PRIVATE ${ARG_DEPENDS} kith_warnings)
+        add_test(NAME fuzz_${name} COMMAND kith_fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    endif()
+endfunction()
