@@ -23,8 +23,15 @@ inline constexpr std::size_t blob_piece = 1024 * 1024;
 inline constexpr std::size_t batch_bytes = 1024 * 1024;
 inline constexpr std::size_t batch_records = 4096;
 
+// Time in a record, in ms since 1970: 48 bits, so that time slots of the fingerprint index are whole.
+inline constexpr std::uint64_t time_ms = (std::uint64_t{1} << 48) - 1;
+// A kind's name.
+inline constexpr std::size_t kind_bytes = 32;
+// One record's content, blobs included: beyond this a forged size could overflow sums.
+inline constexpr std::uint64_t content_bytes = std::uint64_t{1} << 44;
+
 // An imported mail larger than this is skipped and listed: no mail system carries it.
-inline constexpr std::uint64_t mail_bytes = 1024ull * 1024 * 1024;
+inline constexpr std::uint64_t mail_bytes = 256ull * 1024 * 1024;
 
 // Names of devices and the like, in bytes of UTF-8: what fits a line.
 inline constexpr std::size_t name_bytes = 64;
