@@ -40,5 +40,7 @@ inline constexpr std::size_t name_bytes = 64;
 inline constexpr std::size_t offer_text = 512;
 // What fits a QR code of version 6 at level L: 195 alphanumerics, an 80x24 terminal.
 inline constexpr std::size_t offer_text_qr = 195;
+// The largest QR code that is shown: with a quiet zone of 2 it takes 23 of a terminal's 24 rows.
+inline constexpr int qr_version = 6;
 
 }  // namespace kith::limits
