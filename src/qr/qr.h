@@ -1,6 +1,6 @@
 // QR codes (ISO/IEC 18004): a text made into a grid of modules, and the grid drawn for a terminal or as SVG.
-// What is drawn can hold a secret (an offer, a recovery sheet): the caller decides where it goes. Nothing here
-// does I/O. The grid itself is computed by qrcodegen, whose types stay inside.
+// What is drawn can hold a secret (an offer, a recovery sheet): the caller decides where it goes. Nothing
+// here does I/O. The grid itself is computed by qrcodegen, whose types stay inside.
 #pragma once
 
 #include <string>
