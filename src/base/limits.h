@@ -43,4 +43,25 @@ inline constexpr std::size_t offer_text_qr = 195;
 // The largest QR code that is shown: with a quiet zone of 2 it takes 23 of a terminal's 24 rows.
 inline constexpr int qr_version = 6;
 
+// The control protocol (src/control). A request's line: holds a message's text; attachments go by path.
+inline constexpr std::size_t control_request_bytes = 1024 * 1024;
+// A line of the daemon's: room for a piece of raw bytes in base64, or a page of a list.
+inline constexpr std::size_t control_reply_bytes = 4 * 1024 * 1024;
+// Raw bytes in one reply: larger things are asked for piece by piece.
+inline constexpr std::size_t control_piece = 1024 * 1024;
+// Records in one reply of history.list: with long subjects still within a line.
+inline constexpr std::size_t control_list = 1000;
+// The text of one message in a reply: the rest is had as raw bytes.
+inline constexpr std::size_t control_body_bytes = 256 * 1024;
+// What may wait for a client that does not read: two full replies.
+inline constexpr std::size_t control_queue_bytes = 8 * 1024 * 1024;
+// Clients at the same time: programs of one person on one machine.
+inline constexpr std::size_t control_clients = 64;
+// How long the daemon's last words may take to be read before it ends all the same.
+inline constexpr std::int64_t control_flush_ms = 1000;
+// A passphrase, in bytes: longer is a wrong file.
+inline constexpr std::size_t passphrase_bytes = 1024;
+// How long the command line waits for a daemon that it started: the store may have to be migrated.
+inline constexpr std::int64_t daemon_start_ms = 20000;
+
 }  // namespace kith::limits
