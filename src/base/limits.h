@@ -33,6 +33,16 @@ inline constexpr std::uint64_t content_bytes = std::uint64_t{1} << 44;
 // An imported mail larger than this is skipped and listed: no mail system carries it.
 inline constexpr std::uint64_t mail_bytes = 256ull * 1024 * 1024;
 
+// How far into a mail header fields are looked for: more is not written by any mail system.
+inline constexpr std::size_t mail_header = 256 * 1024;
+// Cuts of one mail: bounds the table that a mail made of delimiter lines would need.
+inline constexpr std::size_t mail_boundaries = 2048;
+// MIME parts within parts that are looked into, and parts of one mail that are listed.
+inline constexpr std::size_t mime_depth = 8;
+inline constexpr std::size_t mime_parts = 200;
+// Text of a message that is prepared for showing.
+inline constexpr std::size_t shown_text = 1024 * 1024;
+
 // Names of devices and the like, in bytes of UTF-8: what fits a line.
 inline constexpr std::size_t name_bytes = 64;
 
@@ -63,5 +73,53 @@ inline constexpr std::int64_t control_flush_ms = 1000;
 inline constexpr std::size_t passphrase_bytes = 1024;
 // How long the command line waits for a daemon that it started: the store may have to be migrated.
 inline constexpr std::int64_t daemon_start_ms = 20000;
+
+// TMTP (src/tmtp). A message up to this size is handed over whole, a larger one piece by piece: most mails with
+// their attachments fit, and a few accounts at once still fit a small machine's memory.
+inline constexpr std::size_t tmtp_whole_bytes = 64 * 1024 * 1024;
+// What kith itself posts: so that each of its devices can take it whole.
+inline constexpr std::size_t tmtp_post_bytes = tmtp_whole_bytes;
+// The inner head of a message: longer is not read, and the message shown as plain bytes.
+inline constexpr std::size_t tmtp_datahead = 256 * 1024;
+inline constexpr std::size_t tmtp_attachments = 1000;
+inline constexpr std::size_t tmtp_cc = 1000;
+// Texts in heads (aliases, subjects, labels): what people can read.
+inline constexpr std::size_t tmtp_text = 4096;
+inline constexpr std::size_t tmtp_local_id = 64;
+// Recipients of one post: what fits its header of 64 KiB.
+inline constexpr std::size_t tmtp_recipients = 1200;
+// Requests without an answer on one link: enough to fill the link, few enough to end as "unknown" when it breaks.
+inline constexpr std::size_t tmtp_requests = 64;
+// Nodes that are wanted at the same time: the reference server allows 100 in all.
+inline constexpr std::size_t tmtp_nodes = 100;
+// Message ids that are known to be stored, to acknowledge again what comes again; older ones the store knows.
+inline constexpr std::size_t tmtp_confirmed = 1024;
+// From connecting to the login's answer. The reference server gives 5 s to our part of it.
+inline constexpr std::int64_t tmtp_login_ms = 20'000;
+// The answer to a request: a minute, and longer for data over the slowest link we care for (16 KiB a second).
+inline constexpr std::int64_t tmtp_answer_ms = 60'000;
+inline constexpr std::int64_t tmtp_slowest_bytes_per_ms = 16;
+// The server ends a link after 120 s without a byte; two pulses may be late.
+inline constexpr std::int64_t tmtp_pulse_ms = 45'000;
+// No message for this long: the queue is taken to be empty. The next one follows an ack at once.
+inline constexpr std::int64_t tmtp_quiet_ms = 2'000;
+
+// The TMTP server. Its waits are the reference server's.
+inline constexpr std::int64_t tmtpd_login_ms = 5'000;
+inline constexpr std::int64_t tmtpd_idle_ms = 120'000;
+inline constexpr std::int64_t tmtpd_resend_ms = 30'000;
+// A client that takes nothing of what is sent for this long is dropped: it may hold our memory no longer.
+inline constexpr std::int64_t tmtpd_stalled_ms = 60'000;
+// What may wait for one client: a piece and the answers to what it sent; more means that it does not read.
+inline constexpr std::size_t tmtpd_output_bytes = 2 * 1024 * 1024;
+// The data of one message; the reference server has no limit, a disk has.
+inline constexpr std::uint64_t tmtpd_post_bytes = 512ull * 1024 * 1024;
+// Data moves between link and store in pieces of this size, so that memory is flat.
+inline constexpr std::size_t tmtp_piece = 256 * 1024;
+// What one account's fullest queue may hold: a device that never comes back must not fill the disk.
+inline constexpr std::uint64_t tmtpd_queue_bytes = 2ull * 1024 * 1024 * 1024;
+inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
+// Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
+inline constexpr std::size_t tmtpd_links = 512;
 
 }  // namespace kith::limits

@@ -1,0 +1,86 @@
+// What a client sends: one struct for each operation, with its parser and encoder. The parser refuses what the
+// reference server refuses; each refusal is the same to the client: quit "invalid header".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "tmtp/head.h"
+
+namespace kith::tmtp {
+
+struct Recipient {
+    enum Type { none = 0, uid = 1, group_and_self = 2, group = 3 };
+    std::string id;
+    int type = uid;
+    bool operator==(const Recipient&) const = default;
+};
+
+struct TmtpRev {
+    std::string id = "1";
+};
+struct Register {
+    std::string newnode;   // a label for this device's node
+    std::string newalias;  // "_": none
+    std::string oidc;
+};
+struct Login {
+    std::string uid;
+    SecretBytes node;  // the nodeid
+};
+struct UserEdit {  // exactly one of newnode, newalias
+    std::string id, newnode, newalias;
+};
+struct OhiEdit {
+    std::string id, type;  // add, drop, init
+    std::vector<Recipient> recipients;
+};
+struct GroupInvite {
+    std::string id, gid, from, to;
+    std::uint64_t datalen = 0;
+};
+struct GroupEdit {
+    std::string id, act, gid;  // join, alias, drop
+    std::string newalias, to;
+};
+struct Post {
+    std::string id;
+    std::vector<Recipient> recipients;
+    std::uint64_t datalen = 0, datahead = 0;
+    std::optional<std::uint32_t> datasum;
+};
+struct PostNotify {
+    Post post;  // datalen counts note and data; the note comes first
+    bool fornotself = false;
+    std::vector<Recipient> notefor;
+    std::uint64_t notelen = 0, notehead = 0;
+    std::optional<std::uint32_t> notesum;
+};
+struct Ping {
+    std::string id, from, to;  // aliases
+    std::uint64_t datalen = 0;
+};
+struct Ack {
+    std::string id;  // of the message that was received
+    std::string type = "ok";
+};
+struct Pulse {};
+struct Quit {};
+
+using Op = std::variant<TmtpRev, Register, Login, UserEdit, OhiEdit, GroupInvite, GroupEdit, Post, PostNotify,
+                        Ping, Ack, Pulse, Quit>;
+
+Result<Op> parse_op(const Head& head);
+// The header with its size in front; data follows apart. Fails when it would not fit max_header (a list of
+// recipients that is too long).
+Result<std::string> encode(const Op& op);
+
+// Bytes of data that belong to the op.
+std::uint64_t data_size(const Op& op);
+
+}  // namespace kith::tmtp

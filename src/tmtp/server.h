@@ -1,0 +1,100 @@
+// The server's side: a Hub holds all sessions of a service, as a machine without I/O over a durable store.
+// Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close). What a client
+// is told has been stored before: the store is called within the event.
+//
+// What it leaves to others: TLS, sockets, and how many links there may be (limits::tmtpd_links).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/env.h"
+#include "base/result.h"
+#include "tmtp/frame.h"
+#include "tmtp/ops.h"
+#include "tmtp/replies.h"
+#include "tmtp/server_store.h"
+
+namespace kith::tmtp {
+
+using LinkId = std::uint64_t;
+
+struct Send {
+    LinkId link;
+    Bytes bytes;
+};
+// Close the link once what was sent has left, or at once if it does not leave. closed() must still be called.
+struct Close {
+    LinkId link;
+};
+using HubAction = std::variant<Send, Close>;
+using HubActions = std::vector<HubAction>;
+
+class Hub {
+  public:
+    // `store` and `random` must outlive the hub.
+    Hub(std::string site_name, ServerStore& store, Random& random);
+    ~Hub();
+
+    // Call once before anything else.
+    Result<> start(Now now);
+
+    // A link id must not be used again while the hub lives.
+    HubActions opened(LinkId link, Now now);
+    HubActions received(LinkId link, ByteView bytes, Now now);
+    // All that was sent to this link has left.
+    HubActions drained(LinkId link, Now now);
+    HubActions closed(LinkId link, Now now);
+    HubActions tick(Now now);
+    std::optional<std::int64_t> next_tick_ms() const;
+
+    std::size_t links() const { return sessions_.size(); }
+
+  private:
+    struct Session;
+    struct Upload;
+    friend struct HubOps;
+    void on_head(Session& session, Now now);
+    void on_data(Session& session, ByteView data, Now now);
+    void on_end(Session& session, Now now);
+    void run(Session& session, Op op, Now now);
+    void begin_upload(Session& session, Now now);
+    void post(Session& session, const Post& post, Now now);
+    void ping(Session& session, const Ping& ping, Now now);
+    void register_account(Session& session, const Register& op, Now now);
+    void login(Session& session, const Login& op, Now now);
+    void user_edit(Session& session, const UserEdit& op, Now now);
+    void acknowledge(Session& session, const Ack& op, Now now);
+    void go_online(Session& session, NodeRef node, std::string uid, Now now);
+    void reply(Session& session, const Reply& reply, Now now);
+    void refuse(Session& session, std::string_view reason, Now now);
+    void answer_error(Session& session, const std::string& id, std::string error, Now now);
+    void send(Session& session, std::string_view bytes, Now now);
+    void send_next(Session& session, Now now);
+    void send_piece(Session& session, Now now);
+    void wake(const std::vector<NodeRef>& nodes, Now now);
+    Result<> deliver(Upload& upload, std::string& error);
+    Queued stamp(Kind kind, std::string from, Now now);
+    std::string new_code(std::size_t characters);
+    Session* find(LinkId link);
+    HubActions take();
+
+    std::string site_name_;
+    ServerStore& store_;
+    Random& random_;
+    std::map<LinkId, std::unique_ptr<Session>> sessions_;
+    std::map<NodeRef, LinkId> online_;
+    std::uint64_t last_id_ = 0;
+    HubActions out_;
+};
+
+// The alphabet of uids and nodeids: 32 characters, 5 bits each.
+inline constexpr std::string_view code_alphabet = "%+123456789BCDFGHJKLMNPQRSTVWXYZ";
+
+}  // namespace kith::tmtp

@@ -1,0 +1,64 @@
+// What a TMTP server keeps: accounts, aliases, nodes, and each node's queue. Every function that changes
+// something is durable when it returns, and changes all or nothing. A failure is the store's (disk full, io);
+// what the protocol refuses is told by values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace kith::tmtp {
+
+// A node, by a number that the store gives it.
+using NodeRef = std::int64_t;
+
+// A message as it goes to nodes. Its data is stored apart, in pieces of limits::tmtp_piece (the last one may
+// be shorter), numbered from 0.
+struct StoredMessage {
+    std::uint64_t id = 0;
+    std::string head;  // with size and headsum, as sent
+    std::uint64_t datalen = 0;
+};
+
+class ServerStore {
+  public:
+    virtual ~ServerStore() = default;
+
+    // The highest message id ever stored, 0 when none was.
+    virtual Result<std::uint64_t> last_id() = 0;
+
+    // A new account with one node.
+    virtual Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) = 0;
+    // Nothing: no such account, or it has no such node.
+    virtual Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) = 0;
+    // All nodes of an account, in the order they were made; empty when there is no such account.
+    virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;
+    virtual Result<std::optional<std::string>> owner_of(const std::string& alias) = 0;
+    // Gives the alias, which is free, to the account; with `news` also queues that to all its nodes.
+    virtual Result<> add_alias(const std::string& uid, const std::string& alias, const StoredMessage* news) = 0;
+    // A new node that starts with a copy of `from`'s queue; then queues `news` to all nodes, the new one included.
+    virtual Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, NodeRef from,
+                            const StoredMessage& news) = 0;
+
+    // A piece of a message that is not queued yet. Need not be durable before enqueue(); a restart forgets it.
+    virtual Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) = 0;
+    virtual void drop_pieces(std::uint64_t id) = 0;
+    // Queues a message, whose pieces were put, to each of `to` (without repetitions).
+    virtual Result<> enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) = 0;
+
+    // The message that is due to a node: the first queued one.
+    virtual Result<std::optional<StoredMessage>> first(NodeRef node) = 0;
+    virtual Result<Bytes> piece(std::uint64_t id, std::uint32_t number) = 0;
+    // The node has it. A message that no queue holds any more is removed.
+    virtual Result<> remove(NodeRef node, std::uint64_t id) = 0;
+
+    // What the account's fullest queue holds, in bytes of headers and data.
+    virtual Result<std::uint64_t> queue_bytes(const std::string& uid) = 0;
+};
+
+}  // namespace kith::tmtp
