@@ -19,8 +19,8 @@ using Json = nlohmann::json;
 // The protocol's version: "v" of every request.
 inline constexpr int version = 1;
 
-// Secrets of a request by name ("passphrase", "new_passphrase"). They travel apart from the arguments, so that
-// arguments can be logged.
+// Secrets of a request by name ("passphrase", "new_passphrase"). They travel apart from the arguments, so
+// that arguments can be logged.
 class Secrets {
   public:
     // Replaces an earlier one of that name.
@@ -74,7 +74,8 @@ Result<FromDaemon> parse_from_daemon(std::string_view line);
 std::string to_line(const FromClient& message);
 std::string to_line(const FromDaemon& message);
 
-// Strict parsing of any JSON text: valid UTF-8, no key twice, no deeper than limits::json_depth. Never throws.
+// Strict parsing of any JSON text: valid UTF-8, no key twice, no deeper than limits::json_depth. Never
+// throws.
 Result<Json> parse_json(std::string_view text);
 
 // The {"kind","message","hint"} of an error, and back; an unknown kind is read as Fault::protocol.

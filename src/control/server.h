@@ -26,8 +26,8 @@
 
 namespace kith::control {
 
-// Why a request is no longer wanted: its caller said so, or went away (a closed terminal, Ctrl-C). What can go
-// on by itself, a transfer that is approved, goes on when the caller is gone, and stops when he asked.
+// Why a request is no longer wanted: its caller said so, or went away (a closed terminal, Ctrl-C). What can
+// go on by itself, a transfer that is approved, goes on when the caller is gone, and stops when he asked.
 enum class Cancelled { asked, gone };
 
 // A request as its handler sees it. It may be kept as long as wanted; when the last RequestPtr goes without a

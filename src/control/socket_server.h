@@ -19,15 +19,15 @@ namespace kith::control {
 
 class SocketServer {
   public:
-    // Listens at `path`, replacing the socket of a dead process; Fault::refused when a live one answers there.
-    // `loop` and `dispatcher` must outlive the server.
+    // Listens at `path`, replacing the socket of a dead process; Fault::refused when a live one answers
+    // there. `loop` and `dispatcher` must outlive the server.
     static Result<std::unique_ptr<SocketServer>> listen(net::Loop& loop, Dispatcher& dispatcher,
                                                         const std::filesystem::path& path);
     // Closes all connections (their requests see Cancelled::gone) and removes the socket.
     ~SocketServer();
 
-    // Closes connections once what waits for them is written, and then calls `done`; takes no new ones. Bounded
-    // by limits::control_flush_ms. For `stop`, whose own answer must still get out.
+    // Closes connections once what waits for them is written, and then calls `done`; takes no new ones.
+    // Bounded by limits::control_flush_ms. For `stop`, whose own answer must still get out.
     void close(std::function<void()> done);
 
   private:
