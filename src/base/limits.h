@@ -122,4 +122,47 @@ inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
 // Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
 inline constexpr std::size_t tmtpd_links = 512;
 
+// Network (src/net). From the name to the end of the TLS handshake: a phone's radio may take seconds to wake.
+inline constexpr std::int64_t connect_ms = 15000;
+// One of several addresses of a host: so that a silent one leaves time for the next.
+inline constexpr std::int64_t connect_one_ms = 5000;
+// Addresses of one host that are tried.
+inline constexpr std::size_t connect_addresses = 8;
+// A client of ours that has not finished its TLS handshake by then only holds a socket.
+inline constexpr std::int64_t tls_handshake_ms = 10000;
+// How long a connection that is being closed may take to send what is queued.
+inline constexpr std::int64_t close_ms = 3000;
+// With this much waiting to be sent, no more is taken: the other side does not read.
+inline constexpr std::size_t tls_queue_bytes = 16 * 1024 * 1024;
+// What is read at once: a TLS record.
+inline constexpr std::size_t tls_read_bytes = 16 * 1024;
+// Connections to our TLS server, handshakes included: below the usual 1024 open files of a process.
+inline constexpr std::size_t tls_sessions = 800;
+// Pause before accepting again after the system refused (no file descriptors left), instead of spinning.
+inline constexpr std::int64_t accept_retry_ms = 200;
+
+// Links (CurveZMQ). Messages that libzmq itself holds for one connection in each direction: few, for each may
+// be frame_bytes.
+inline constexpr int link_messages = 16;
+// What waits beyond that for one connection: a few batches; the puller's credit asks for less.
+inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
+// Frames handled before the loop turns to others: a flood from one device must not starve the rest.
+inline constexpr int link_burst = 64;
+// Connections of one listener that showed themselves: a person's devices, and old connections on their way out.
+inline constexpr std::size_t link_connections = 256;
+// Addresses of one device that are dialed: what an offer or a roster entry may name.
+inline constexpr std::size_t link_endpoints = 16;
+// A silent path is noticed after `link_timeout_ms`; pings are sent each `link_heartbeat_ms`.
+inline constexpr int link_heartbeat_ms = 500;
+inline constexpr int link_timeout_ms = 1500;
+// Who opened a TCP connection and does not finish the handshake only holds a socket.
+inline constexpr int link_handshake_ms = 5000;
+// An endpoint that does not answer is tried again after the first, later up to the second.
+inline constexpr int link_retry_ms = 200;
+inline constexpr int link_retry_max_ms = 2000;
+// A server that denied our key is asked again after this: its roster may just be behind.
+inline constexpr std::int64_t denied_retry_ms = 5000;
+// Events of libzmq's monitor that may wait for the loop; libzmq's own thread would stop when it is reached.
+inline constexpr int link_monitor_events = 100000;
+
 }  // namespace kith::limits
