@@ -165,4 +165,41 @@ inline constexpr std::int64_t denied_retry_ms = 5000;
 // Events of libzmq's monitor that may wait for the loop; libzmq's own thread would stop when it is reached.
 inline constexpr int link_monitor_events = 100000;
 
+// Pairing. How long an offer is good: long enough to fetch the other device, short enough that a photograph of
+// the code on the screen is soon worth nothing.
+inline constexpr std::int64_t offer_valid_ms = 10 * 60 * 1000;
+// Wrong codes before the offer ends: each gives a thief of the offer one chance in a million.
+inline constexpr int pairing_tries = 5;
+// Sessions one offer serves, and connections one joiner makes: wrong codes, and a bad radio link on top.
+inline constexpr int pairing_sessions = 16;
+// Waits: for the first answer of a host (people stand beside it); for the owner to read and type a code; for the
+// machine's answer to a code; for what the joiner's side prepares; for the owner's passphrase on the host's; for
+// the last word, without which all is well too.
+inline constexpr std::int64_t pairing_connect_ms = 20 * 1000;
+inline constexpr std::int64_t pairing_code_ms = 5 * 60 * 1000;
+inline constexpr std::int64_t pairing_answer_ms = 30 * 1000;
+inline constexpr std::int64_t pairing_reply_ms = 2 * 60 * 1000;
+inline constexpr std::int64_t pairing_decide_ms = 10 * 60 * 1000;
+inline constexpr std::int64_t pairing_done_ms = 10 * 1000;
+// A head of a pairing message: all are a few fixed fields. Strangers may send these.
+inline constexpr std::size_t pairing_head = 1024;
+// An introduction, reply or verdict: an introduction holds a roster.
+inline constexpr std::size_t pairing_payload = 4 * 1024 * 1024;
+inline constexpr std::size_t pairing_reason = 200;
+
+// Roster. An entry's bytes: an `add` holds a request in hexadecimal, any entry may name all heads.
+inline constexpr std::size_t roster_entry_bytes = 64 * 1024;
+// A device's request: fixed fields and a name, which JSON may escape to six times its size.
+inline constexpr std::size_t roster_request_bytes = 2048;
+// Heads one entry names: more than there are devices to write at once.
+inline constexpr std::size_t roster_heads = 256;
+// Devices a person adds, barred ones included; also what a `recover` may name.
+inline constexpr std::size_t roster_devices = 64;
+// Entries kept of one signer: one device with a stolen passphrase must not fill the log for the others.
+inline constexpr std::size_t roster_signer_entries = 256;
+// Entries that may wait for a predecessor: they cannot be told from garbage yet.
+inline constexpr std::size_t roster_pending = 256;
+// Entries a fold takes: the share of every device, of the recovery key, and what waits.
+inline constexpr std::size_t roster_entries = (roster_devices + 1) * roster_signer_entries + roster_pending;
+
 }  // namespace kith::limits
