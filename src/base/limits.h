@@ -33,6 +33,18 @@ inline constexpr std::uint64_t content_bytes = std::uint64_t{1} << 44;
 // An imported mail larger than this is skipped and listed: no mail system carries it.
 inline constexpr std::uint64_t mail_bytes = 256ull * 1024 * 1024;
 
+// A record's canonical form: all inline parts, and names of as many blobs as boundaries allow.
+inline constexpr std::size_t record_bytes = 1024 * 1024;
+// Reconciliation: ranges compared in one frame, keys listed instead of splitting further, keys fetched in one
+// stream, streams and blobs a peer may have open here, batches and pieces on the way.
+inline constexpr std::size_t compare_ranges = 64;
+inline constexpr std::size_t listed_keys = 256;
+inline constexpr std::size_t fetched_keys = 1024;
+inline constexpr std::size_t sync_streams = 4;
+inline constexpr std::uint64_t sync_credit = 4;
+inline constexpr std::size_t blobs_in_flight = 8;
+inline constexpr std::size_t pieces_in_flight = 8;
+
 // How far into a mail header fields are looked for: more is not written by any mail system.
 inline constexpr std::size_t mail_header = 256 * 1024;
 // Cuts of one mail: bounds the table that a mail made of delimiter lines would need.
@@ -71,6 +83,16 @@ inline constexpr std::size_t control_clients = 64;
 inline constexpr std::int64_t control_flush_ms = 1000;
 // A passphrase, in bytes: longer is a wrong file.
 inline constexpr std::size_t passphrase_bytes = 1024;
+// A line of standard input, a pasted offer say.
+inline constexpr std::size_t input_line = 16 * 1024;
+// How long the command line waits for the end of what it asked to cancel.
+inline constexpr std::int64_t cancel_wait_ms = 5000;
+// How long `kith stop` waits until the daemon's process has ended.
+inline constexpr std::int64_t daemon_stop_ms = 10000;
+// Skipped files that one `kith history import --json` lists; the rest is counted.
+inline constexpr std::size_t control_skipped = 10000;
+// The daemon's log, above which the next start begins a new one.
+inline constexpr std::uint64_t log_bytes = 4 * 1024 * 1024;
 // How long the command line waits for a daemon that it started: the store may have to be migrated.
 inline constexpr std::int64_t daemon_start_ms = 20000;
 
@@ -94,6 +116,10 @@ inline constexpr std::size_t tmtp_requests = 64;
 inline constexpr std::size_t tmtp_nodes = 100;
 // Message ids that are known to be stored, to acknowledge again what comes again; older ones the store knows.
 inline constexpr std::size_t tmtp_confirmed = 1024;
+// Messages handed out and not yet stored. A service sends one at a time; more is one that does not wait.
+inline constexpr std::size_t tmtp_unconfirmed = 64;
+// A message id: 16 digits, with room for other services' ways.
+inline constexpr std::size_t tmtp_id = 64;
 // From connecting to the login's answer. The reference server gives 5 s to our part of it.
 inline constexpr std::int64_t tmtp_login_ms = 20'000;
 // The answer to a request: a minute, and longer for data over the slowest link we care for (16 KiB a second).
@@ -101,6 +127,8 @@ inline constexpr std::int64_t tmtp_answer_ms = 60'000;
 inline constexpr std::int64_t tmtp_slowest_bytes_per_ms = 16;
 // The server ends a link after 120 s without a byte; two pulses may be late.
 inline constexpr std::int64_t tmtp_pulse_ms = 45'000;
+// The answer to Quit: after that the link is closed all the same.
+inline constexpr std::int64_t tmtp_quit_ms = 3'000;
 // No message for this long: the queue is taken to be empty. The next one follows an ack at once.
 inline constexpr std::int64_t tmtp_quiet_ms = 2'000;
 
@@ -201,5 +229,21 @@ inline constexpr std::size_t roster_signer_entries = 256;
 inline constexpr std::size_t roster_pending = 256;
 // Entries a fold takes: the share of every device, of the recovery key, and what waits.
 inline constexpr std::size_t roster_entries = (roster_devices + 1) * roster_signer_entries + roster_pending;
+
+// The store. The key file is some 500 bytes; a larger one is not ours.
+inline constexpr std::size_t key_file_bytes = 4096;
+// The cost of a passphrase that a key file may ask for: a damaged file must not take all memory, or hours.
+inline constexpr std::uint64_t stretch_operations = 32;
+inline constexpr std::uint64_t stretch_memory = 1024ull * 1024 * 1024;
+// A sender's or subject's text in lists: enough for any line, and a hostile mail cannot bloat each row.
+inline constexpr std::size_t listing_bytes = 512;
+// The parts that a range of records is split into: few enough that their fingerprints fit one frame.
+inline constexpr std::size_t split_parts = 64;
+// Pieces of one blob: 64 GiB. The list of their hashes (2 MiB) fits one frame.
+inline constexpr std::uint64_t blob_pieces = 64 * 1024;
+// Pieces of a blob between two syncs: what is received again after a power cut.
+inline constexpr std::size_t blob_sync_pieces = 16;
+// Blobs being received at once whose lists of hashes are kept in memory; of more, the list is read again.
+inline constexpr std::size_t blobs_receiving = 8;
 
 }  // namespace kith::limits

@@ -1,0 +1,66 @@
+// Mail as it is found in files: where one mail ends, when it came, who wrote it, and what can be read of it.
+// Everything works on the bytes alone, keeps them as they are, and takes whatever it is given.
+// Sources: RFC 5322 (messages, dates with their obsolete forms), RFC 2045-2047 (MIME), RFC 4155 (mbox).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "history/record.h"
+
+namespace kith::history {
+
+// True when the bytes begin like a mail: header lines, one of them a field that every mail system writes.
+bool looks_like_mail(ByteView bytes);
+
+// One mail within a file.
+struct MailSpan {
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+};
+
+// Walks through a file of one or more mails. A file that starts with a "From " line is taken for an mbox: a
+// new mail starts where such a line (sender, then a date) stands after an empty line and before a header
+// line. The "From " line is left out, and of several mails in a file the empty line that ends each. Any other
+// file is one mail from its first byte to its last.
+class MailWalker {
+  public:
+    explicit MailWalker(ByteView file);
+    std::optional<MailSpan> next();
+    // Where the next mail is looked for: a place to go on from.
+    std::uint64_t position() const { return position_; }
+
+  private:
+    ByteView file_;
+    std::uint64_t position_ = 0;
+    bool mbox_ = false;
+    bool several_ = false;
+};
+
+// The time of a mail in ms since 1970, from its bytes: the date of the topmost Received field, else of the
+// Date field, else 0. A date that cannot be read, or outside 1970 to 2099, counts as absent.
+std::uint64_t mail_time(ByteView mail);
+
+// Where a mail's content may be cut (README "Parts"): after the header; before each line that begins with
+// "--", and after the first empty line that follows it.
+Boundaries mail_boundaries(ByteView mail);
+
+// A header field's value as a person reads it: unfolded, encoded words decoded, invalid bytes replaced.
+// Empty when there is none.
+std::string mail_field(ByteView mail, std::string_view name);
+
+// What of a mail can be shown: the first text part, as UTF-8, and the names of what is attached.
+struct MailView {
+    std::string text;
+    struct Attachment {
+        std::string name;
+        std::string type;
+        std::uint64_t size = 0;  // decoded
+    };
+    std::vector<Attachment> attachments;
+};
+MailView view_mail(ByteView mail);
+
+}  // namespace kith::history

@@ -1,0 +1,183 @@
+// Bringing two histories together: range-based set reconciliation (A. Meyer, "Range-Based Set
+// Reconciliation", 2022) over ordered keys. The first transfer, the resume after a cut and the later catch-up
+// are this one mechanism; both sides run it, each pulling what it lacks.
+//
+// Pure machines: frames in, frames and records out; the store is read through RecordSet and BlobSet. What is
+// received is handed out to be stored, and only `stored()` gives the peer leave to send more, so memory stays
+// flat and whatever was acknowledged is durable. The frames are specified in src/history/README.md.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "history/range.h"
+#include "wire/frame.h"
+
+namespace kith::wire {
+class Fields;
+}
+
+namespace kith::history {
+
+// A record that arrived: checked, decoded, not stored yet.
+struct Arrived {
+    StoredRecord stored;
+    Record record;
+};
+
+// Pulls the records that the peer has and this side lacks, newest first. One pass at a time.
+class RecordPuller {
+  public:
+    explicit RecordPuller(const RecordSet& mine) : mine_(mine) {}
+
+    struct Send {
+        wire::Frame frame;
+    };
+    // Store these in one transaction, then call `stored`.
+    struct Store {
+        std::vector<Arrived> records;
+    };
+    // Whatever the peer had when it was asked is here now.
+    struct Finished {
+        std::uint64_t pulled = 0;
+    };
+    using Action = std::variant<Send, Store, Finished>;
+    using Actions = Result<std::vector<Action>>;
+
+    // Begins a pass; allowed only when idle.
+    Actions start();
+    bool idle() const { return !running_; }
+    // Forgets the pass: the link was lost.
+    void stop() { reset(); }
+    // `sync.parts` and `sync.batch`. An error is the peer's breach of protocol or the store's.
+    Actions on_parts(wire::Fields& head, ByteView body);
+    Actions on_batch(wire::Fields& head, ByteView body);
+    // The records of the last Store are durable.
+    Actions stored();
+
+  private:
+    // What is asked of the peer in one stream: a whole range of which nothing is here, or single keys.
+    struct Fetch {
+        Range range;
+        std::vector<Key> keys;
+    };
+    void reset();
+    Result<> compare(const Range& range);
+    void miss(Key key);
+    void advance(std::vector<Action>& out);
+    void send_compare(std::vector<Action>& out);
+    void send_fetch(std::vector<Action>& out);
+
+    const RecordSet& mine_;
+    bool running_ = false;
+    std::uint64_t pulled_ = 0;
+    std::uint64_t next_id_ = 1;
+    std::vector<std::pair<Range, Fingerprint>> to_compare_;  // newest last
+    std::vector<Range> comparing_;
+    std::uint64_t compare_id_ = 0;
+    std::vector<Fetch> to_fetch_;  // newest last
+    std::optional<Fetch> fetching_;
+    std::uint64_t stream_ = 0;
+    bool stream_ended_ = false;
+    std::size_t unstored_ = 0;
+};
+
+// The blobs of a store, as the machines need them.
+struct BlobWant {
+    BlobId id;
+    std::uint64_t size = 0;
+};
+class BlobSet {
+  public:
+    virtual ~BlobSet() = default;
+    // Blobs that records here name and that are not here in full, most wanted first.
+    virtual Result<std::vector<BlobWant>> missing(std::size_t max) const = 0;
+    // Of a blob that is here in full. Fault::not_found otherwise.
+    virtual Result<Bytes> piece_hashes(const BlobId& id) const = 0;
+    virtual Result<Bytes> piece(const BlobId& id, std::uint64_t index) const = 0;
+    // Receiving: `begin` takes the verified list of hashes and gives the pieces that are still missing (all, or
+    // fewer when an earlier try was cut); nothing when `begin` was never called for it.
+    virtual Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const = 0;
+    virtual Result<> begin(const BlobId& id, std::uint64_t size, ByteView hashes) = 0;
+    // Verifies against the list; Fault::protocol when the bytes are not the ones.
+    virtual Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) = 0;
+    // All pieces are here: makes the blob durable and complete.
+    virtual Result<> finish(const BlobId& id) = 0;
+};
+
+// Pulls missing blobs, several at a time, piece by piece.
+class BlobPuller {
+  public:
+    explicit BlobPuller(BlobSet& mine) : mine_(mine) {}
+
+    struct Pulled {
+        std::vector<wire::Frame> send;
+        std::uint64_t bytes = 0;   // of pieces that were new
+        bool finished = false;     // nothing is missing any more, but what the peer lacks too
+        std::uint64_t absent = 0;  // of these, at the end
+    };
+    using Step = Result<Pulled>;
+
+    Step start();
+    bool idle() const { return !running_; }
+    void stop();
+    Step on_hashes(wire::Fields& head, ByteView body);  // sync.hashes
+    Step on_piece(wire::Fields& head, ByteView body);   // sync.piece
+
+  private:
+    struct Job {
+        std::uint64_t size = 0;
+        std::vector<std::uint64_t> todo;  // next piece last
+        std::set<std::uint64_t> asked;
+        bool begun = false;
+    };
+    Result<> advance(Pulled& out);
+    Result<> open_job(const BlobWant& want, Pulled& out);
+
+    BlobSet& mine_;
+    bool running_ = false;
+    std::map<BlobId, Job> jobs_;
+    std::set<BlobId> absent_;
+};
+
+// Answers a peer's pullers. Work is queued by `on_frame` and done by `work`, one frame at a time, whenever the
+// link takes more: so a peer that asks without reading costs nothing.
+class SyncServer {
+  public:
+    SyncServer(const RecordSet& records, const BlobSet& blobs) : records_(records), blobs_(blobs) {}
+
+    // `sync.compare`, `sync.fetch`, `sync.get`, `sync.more`, `sync.want`, `sync.pieces`.
+    Result<> on_frame(std::string_view op, wire::Fields& head, ByteView body);
+    bool has_work() const;
+    Result<std::optional<wire::Frame>> work();
+    void stop();
+
+  private:
+    struct Stream {
+        Range range;
+        std::deque<Key> keys;
+        bool by_keys = false;
+        std::uint64_t credit = 0;
+    };
+    struct PieceRequest {
+        BlobId blob;
+        std::uint64_t index = 0;
+    };
+    Result<wire::Frame> answer_compare(std::uint64_t id, const std::vector<std::pair<Range, Fingerprint>>& asked);
+    Result<wire::Frame> next_batch(std::uint64_t id, Stream& stream, bool& ended);
+    Result<wire::Frame> answer_want(const BlobId& blob);
+    Result<wire::Frame> answer_piece(const PieceRequest& request);
+
+    const RecordSet& records_;
+    const BlobSet& blobs_;
+    std::deque<std::pair<std::uint64_t, std::vector<std::pair<Range, Fingerprint>>>> compares_;
+    std::map<std::uint64_t, Stream> streams_;
+    std::deque<BlobId> wants_;
+    std::deque<PieceRequest> pieces_;
+};
+
+}  // namespace kith::history

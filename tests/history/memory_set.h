@@ -1,0 +1,143 @@
+// A set of records and blobs in memory, for tests of the machines.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "base/env.h"
+#include "base/limits.h"
+#include "crypto/hash.h"
+#include "history/sync.h"
+
+namespace kith::history {
+
+inline Record text_record(std::string_view kind, std::uint64_t time, std::string_view text) {
+    Record record{std::string(kind), {}, time, {}};
+    if (!text.empty()) record.parts.push_back({false, to_bytes(text), {}, text.size()});
+    return record;
+}
+
+class MemorySet : public RecordSet, public BlobSet {
+  public:
+    kith::Key term_key;
+    std::map<Key, Bytes> rows;
+    std::map<BlobId, Bytes> blobs;
+    std::map<BlobId, std::uint64_t> wanted;
+    std::map<BlobId, std::pair<Bytes, std::map<std::uint64_t, Bytes>>> partial;
+    mutable std::size_t reads = 0;
+
+    void add(const Record& record) {
+        auto canonical = encode(record);
+        rows[key_of(record, canonical)] = canonical;
+        for (const auto& part : record.parts)
+            if (part.is_blob && !blobs.contains(part.blob)) wanted[part.blob] = part.size;
+    }
+    BlobId add_blob(Bytes bytes) {
+        BlobHasher hasher;
+        hasher.add(bytes);
+        auto id = hasher.finish().id;
+        blobs[id] = std::move(bytes);
+        wanted.erase(id);
+        return id;
+    }
+
+    Result<Fingerprint> fingerprint(const Range& range) const override {
+        ++reads;
+        Fingerprint total;
+        for (auto at = rows.lower_bound(range.from); at != rows.end() && at->first < range.to; ++at)
+            total += {1, term(term_key, at->first.id)};
+        return total;
+    }
+    Result<std::vector<Range>> split(const Range& range) const override {
+        std::vector<Key> inside;
+        for (auto at = rows.lower_bound(range.from); at != rows.end() && at->first < range.to; ++at)
+            inside.push_back(at->first);
+        std::vector<Range> parts;
+        Key from = range.from;
+        std::size_t step = std::max<std::size_t>(1, inside.size() / 8);
+        for (std::size_t i = step; i < inside.size() && parts.size() < 16; i += step) {
+            parts.push_back({from, inside[i]});
+            from = inside[i];
+        }
+        parts.push_back({from, range.to});
+        return parts;
+    }
+    Result<std::vector<Key>> keys(const Range& range, std::size_t max) const override {
+        std::vector<Key> list;
+        for (auto at = rows.lower_bound(range.from); at != rows.end() && at->first < range.to && list.size() < max; ++at)
+            list.push_back(at->first);
+        return list;
+    }
+    Result<Page> newest(const Range& range, std::size_t max_records, std::size_t max_bytes) const override {
+        Page page{{}, {range.from, range.from}};
+        std::size_t bytes = 0;
+        auto at = rows.lower_bound(range.to);
+        while (at != rows.begin()) {
+            --at;
+            if (at->first < range.from) return page;
+            if (!page.records.empty() && (page.records.size() >= max_records || bytes + at->second.size() > max_bytes)) {
+                page.rest = {range.from, page.records.back().key};
+                return page;
+            }
+            bytes += at->second.size();
+            page.records.push_back({at->first, at->second});
+        }
+        return page;
+    }
+    Result<std::vector<StoredRecord>> get(const std::vector<Key>& keys) const override {
+        std::vector<StoredRecord> list;
+        for (const auto& key : keys)
+            if (auto at = rows.find(key); at != rows.end()) list.push_back({key, at->second});
+        return list;
+    }
+
+    Result<std::vector<BlobWant>> missing(std::size_t max) const override {
+        std::vector<BlobWant> list;
+        for (const auto& [id, size] : wanted)
+            if (list.size() < max) list.push_back({id, size});
+        return list;
+    }
+    Result<Bytes> piece_hashes(const BlobId& id) const override {
+        auto at = blobs.find(id);
+        if (at == blobs.end()) return fail(Fault::not_found, "no such blob");
+        BlobHasher hasher;
+        hasher.add(at->second);
+        return hasher.finish().piece_hashes;
+    }
+    Result<Bytes> piece(const BlobId& id, std::uint64_t index) const override {
+        auto at = blobs.find(id);
+        auto size = at == blobs.end() ? 0 : piece_size(at->second.size(), index);
+        if (size == 0) return fail(Fault::not_found, "no such piece");
+        return to_bytes(ByteView(at->second).subspan(index * limits::blob_piece, size));
+    }
+    Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const override {
+        auto at = partial.find(id);
+        if (at == partial.end()) return std::nullopt;
+        std::vector<std::uint64_t> todo;
+        for (std::uint64_t i = 0; i < at->second.first.size() / 32; ++i)
+            if (!at->second.second.contains(i)) todo.push_back(i);
+        return todo;
+    }
+    Result<> begin(const BlobId& id, std::uint64_t, ByteView hashes) override {
+        partial[id].first = to_bytes(hashes);
+        return {};
+    }
+    Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) override {
+        auto& [hashes, pieces] = partial[id];
+        auto expected = ByteView(hashes).subspan(index * 32, 32);
+        if (!std::ranges::equal(crypto::hash(bytes), expected)) return fail(Fault::protocol, "not the piece");
+        pieces[index] = to_bytes(bytes);
+        return {};
+    }
+    Result<> finish(const BlobId& id) override {
+        Bytes all;
+        for (auto& [index, bytes] : partial[id].second) append(all, bytes);
+        partial.erase(id);
+        if (add_blob(std::move(all)) != id) return fail(Fault::corrupt, "not the blob");
+        return {};
+    }
+};
+
+}  // namespace kith::history
