@@ -146,6 +146,13 @@ inline constexpr std::uint64_t tmtpd_post_bytes = 512ull * 1024 * 1024;
 inline constexpr std::size_t tmtp_piece = 256 * 1024;
 // What one account's fullest queue may hold: a device that never comes back must not fill the disk.
 inline constexpr std::uint64_t tmtpd_queue_bytes = 2ull * 1024 * 1024 * 1024;
+// A ping's data, in UTF-16 units and in bytes: the protocol's.
+inline constexpr std::size_t tmtpd_ping_units = 140;
+inline constexpr std::size_t tmtpd_ping_bytes = 420;
+// The id that a client gives a request, and names of nodes and aliases: an answer that repeats them, each
+// character escaped to six, still fits a header.
+inline constexpr std::size_t tmtpd_request_id = 256;
+inline constexpr std::size_t tmtpd_name = 4096;
 inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
 // Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
 inline constexpr std::size_t tmtpd_links = 512;

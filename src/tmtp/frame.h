@@ -41,6 +41,7 @@ class FrameReader {
 
   private:
     enum class At { length, json, data, broken };
+    bool fill(ByteView& in);
     Got read_head();
 
     At at_ = At::length;

@@ -42,7 +42,7 @@ struct Message {
     Span body;
     std::vector<Attachment> attachments;
 
-    // Where its parts begin, rising: body and attachments. The boundaries at which a record is cut.
+    // Where its parts that are not empty begin, rising: body and attachments. The boundaries at which a record is cut.
     std::vector<std::uint64_t> part_offsets() const;
 };
 

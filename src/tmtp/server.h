@@ -58,38 +58,45 @@ class Hub {
 
   private:
     struct Session;
-    struct Upload;
-    friend struct HubOps;
+
+    // What comes in (server_ops.cpp).
     void on_head(Session& session, Now now);
     void on_data(Session& session, ByteView data, Now now);
     void on_end(Session& session, Now now);
-    void run(Session& session, Op op, Now now);
+    std::string_view objection(const Session& session, const Op& op) const;
     void begin_upload(Session& session, Now now);
-    void post(Session& session, const Post& post, Now now);
-    void ping(Session& session, const Ping& ping, Now now);
+    bool store_piece(Session& session, Now now);
+    void end_upload(Session& session, Now now);
+    std::string check_upload(const Session& session, std::vector<NodeRef>& to);
+    Result<std::string> add_recipients(const Session& session, const std::vector<std::string>& uids, std::uint64_t datalen,
+                                       std::vector<NodeRef>& to);
+    void run(Session& session, Op& op, Now now);
     void register_account(Session& session, const Register& op, Now now);
     void login(Session& session, const Login& op, Now now);
     void user_edit(Session& session, const UserEdit& op, Now now);
     void acknowledge(Session& session, const Ack& op, Now now);
-    void go_online(Session& session, NodeRef node, std::string uid, Now now);
-    void reply(Session& session, const Reply& reply, Now now);
-    void refuse(Session& session, std::string_view reason, Now now);
-    void answer_error(Session& session, const std::string& id, std::string error, Now now);
-    void send(Session& session, std::string_view bytes, Now now);
-    void send_next(Session& session, Now now);
-    void send_piece(Session& session, Now now);
-    void wake(const std::vector<NodeRef>& nodes, Now now);
-    Result<> deliver(Upload& upload, std::string& error);
-    Queued stamp(Kind kind, std::string from, Now now);
+    Result<std::string> alias_objection(const std::string& uid, const std::string& alias);
+    Queued stamp(Kind kind, const Session& session, Now now);
     std::string new_code(std::size_t characters);
-    Session* find(LinkId link);
+
+    // What goes out (server.cpp).
+    void reply(Session& session, const Reply& reply, Now now);
+    void answer(Session& session, const std::string& id, std::string error, Now now);
+    void refuse(Session& session, std::string_view reason, Now now);
+    void end(Session& session);
+    void send(Session& session, ByteView bytes, Now now);
+    void wake(const std::vector<NodeRef>& nodes, Now now);
+    void send_next(Session& session, Now now);
+    void send_message(Session& session, Now now);
+    void send_pieces(Session& session, Now now);
+    void check_time(Session& session, Now now);
     HubActions take();
 
     std::string site_name_;
     ServerStore& store_;
     Random& random_;
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
-    std::map<NodeRef, LinkId> online_;
+    std::map<NodeRef, Session*> online_;
     std::uint64_t last_id_ = 0;
     HubActions out_;
 };

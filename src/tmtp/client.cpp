@@ -1,0 +1,426 @@
+#include "tmtp/client.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace kith::tmtp {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+// A service's words as they may be shown on a terminal.
+std::string shown(std::string_view text) {
+    std::string safe(text.substr(0, 200));
+    for (char& c : safe)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    return safe;
+}
+
+struct QuitMeaning {
+    Error error;
+    bool permanent;
+};
+QuitMeaning meaning_of(std::string_view reason) {
+    if (reason == "login failed" || reason == "corrupt base32 value")
+        return {{Fault::refused, "the service does not know this device's login (it said: " + shown(reason) + ")",
+                 "set the device up again for this service"},
+                true};
+    if (reason == "authentication required")
+        return {{Fault::refused, "the service asks for a sign-in that kith does not have", "use another service"}, true};
+    if (reason == "node already connected")
+        return {{Fault::unavailable, "the service still holds an earlier connection of this device",
+                 "nothing to do: it ends within two minutes"},
+                false};
+    return {{Fault::unavailable, "the service ended the connection: " + shown(reason), ""}, false};
+}
+
+Error broken(std::string what) { return {Fault::protocol, std::move(what), "if it happens again, tell the service's operator"}; }
+Error not_online() { return {Fault::unavailable, "the service is not connected", "try again when it is online"}; }
+
+}  // namespace
+
+Client Client::login(std::string uid, SecretBytes nodeid) {
+    Client client;
+    client.uid_ = std::move(uid);
+    client.nodeid_ = std::move(nodeid);
+    return client;
+}
+
+Client Client::registering(std::string alias, std::string node_label) {
+    Client client;
+    client.alias_ = std::move(alias);
+    client.node_label_ = std::move(node_label);
+    return client;
+}
+
+ClientActions Client::connected(Now now) {
+    ClientActions out = disconnected(now);
+    reader_ = FrameReader();
+    caught_up_ = false;
+    state_ = State::greeting;
+    state_deadline_ms_ = now.mono_ms + limits::tmtp_login_ms;
+    send(TmtpRev{}, {}, now, out);
+    return out;
+}
+
+ClientActions Client::disconnected(Now) {
+    ClientActions out;
+    end_requests(out);
+    incoming_.reset();
+    state_ = State::offline;
+    return out;
+}
+
+ClientActions Client::received(ByteView in, Now now) {
+    ClientActions out;
+    while (state_ != State::offline && state_ != State::failed) {
+        switch (reader_.next(in)) {
+            case FrameReader::Got::more: return out;
+            case FrameReader::Got::head: on_head(now, out); break;
+            case FrameReader::Got::data: on_data(out); break;
+            case FrameReader::Got::end: on_end(now, out); break;
+            case FrameReader::Got::bad_length:
+            case FrameReader::Got::bad_header: fail(broken("the service sent what is not TMTP"), false, out); break;
+        }
+    }
+    return out;
+}
+
+ClientActions Client::tick(Now now) {
+    ClientActions out;
+    switch (state_) {
+        case State::offline:
+        case State::failed: break;
+        case State::greeting:
+        case State::registering:
+        case State::logging_in:
+            if (now.mono_ms >= state_deadline_ms_)
+                fail({Fault::timed_out, "the service did not answer the login in time", ""}, false, out);
+            break;
+        case State::quitting:
+            if (now.mono_ms >= state_deadline_ms_) {
+                state_ = State::failed;
+                out.push_back(LoggedOut{});
+            }
+            break;
+        case State::online:
+            for (const auto& [id, request] : requests_) {
+                if (now.mono_ms < request.deadline_ms) continue;
+                fail({Fault::timed_out, "the service did not answer in time", ""}, false, out);
+                return out;
+            }
+            if (now.mono_ms >= pulse_at_ms_) send(Pulse{}, {}, now, out);
+            if (!caught_up_ && !draining() && now.mono_ms >= quiet_at_ms_) {
+                caught_up_ = true;
+                out.push_back(CaughtUp{});
+                ask_for_nodes(NodeState::uncertain, now, out);
+            }
+            break;
+    }
+    return out;
+}
+
+std::optional<std::int64_t> Client::next_tick_ms() const {
+    if (state_ == State::offline || state_ == State::failed) return std::nullopt;
+    if (state_ != State::online) return state_deadline_ms_;
+    std::int64_t next = pulse_at_ms_;
+    for (const auto& [id, request] : requests_) next = std::min(next, request.deadline_ms);
+    if (!caught_up_ && !draining()) next = std::min(next, quiet_at_ms_);
+    return next;
+}
+
+ClientActions Client::acked(std::string_view msgid, Now now) {
+    ClientActions out;
+    auto at = unconfirmed_.find(msgid);
+    if (at == unconfirmed_.end()) return out;  // handed out twice, stored twice: it was acknowledged then
+    if (confirmed_.insert_or_assign(at->first, at->second).second) confirmed_order_.push_back(at->first);
+    unconfirmed_.erase(at);
+    if (confirmed_order_.size() > limits::tmtp_confirmed) {
+        confirmed_.erase(confirmed_order_.front());
+        confirmed_order_.pop_front();
+    }
+    if (state_ == State::online) send(Ack{std::string(msgid), "ok"}, {}, now, out);
+    quiet_at_ms_ = now.mono_ms + limits::tmtp_quiet_ms;
+    return out;
+}
+
+ClientActions Client::post(std::string_view local_id, ComposedPost post, Now now) {
+    post.head.datalen = post.data.size();
+    return request(Request::What::post, local_id, std::move(post.head), post.data, now);
+}
+
+ClientActions Client::ping(std::string_view local_id, std::string from_alias, std::string to_alias, std::string text,
+                           Now now) {
+    Ping op{{}, std::move(from_alias), std::move(to_alias), text.size()};
+    return request(Request::What::ping, local_id, std::move(op), as_bytes(text), now);
+}
+
+ClientActions Client::add_alias(std::string_view local_id, std::string alias, Now now) {
+    return request(Request::What::alias, local_id, UserEdit{{}, {}, std::move(alias)}, {}, now);
+}
+
+ClientActions Client::request(Request::What what, std::string_view local_id, Op op, ByteView data, Now now) {
+    ClientActions out;
+    auto refuse = [&](Error error) {
+        out.push_back(RequestResult{std::string(local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
+        return std::move(out);
+    };
+    if (state_ != State::online) return refuse(not_online());
+    if (requests_.size() >= limits::tmtp_requests || local_id.size() > limits::tmtp_local_id)
+        return refuse({Fault::unavailable, "too many requests to the service at once", "try again in a while"});
+    if (data.size() > limits::tmtp_post_bytes)
+        return refuse({Fault::invalid, "the message is larger than 64 MiB", "send it in several messages"});
+
+    std::string id = "k" + std::to_string(next_request_++);
+    std::visit(Overloaded{[&](Post& one) { one.id = id; }, [&](Ping& one) { one.id = id; },
+                          [&](UserEdit& one) { one.id = id; }, [](auto&) {}},
+               op);
+    if (auto fits = encode(op); !fits) return refuse(std::move(fits).error());
+
+    // Data of earlier requests goes first.
+    std::int64_t deadline = now.mono_ms + limits::tmtp_answer_ms;
+    for (const auto& [other, request] : requests_) deadline = std::max(deadline, request.deadline_ms);
+    deadline += static_cast<std::int64_t>(data.size()) / limits::tmtp_slowest_bytes_per_ms;
+    requests_[id] = {what, std::string(local_id), deadline};
+    send(op, data, now, out);
+    return out;
+}
+
+ClientActions Client::add_node(std::string label, bool maybe_asked, Now now) {
+    ClientActions out;
+    if (nodes_.contains(label)) return out;
+    if (nodes_.size() >= limits::tmtp_nodes || label.empty() || label.size() > limits::tmtp_text) {
+        out.push_back(NodeRefused{
+            label, {Fault::invalid, "the service cannot be asked for this device", "wait for the other devices' setup"}});
+        return out;
+    }
+    NodeState wanted = maybe_asked ? NodeState::uncertain : NodeState::wanted;
+    nodes_[std::move(label)] = wanted;
+    if (state_ == State::online && (!maybe_asked || caught_up_)) ask_for_nodes(wanted, now, out);
+    return out;
+}
+
+void Client::ask_for_nodes(NodeState which, Now now, ClientActions& out) {
+    for (auto& [label, state] : nodes_) {
+        if (state != which) continue;
+        state = NodeState::asked;
+        std::string id = "k" + std::to_string(next_request_++);
+        requests_[id] = {Request::What::node, label, now.mono_ms + limits::tmtp_answer_ms};
+        send(UserEdit{id, label, {}}, {}, now, out);
+    }
+}
+
+ClientActions Client::quit(Now now) {
+    ClientActions out;
+    if (state_ == State::online) {
+        send(Quit{}, {}, now, out);
+        state_ = State::quitting;
+        state_deadline_ms_ = now.mono_ms + limits::tmtp_quit_ms;
+    } else if (state_ != State::quitting) {
+        end_requests(out);
+        state_ = State::failed;
+        out.push_back(LoggedOut{});
+    }
+    return out;
+}
+
+void Client::send(const Op& op, ByteView data, Now now, ClientActions& out) {
+    auto head = encode(op);
+    if (!head) return fail(std::move(head).error(), true, out);  // only an absurd alias or uid of our own
+    SendBytes action;
+    action.bytes.reserve(head->size() + data.size());
+    append(action.bytes, *head);
+    append(action.bytes, data);
+    if (std::holds_alternative<Login>(op)) wipe({reinterpret_cast<std::uint8_t*>(head->data()), head->size()});
+    out.push_back(std::move(action));
+    pulse_at_ms_ = now.mono_ms + limits::tmtp_pulse_ms;
+}
+
+void Client::on_head(Now now, ClientActions& out) {
+    if (!headsum_agrees(reader_.raw())) return fail(broken("a header from the service is damaged"), false, out);
+    auto reply = parse_reply(reader_.head());
+    if (!reply && reply.error().kind != Fault::unavailable) return fail(std::move(reply).error(), false, out);
+    if (reply && std::holds_alternative<Queued>(*reply)) return on_queued(std::get<Queued>(std::move(*reply)), out);
+    incoming_.emplace().skip = true;  // data that does not belong there, or to what we do not know
+    if (reply) on_reply(std::move(*reply), now, out);
+}
+
+void Client::on_queued(Queued message, ClientActions& out) {
+    if (state_ != State::online && state_ != State::quitting)
+        return fail(broken("the service sent a message before the login"), false, out);
+    if (message.id.empty() || message.id.size() > limits::tmtp_id)
+        return fail(broken("the service sent a message whose id is too long"), false, out);
+    if (unconfirmed_.size() >= limits::tmtp_unconfirmed && !unconfirmed_.contains(message.id))
+        return fail(broken("the service sends messages without waiting"), false, out);
+
+    Incoming& in = incoming_.emplace();
+    in.datalen = reader_.datalen();
+    in.again = confirmed_.contains(message.id);
+    in.sum = crc32c(as_bytes(reader_.raw()));
+    Delivered& delivered = in.message;
+    delivered.kind = message.kind;
+    delivered.op = std::move(message.op);
+    delivered.msgid = std::move(message.id);
+    delivered.from = std::move(message.from);
+    delivered.posted = std::move(message.posted);
+    delivered.posted_ms = std::max<std::int64_t>(0, parse_posted(delivered.posted).value_or(0));
+    delivered.alias = std::move(message.alias);
+    delivered.to = std::move(message.to);
+    delivered.gid = std::move(message.gid);
+    delivered.newalias = std::move(message.newalias);
+    delivered.datahead = message.datahead;
+    if (!message.nodeid.empty()) {
+        in.nodeid = std::move(message.nodeid);
+        in.label = std::move(message.newnode);
+        reader_.wipe_raw();
+        return;
+    }
+    in.large = in.datalen > limits::tmtp_whole_bytes;
+    delivered.head_size = reader_.raw().size();
+    if (in.large && in.again) return;
+    delivered.raw.reserve(delivered.head_size + (in.large ? 0 : static_cast<std::size_t>(in.datalen)));
+    append(delivered.raw, reader_.raw());
+    if (in.large) out.push_back(DeliveryBegin{delivered, in.datalen});
+}
+
+void Client::on_data(ClientActions& out) {
+    Incoming& in = *incoming_;
+    if (in.skip) return;
+    in.sum = crc32c(reader_.data(), in.sum);
+    if (!in.nodeid.empty()) return;
+    if (!in.large)
+        append(in.message.raw, reader_.data());
+    else if (!in.again)
+        out.push_back(DeliveryData{in.message.msgid, to_bytes(reader_.data())});
+}
+
+void Client::on_end(Now now, ClientActions& out) {
+    Incoming in = std::move(*incoming_);
+    incoming_.reset();
+    if (in.skip) return;
+    quiet_at_ms_ = now.mono_ms + limits::tmtp_quiet_ms;
+
+    std::string msgid = in.message.msgid;
+    if (auto known = confirmed_.find(msgid); known != confirmed_.end()) {
+        if (known->second == in.sum) {
+            if (state_ == State::online) send(Ack{msgid, "ok"}, {}, now, out);
+            return;
+        }
+        // Other bytes under an id that we know: for the app to judge. A large one has gone by; it comes again.
+        confirmed_.erase(known);
+        std::erase(confirmed_order_, msgid);
+        if (in.large) return;
+    }
+    unconfirmed_[msgid] = in.sum;
+    if (!in.nodeid.empty()) {
+        nodes_.erase(in.label);
+        out.push_back(NodeAdded{msgid, std::move(in.label), std::move(in.nodeid)});
+    } else if (in.large) {
+        out.push_back(DeliveryEnd{msgid});
+    } else {
+        out.push_back(std::move(in.message));
+    }
+}
+
+void Client::on_reply(Reply reply, Now now, ClientActions& out) {
+    std::visit(Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
+                          [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
+                          [&](InfoReply& one) { on_info(std::move(one), now, out); },
+                          [&](AckReply& one) { on_ack(std::move(one), out); },
+                          [&](QuitReply& one) { on_quit(one, out); },
+                          [](OhiReply&) {},  // presence: not asked for by this version
+                          [](Queued&) {}},
+               reply);
+}
+
+void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
+    if (state_ != State::greeting) return fail(broken("the service greets twice"), false, out);
+    if (reply.id != "1")
+        return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"}, true, out);
+    out.push_back(SiteName{shown(reply.name), reply.auth, std::move(reply.authby)});
+    if (uid_.empty()) {
+        state_ = State::registering;
+        send(Register{node_label_, alias_, {}}, {}, now, out);
+    } else {
+        state_ = State::logging_in;
+        send(Login{uid_, nodeid_.copy()}, {}, now, out);
+    }
+}
+
+void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
+    if (state_ != State::registering) return fail(broken("the service answers what was not asked"), false, out);
+    auto sound = [](std::size_t size) { return size > 0 && size <= limits::tmtp_text; };
+    if (!sound(reply.uid.size()) || !sound(reply.nodeid.size()))
+        return fail(broken("the service registered the account without saying its name"), true, out);
+    reader_.wipe_raw();
+    uid_ = reply.uid;
+    nodeid_ = reply.nodeid.copy();
+    state_ = State::logging_in;
+    state_deadline_ms_ = now.mono_ms + limits::tmtp_login_ms;
+    out.push_back(Registered{std::move(reply.uid), std::move(reply.nodeid), shown(reply.error)});
+}
+
+void Client::on_info(InfoReply reply, Now now, ClientActions& out) {
+    if (state_ != State::logging_in) return;  // an info at another time only informs
+    state_ = State::online;
+    quiet_at_ms_ = now.mono_ms + limits::tmtp_quiet_ms;
+    out.push_back(Online{std::move(reply.ohi)});
+    ask_for_nodes(NodeState::wanted, now, out);
+}
+
+void Client::on_ack(AckReply reply, ClientActions& out) {
+    auto at = requests_.find(reply.id);
+    if (at == requests_.end()) return;
+    Request request = std::move(at->second);
+    requests_.erase(at);
+    Error error{Fault::refused, "the service refused: " + shown(reply.error), ""};
+    if (request.what == Request::What::node) {
+        if (reply.error.empty()) return;  // the node itself comes in a message
+        nodes_.erase(request.local_id);
+        out.push_back(NodeRefused{std::move(request.local_id), std::move(error)});
+    } else if (reply.error.empty()) {
+        out.push_back(RequestResult{std::move(request.local_id), RequestResult::Outcome::accepted, std::move(reply.msgid),
+                                    std::move(reply.posted), {}});
+    } else {
+        out.push_back(
+            RequestResult{std::move(request.local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
+    }
+}
+
+void Client::on_quit(const QuitReply& reply, ClientActions& out) {
+    if (state_ == State::quitting) {
+        end_requests(out);
+        state_ = State::failed;
+        out.push_back(LoggedOut{});
+        return;
+    }
+    auto [error, permanent] = meaning_of(reply.error);
+    // Trying to register again could make an account each time.
+    fail(std::move(error), permanent || state_ == State::registering, out);
+}
+
+void Client::fail(Error error, bool permanent, ClientActions& out) {
+    end_requests(out);
+    incoming_.reset();
+    state_ = State::failed;
+    out.push_back(Failed{std::move(error), permanent});
+}
+
+void Client::end_requests(ClientActions& out) {
+    for (auto& [id, request] : requests_)
+        if (request.what != Request::What::node)
+            out.push_back(RequestResult{std::move(request.local_id), RequestResult::Outcome::unknown, {}, {},
+                                        {Fault::unreachable, "the connection was lost before the service answered",
+                                         "look whether the message arrived before sending it again"}});
+    requests_.clear();
+    for (auto& [label, state] : nodes_)
+        if (state == NodeState::asked) state = NodeState::uncertain;
+}
+
+}  // namespace kith::tmtp

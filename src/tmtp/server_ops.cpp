@@ -1,0 +1,348 @@
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "base/limits.h"
+#include "tmtp/session.h"
+
+namespace kith::tmtp {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+constexpr std::string_view no_store = "the service cannot store it now";
+constexpr std::string_view not_supported = "not supported by this service";
+
+std::string id_text(std::uint64_t id) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
+    return text;
+}
+
+// A name that a client sent, to be repeated in an error: its head.
+std::string named(const std::string& name) { return name.substr(0, 100); }
+
+const std::string& request_id(const Op& op) {
+    static const std::string none;
+    return std::visit(
+        [](const auto& one) -> const std::string& {
+            if constexpr (requires { one.post; })
+                return one.post.id;
+            else if constexpr (requires { one.id; })
+                return one.id;
+            else
+                return none;
+        },
+        op);
+}
+
+// Counts UTF-16 units; nothing when the bytes are not UTF-8 (RFC 3629: shortest form, no surrogates).
+std::optional<std::size_t> utf16_units(ByteView bytes) {
+    std::size_t units = 0;
+    for (std::size_t i = 0; i < bytes.size();) {
+        std::uint8_t lead = bytes[i];
+        std::size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 3;
+        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || bytes.size() - i <= more) return std::nullopt;
+        for (std::size_t k = 1; k <= more; ++k)
+            if ((bytes[i + k] & 0xc0) != 0x80) return std::nullopt;
+        if ((lead == 0xe0 && bytes[i + 1] < 0xa0) || (lead == 0xed && bytes[i + 1] >= 0xa0) ||
+            (lead == 0xf0 && bytes[i + 1] < 0x90) || (lead == 0xf4 && bytes[i + 1] >= 0x90))
+            return std::nullopt;
+        units += more == 3 ? 2 : 1;
+        i += more + 1;
+    }
+    return units;
+}
+
+bool printable(std::string_view text) {
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+StoredMessage stored(const Queued& message, std::uint64_t id) { return {id, encode(message), message.datalen}; }
+
+}  // namespace
+
+// --- what comes in ---
+
+void Hub::on_head(Session& session, Now now) {
+    auto op = parse_op(session.reader.head());
+    if (!op || request_id(*op).size() > limits::tmtpd_request_id) return refuse(session, "invalid header", now);
+    if (auto reason = objection(session, *op); !reason.empty()) return refuse(session, reason, now);
+    session.op = std::move(*op);
+    if (data_size(*session.op) > 0 || std::holds_alternative<Ping>(*session.op)) begin_upload(session, now);
+}
+
+// Why this op ends the link, or nothing.
+std::string_view Hub::objection(const Session& session, const Op& op) const {
+    bool login = std::holds_alternative<Register>(op) || std::holds_alternative<Login>(op);
+    bool greeting = std::holds_alternative<TmtpRev>(op);
+    if (session.state == Session::State::fresh) return greeting ? "" : "no greeting";  // not told, see refuse
+    if (greeting) return "disallowed op repetition";
+    if (session.state == Session::State::greeted && !login) return "disallowed op on unauthenticated link";
+    if (session.state == Session::State::online && login) return "disallowed op on connected link";
+    bool ping = std::holds_alternative<Ping>(op);
+    if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes)) return "data too long for request type";
+    return {};
+}
+
+void Hub::on_data(Session& session, ByteView data, Now now) {
+    auto& upload = session.upload;
+    while (upload && upload->error.empty() && !data.empty()) {
+        std::size_t room = limits::tmtp_piece - upload->piece.size();
+        auto part = data.first(std::min(room, data.size()));
+        append(upload->piece, part);
+        data = data.subspan(part.size());
+        if (upload->piece.size() == limits::tmtp_piece) store_piece(session, now);
+    }
+}
+
+void Hub::on_end(Session& session, Now now) {
+    if (session.upload) return end_upload(session, now);
+    Op op = std::move(*session.op);
+    session.op.reset();
+    run(session, op, now);
+}
+
+void Hub::run(Session& session, Op& op, Now now) {
+    std::visit(Overloaded{[&](TmtpRev&) {
+                              session.state = Session::State::greeted;
+                              reply(session, TmtpRevReply{"1", site_name_, 0, {}}, now);
+                          },
+                          [&](Register& one) { register_account(session, one, now); },
+                          [&](Login& one) { login(session, one, now); },
+                          [&](UserEdit& one) { user_edit(session, one, now); },
+                          [&](Ack& one) { acknowledge(session, one, now); },
+                          [](Pulse&) {},  // any byte has reset the timer
+                          [&](Quit&) { refuse(session, "logout ok", now); },
+                          [&](OhiEdit& one) { answer(session, one.id, std::string(not_supported), now); },
+                          [&](GroupEdit& one) { answer(session, one.id, std::string(not_supported), now); },
+                          [&](GroupInvite& one) { answer(session, one.id, std::string(not_supported), now); },
+                          [](Post&) {},        // these three have data and end in end_upload
+                          [](PostNotify&) {},
+                          [](Ping&) {}},
+               op);
+}
+
+// --- ops with data ---
+
+void Hub::begin_upload(Session& session, Now now) {
+    auto& upload = session.upload.emplace();
+    upload.id = ++last_id_;
+    upload.posted = format_posted(now.unix_ms);
+    std::vector<NodeRef> to;
+    upload.error = check_upload(session, to);  // no need to store what will be refused
+}
+
+bool Hub::store_piece(Session& session, Now) {
+    auto& upload = *session.upload;
+    if (upload.piece.empty()) return true;
+    if (!store_.put_piece(upload.id, upload.pieces, upload.piece)) {
+        store_.drop_pieces(upload.id);
+        upload.error = no_store;
+        return false;
+    }
+    ++upload.pieces;
+    upload.piece.clear();
+    return true;
+}
+
+void Hub::end_upload(Session& session, Now now) {
+    Op op = std::move(*session.op);
+    const std::string id = request_id(op);
+    auto& upload = *session.upload;
+    std::vector<NodeRef> to;
+    Queued message;
+    if (auto* ping = std::get_if<Ping>(&op); ping && upload.error.empty()) {
+        auto units = utf16_units(upload.piece);
+        if (!units || *units > limits::tmtpd_ping_units)
+            return refuse(session, units ? "data too long for request type" : "data not valid UTF8", now);
+        message.kind = Kind::ping;
+        message.alias = ping->from;
+        message.to = ping->to;
+    } else if (auto* post = std::get_if<Post>(&op)) {
+        message.kind = Kind::delivery;
+        message.datahead = post->datahead;
+        message.datasum = post->datasum;
+    }
+    message.id = id_text(upload.id);
+    message.posted = upload.posted;
+    message.from = session.uid;
+    message.datalen = data_size(op);
+
+    // Again: a node that was made during the upload copied a queue without this message.
+    session.op = std::move(op);
+    if (upload.error.empty() && store_piece(session, now)) upload.error = check_upload(session, to);
+    if (upload.error.empty() && !to.empty() && !store_.enqueue(stored(message, upload.id), to)) upload.error = no_store;
+    if (!upload.error.empty() || to.empty()) store_.drop_pieces(upload.id);
+
+    std::string error = std::move(upload.error);
+    session.upload.reset();
+    session.op.reset();
+    if (!error.empty()) return answer(session, id, std::move(error), now);
+    reply(session, AckReply{id, message.id, message.posted, {}}, now);
+    wake(to, now);
+}
+
+// Whom the upload goes to, or why it cannot.
+std::string Hub::check_upload(const Session& session, std::vector<NodeRef>& to) {
+    const Op& op = *session.op;
+    std::vector<std::string> uids;
+    if (auto* post = std::get_if<Post>(&op)) {
+        for (const auto& one : post->recipients) {
+            if (one.type != Recipient::uid) return "group " + named(one.id) + " not found";
+            uids.push_back(one.id);
+        }
+    } else if (auto* ping = std::get_if<Ping>(&op)) {
+        auto from = store_.owner_of(ping->from), target = store_.owner_of(ping->to);
+        if (!from || !target) return std::string(no_store);
+        if (*from != session.uid) return "from must identify sender";
+        if (!*target) return "alias " + named(ping->to) + " not found";
+        uids.push_back(**target);
+    } else {
+        return std::string(not_supported);
+    }
+    auto error = add_recipients(session, uids, data_size(op), to);
+    return error ? *error : std::string(no_store);
+}
+
+// All nodes of the recipients, and the sender's other nodes.
+Result<std::string> Hub::add_recipients(const Session& session, const std::vector<std::string>& uids,
+                                        std::uint64_t datalen, std::vector<NodeRef>& to) {
+    std::set<std::string> seen;
+    std::set<NodeRef> nodes;
+    for (const auto& uid : uids) {
+        if (!seen.insert(uid).second) continue;
+        KITH_TRY_VALUE(theirs, store_.nodes(uid));
+        if (theirs.empty()) return "uid " + named(uid) + " not found";
+        KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
+        if (bytes + datalen > limits::tmtpd_queue_bytes) return "uid " + named(uid) + " has no room for more messages";
+        nodes.insert(theirs.begin(), theirs.end());
+    }
+    KITH_TRY_VALUE(own, store_.nodes(session.uid));
+    bool to_self = seen.contains(session.uid);
+    for (NodeRef node : own)
+        if (to_self || node != session.node) nodes.insert(node);
+    to.assign(nodes.begin(), nodes.end());
+    return std::string();
+}
+
+// --- ops without ---
+
+void Hub::register_account(Session& session, const Register& op, Now now) {
+    if (op.newnode.size() > limits::tmtpd_name) return refuse(session, "invalid header", now);
+    std::string uid = new_code(32), code = new_code(40);
+    SecretBytes nodeid{as_bytes(code)};
+    wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});
+    auto node = store_.add_account(uid, nodeid, op.newnode);
+    if (!node) return refuse(session, no_store, now);
+    std::string error;
+    if (op.newalias != "_") {
+        auto objected = alias_objection(uid, op.newalias);
+        error = objected ? *objected : std::string(no_store);
+        if (error.empty() && !store_.add_alias(uid, op.newalias, nullptr)) error = no_store;
+    }
+    session.uid = uid;
+    session.node = *node;
+    session.state = Session::State::online;
+    online_[*node] = &session;
+    reply(session, RegisteredReply{uid, std::move(nodeid), std::move(error)}, now);
+    reply(session, InfoReply{"login ok", {}}, now);
+}
+
+void Hub::login(Session& session, const Login& op, Now now) {
+    auto code = as_text(op.node.view());
+    if (code.find_first_not_of(code_alphabet) != std::string_view::npos)
+        return refuse(session, "corrupt base32 value", now);
+    auto node = store_.find_node(op.uid, op.node);
+    if (!node) return refuse(session, no_store, now);
+    if (!*node) return refuse(session, "login failed", now);
+    if (online_.contains(**node)) return refuse(session, "node already connected", now);
+    session.uid = op.uid;
+    session.node = **node;
+    session.state = Session::State::online;
+    online_[session.node] = &session;
+    reply(session, InfoReply{"login ok", {}}, now);
+
+    // All nodes hear of it, unless a node that never comes has let the queue fill up: this one is no loss.
+    auto nodes = store_.nodes(session.uid);
+    auto bytes = store_.queue_bytes(session.uid);
+    if (nodes && bytes && *bytes < limits::tmtpd_queue_bytes) {
+        Queued news = stamp(Kind::login, session, now);
+        news.node = "tbd";  // what the reference server writes
+        // Should it fail, the next login tells; the login itself stands.
+        if (store_.enqueue(stored(news, last_id_), *nodes)) wake(*nodes, now);
+    }
+    send_next(session, now);
+}
+
+void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
+    auto nodes = store_.nodes(session.uid);
+    if (!nodes) return answer(session, op.id, std::string(no_store), now);
+    if (!op.newnode.empty()) {
+        if (nodes->size() >= limits::tmtpd_nodes) return answer(session, op.id, "an account has at most 100 nodes", now);
+        if (op.newnode.size() > limits::tmtpd_name) return answer(session, op.id, "newnode is too long", now);
+        std::string code = new_code(40);
+        SecretBytes nodeid{as_bytes(code)};
+        wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});
+        Queued news = stamp(Kind::user, session, now);
+        news.newnode = op.newnode;
+        news.nodeid = nodeid.copy();
+        if (!store_.add_node(session.uid, nodeid, op.newnode, session.node, stored(news, last_id_)))
+            return answer(session, op.id, std::string(no_store), now);
+    } else {
+        auto objected = alias_objection(session.uid, op.newalias);
+        if (!objected || !objected->empty())
+            return answer(session, op.id, objected ? *objected : std::string(no_store), now);
+        Queued news = stamp(Kind::user, session, now);
+        news.newalias = op.newalias;
+        auto message = stored(news, last_id_);
+        if (!store_.add_alias(session.uid, op.newalias, &message))
+            return answer(session, op.id, std::string(no_store), now);
+    }
+    answer(session, op.id, {}, now);
+    wake(*nodes, now);
+}
+
+// Why the account cannot have this alias; empty: it can, or it has it already.
+Result<std::string> Hub::alias_objection(const std::string& uid, const std::string& alias) {
+    if (alias.size() < 8) return std::string("newalias must be 8+ characters");
+    if (alias.size() > limits::tmtpd_name) return std::string("newalias is too long");
+    if (!printable(alias)) return std::string("newalias must be printable");
+    KITH_TRY_VALUE(owner, store_.owner_of(alias));
+    if (owner && *owner != uid) return "newalias " + named(alias) + " is taken";
+    return std::string();
+}
+
+// Only what is in flight and sent whole can be acknowledged; anything else is passed over.
+void Hub::acknowledge(Session& session, const Ack& op, Now now) {
+    if (!session.in_flight || session.sending() || op.id != id_text(session.in_flight->id)) return;
+    if (!store_.remove(session.node, session.in_flight->id)) return end(session);
+    session.in_flight.reset();
+    send_next(session, now);
+}
+
+Queued Hub::stamp(Kind kind, const Session& session, Now now) {
+    Queued message;
+    message.kind = kind;
+    message.id = id_text(++last_id_);
+    message.from = session.uid;
+    message.posted = format_posted(now.unix_ms);
+    return message;
+}
+
+std::string Hub::new_code(std::size_t characters) {
+    Bytes dice(characters);
+    random_.fill(dice);
+    std::string code;
+    for (std::uint8_t byte : dice) code += code_alphabet[byte & 31];
+    wipe(dice);
+    return code;
+}
+
+}  // namespace kith::tmtp
