@@ -4,10 +4,9 @@
 // bytes; temporary data stays in memory. A commit is on the disk when it returns (WAL with synchronous=FULL),
 // so what is announced after it can be relied on. A Database is used by one thread at a time.
 //
-//     auto tx = Transaction::begin(db);
-//     KITH_TRY(tx);
-//     KITH_TRY(db.run("INSERT INTO peer (device, seen_ms) VALUES (?, ?)", device, now.unix_ms));
-//     KITH_TRY(tx->commit());
+//     KITH_TRY_VALUE(tx, Transaction::begin(db));
+//     KITH_TRY(db.run("UPDATE peer SET seen_ms = ? WHERE device = ?", now.unix_ms, device));
+//     KITH_TRY(tx.commit());
 #pragma once
 
 #include <concepts>
@@ -17,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
