@@ -1,0 +1,46 @@
+// The commands of kith. Each add_... declares its commands and their options on the parser; when one is
+// chosen, it leaves in `chosen` what to run.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/context.h"
+#include "cli/conversation.h"
+
+namespace CLI {
+class App;
+}
+
+namespace kith::cli {
+
+using Command = std::function<int(Context&)>;
+
+void add_profile_commands(CLI::App& app, Command& chosen);
+void add_service_commands(CLI::App& app, Command& chosen);
+void add_history_commands(CLI::App& app, Command& chosen);
+void add_device_commands(CLI::App& app, Command& chosen);
+void add_message_commands(CLI::App& app, Command& chosen);
+
+// The usual end of a command: the result as JSON, or by `show` to a person; or the error.
+int conclude(Context& context, const Result<Json>& result, const std::function<void(const Json&)>& show);
+
+// The passphrase for what needs one: from `file` if it is not empty. `run` is first called without when there
+// is no file; when it says Fault::locked and a person sits there, he is asked, three times at most.
+Result<std::optional<Json>> with_passphrase(
+    Context& context, const std::string& file,
+    const std::function<Result<std::optional<Json>>(SecretBytes)>& run);
+
+// A new passphrase: from `file`, or asked for twice, or none. Says what it means to have none.
+Result<SecretBytes> new_passphrase(Context& context, const std::string& file);
+
+// Texts of a result, clean; "" for what is not there or no text.
+std::string text_in(const Json& object, const char* key);
+std::uint64_t number_in(const Json& object, const char* key);
+// The list under `key`, or `json` itself when it is one; empty otherwise.
+Json list_in(const Json& json, const char* key = nullptr);
+
+// `path` as the daemon needs it, whose current folder is another.
+Result<std::string> absolute_path(const std::string& path);
+
+}  // namespace kith::cli

@@ -1,0 +1,120 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/pairing_view.h"
+#include "cli/prompt.h"
+#include "cli/text.h"
+
+namespace kith::cli {
+namespace {
+
+struct AddOptions {
+    std::string passphrase_file;
+    std::uint64_t expires = 0;
+};
+struct JoinOptions {
+    std::string text, name, passphrase_file;
+};
+
+// The end of a pairing, which under --json is its last event.
+int conclude_pairing(Context& context, PairingView& view, const Result<std::optional<Json>>& result) {
+    if (!result) {
+        view.failed(result.error());
+        return context.out.error(result.error());
+    }
+    if (*result)
+        view.done(**result);
+    else
+        view.left();
+    return exit_ok;
+}
+
+int add(Context& context, const AddOptions& options) {
+    PairingView view(context, PairingView::Side::adding);
+    auto run = [&](SecretBytes passphrase) {
+        control::Start start{"device.add", Json::object(), {}};
+        if (options.expires > 0) start.args["expires"] = options.expires;
+        start.secrets.set("passphrase", std::move(passphrase));
+        return converse(context, std::move(start), view.listener());
+    };
+    return conclude_pairing(context, view, with_passphrase(context, options.passphrase_file, run));
+}
+
+// The offer's text holds a secret: "-" keeps it out of the list of processes.
+Result<std::string> offer_text(Context& context, const std::string& option) {
+    if (!option.empty() && option != "-") return option;
+    if (option.empty() && !context.can_ask)
+        return fail(Fault::invalid, "the offer's text is missing",
+                    "give it as TEXT, or as - to read it from standard input");
+    auto line = option == "-" ? standard_input().wait() : ask("The text below the other device's QR code: ");
+    if (!line || line->empty())
+        return fail(Fault::invalid, "no offer was given", "paste the text that kith device add shows");
+    return *line;
+}
+
+int join(Context& context, const JoinOptions& options) {
+    auto text = offer_text(context, options.text);
+    if (!text)
+        return options.text.empty() && !context.can_ask
+                   ? context.out.usage_error(text.error().what, text.error().hint)
+                   : context.out.error(text.error());
+    auto passphrase = new_passphrase(context, options.passphrase_file);
+    if (!passphrase) return context.out.error(passphrase.error());
+    PairingView view(context, PairingView::Side::joining);
+    control::Start start{"device.join", {{"text", *text}}, {}};
+    if (!options.name.empty()) start.args["name"] = options.name;
+    start.secrets.set("passphrase", std::move(*passphrase));
+    return conclude_pairing(context, view, converse(context, std::move(start), view.listener()));
+}
+
+int cancel(Context& context) {
+    return conclude(context, call(context, {"device.cancel", Json::object(), {}}), [&](const Json& result) {
+        context.out.say(text_in(result, "state"));
+        for (const auto& remains : list_in(result, "remains"))
+            if (remains.is_string()) context.out.say("  " + clean(remains.get_ref<const std::string&>()));
+    });
+}
+
+int list(Context& context) {
+    return conclude(context, call(context, {"device.list", Json::object(), {}}), [&](const Json& devices) {
+        std::vector<std::vector<std::string>> rows;
+        for (const auto& device : list_in(devices)) {
+            std::string by = text_in(device, "by");
+            rows.push_back({text_in(device, "name"), text_in(device, "state"),
+                            local_time(text_in(device, "added")), by.empty() ? "" : "by " + by});
+        }
+        context.out.write(table(rows));
+    });
+}
+
+}  // namespace
+
+void add_device_commands(CLI::App& app, Command& chosen) {
+    auto* device = app.add_subcommand("device", "the devices of this person");
+    device->require_subcommand(1);
+    {
+        auto options = std::make_shared<AddOptions>();
+        auto* command = device->add_subcommand("add", "add a new device: this one shows a QR code");
+        command->add_option("--passphrase-file", options->passphrase_file,
+                            "a file whose first line is the passphrase");
+        command->add_option("--expires", options->expires, "seconds that the offer is good for")
+            ->check(CLI::Range(1, 86400));
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return add(context, *options); }; });
+    }
+    {
+        auto options = std::make_shared<JoinOptions>();
+        auto* command = device->add_subcommand("join", "make this the new device");
+        command->add_option("TEXT", options->text, "the text below the other device's QR code; -: read it");
+        command->add_option("--name", options->name, "what this device is called (the host's name)");
+        command->add_option("--passphrase-file", options->passphrase_file,
+                            "a file whose first line is to be this device's passphrase");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return join(context, *options); }; });
+    }
+    device->add_subcommand("cancel", "stop adding or joining")->callback([&chosen] { chosen = cancel; });
+    device->add_subcommand("list", "this person's devices")->callback([&chosen] { chosen = list; });
+}
+
+}  // namespace kith::cli

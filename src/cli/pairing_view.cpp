@@ -1,0 +1,127 @@
+#include "cli/pairing_view.h"
+
+#include "cli/commands.h"
+#include "cli/text.h"
+#include "qr/qr.h"
+
+namespace kith::cli {
+
+Listener PairingView::listener() {
+    Listener listener;
+    listener.on_event = [this](const control::Event& what) { event(what); };
+    if (side_ == Side::adding)
+        listener.on_ask = [this](const control::Ask& question) { ask_code(question.fields); };
+    listener.on_interrupt = [this] { return interrupted(); };
+    return listener;
+}
+
+void PairingView::event(const control::Event& event) {
+    if (event.name == "approved") approved_ = true;
+    if (context_.out.json()) {
+        Json line = event.fields;
+        line["event"] = event.name;
+        return context_.out.value(line);
+    }
+    const Json& fields = event.fields;
+    if (event.name == "offer") {
+        show_offer(fields);
+    } else if (event.name == "code") {
+        show_code(text_in(fields, "code"));
+    } else if (event.name == "wrong_code") {
+        asking_ = false;
+        say("That was not the code. " + count_text(number_in(fields, "left"), "try", "tries") +
+            " left; the new device shows a fresh one.");
+    } else if (event.name == "approved") {
+        std::string name = text_in(fields, "name");
+        say((name.empty() ? "The device" : name) +
+            (side_ == Side::adding ? " is added. " : " has let this device in. ") +
+            "The rest happens by itself; Ctrl-C leaves it going on.");
+    } else if (event.name == "progress") {
+        show_progress(fields);
+    } else if (event.name == "service") {
+        say("service " + text_in(fields, "address") + ": " + text_in(fields, "state"));
+    } else if (event.name == "warning") {
+        say(text_in(fields, "text"));
+    }
+}
+
+void PairingView::show_offer(const Json& offer) {
+    auto& out = context_.out;
+    std::string text = text_in(offer, "text");
+    if (out.terminal()) {
+        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
+    }
+    out.say(text);
+    out.say("");
+    out.say("On the new device, scan this or run:  kith device join TEXT");
+    out.say(
+        "This hands over EVERYTHING: all messages, all accounts. Only for a device of your own that is in "
+        "front of you.");
+    std::string expires = text_in(offer, "expires");
+    if (!expires.empty()) out.say("The offer ends at " + local_time(expires) + ".");
+}
+
+void PairingView::show_code(const std::string& code) {
+    auto& out = context_.out;
+    out.say("");
+    if (out.terminal()) out.write(big_digits(code) + "\n");
+    out.say("Code: " + code);
+    out.say("Type it on the device that shows the offer. It is asked for there.");
+}
+
+void PairingView::show_progress(const Json& progress) {
+    auto bytes = number_in(progress, "bytes"), total = number_in(progress, "bytes_total");
+    std::string line = std::to_string(number_in(progress, "records")) + " of " +
+                       count_text(number_in(progress, "records_total"), "record", "records") + ", " +
+                       size_text(bytes) + " of " + size_text(total);
+    progress_.show(line, bytes, total, true);
+}
+
+void PairingView::ask_code(const Json& question) {
+    if (context_.out.json()) {
+        Json line = question;
+        line["event"] = "code_wanted";
+        return context_.out.value(line);
+    }
+    if (!context_.can_ask)
+        return context_.out.say("The code that the new device shows is wanted on standard input.");
+    say("");
+    context_.out.write("Code shown on the new device: ");
+    context_.out.flush();
+    asking_ = true;
+}
+
+Interrupt PairingView::interrupted() {
+    return approved_ ? Interrupt::leave : Interrupt::cancel;
+}
+
+void PairingView::done(const Json& result) {
+    if (context_.out.json()) {
+        Json line = result.is_object() ? result : Json::object();
+        line["event"] = "done";
+        return context_.out.value(line);
+    }
+    std::string line = "Done: both devices hold the same history";
+    if (result.is_object() && result.contains("seconds"))
+        line += ", after " + duration_text(static_cast<std::int64_t>(number_in(result, "seconds")));
+    say(line + ".");
+    say("digest " + text_in(result, "digest"));
+}
+
+void PairingView::failed(const Error& error) {
+    context_.out.value({{"event", "failed"}, {"error", error.what}, {"hint", error.hint}});
+    if (asking_) say("");
+}
+
+void PairingView::left() {
+    say("");
+    say("It goes on by itself; kith status shows how far it is, kith device cancel stops it.");
+}
+
+void PairingView::say(const std::string& line) {
+    if (asking_) context_.out.write("\n");
+    asking_ = false;
+    if (!line.empty() || context_.out.terminal()) context_.out.say(line);
+}
+
+}  // namespace kith::cli

@@ -1,0 +1,208 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <memory>
+
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/prompt.h"
+#include "cli/text.h"
+#include "qr/qr.h"
+
+namespace kith::cli {
+namespace {
+
+struct InitOptions {
+    std::string name, passphrase_file;
+};
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "device";
+    std::string text = name.data();
+    return text.empty() || text.size() > limits::name_bytes || !is_utf8(text) ? "device" : text;
+}
+
+// Letters and digits only, in one case: what counts when a sheet is typed back.
+std::string essence(std::string_view text) {
+    std::string plain;
+    for (char c : text) {
+        if (c >= 'a' && c <= 'z')
+            plain += static_cast<char>(c - 'a' + 'A');
+        else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+            plain += c;
+    }
+    return plain;
+}
+
+void show_sheet(Context& context, const std::string& recovery) {
+    auto& out = context.out;
+    out.say("\nRECOVERY SHEET. Write this down or print it, and keep it away from your devices:\n");
+    if (auto code = qr::encode(recovery, 40))
+        out.write(out.terminal() ? qr::to_terminal(*code) : qr::to_plain(*code, qr::TextColour::dark));
+    out.say("\n    " + recovery + "\n");
+    out.say(
+        "It gives you back everything when a device is lost or stolen. Whoever has it can take your place.");
+    out.say("It is not kept anywhere and will not be shown again.\n");
+}
+
+void check_sheet(Context& context, const std::string& recovery) {
+    for (;;) {
+        auto typed = ask("Type it back from the paper (Enter alone: leave it unchecked): ");
+        if (!typed || essence(*typed).empty()) return context.out.note("The sheet was not checked.");
+        if (essence(*typed) == essence(recovery)) return context.out.say("The sheet is right.");
+        context.out.note("That is not what is above. Compare the paper and try again.");
+    }
+}
+
+int init(Context& context, const InitOptions& options) {
+    auto passphrase = new_passphrase(context, options.passphrase_file);
+    if (!passphrase) return context.out.error(passphrase.error());
+    control::Start start{"init", {{"name", options.name.empty() ? host_name() : options.name}}, {}};
+    start.secrets.set("passphrase", std::move(*passphrase));
+    return conclude(context, call(context, std::move(start)), [&](const Json& result) {
+        context.out.say("This device is now the first of a new person.");
+        std::string recovery = text_in(result, "recovery");
+        show_sheet(context, recovery);
+        if (context.can_ask) check_sheet(context, recovery);
+    });
+}
+
+int unlock(Context& context, const std::string& file) {
+    auto run = [&](SecretBytes passphrase) {
+        control::Start start{"unlock", Json::object(), {}};
+        start.secrets.set("passphrase", std::move(passphrase));
+        return converse(context, std::move(start), {});
+    };
+    auto result = with_passphrase(context, file, run);
+    if (!result) return context.out.error(result.error());
+    return conclude(context, **result, [&](const Json&) { context.out.say("The profile is open."); });
+}
+
+int passphrase(Context& context, const std::string& old_file, const std::string& new_file) {
+    if (new_file.empty() && !context.can_ask)
+        return context.out.usage_error("no new passphrase was given",
+                                       "give it with --new-passphrase-file FILE");
+    auto run = [&](SecretBytes old_passphrase) -> Result<std::optional<Json>> {
+        KITH_TRY_VALUE(fresh, new_passphrase(context, new_file));
+        control::Start start{"passphrase", Json::object(), {}};
+        start.secrets.set("passphrase", std::move(old_passphrase));
+        start.secrets.set("new_passphrase", std::move(fresh));
+        return converse(context, std::move(start), {});
+    };
+    Result<std::optional<Json>> result;
+    if (old_file.empty() && context.can_ask) {
+        // Asked for before the new one, as people expect.
+        auto old_passphrase = ask_secret("Present passphrase (Enter alone: there is none): ");
+        result = old_passphrase ? run(std::move(*old_passphrase)) : fail(old_passphrase.error());
+    } else {
+        result = with_passphrase(context, old_file, run);
+    }
+    if (!result) return context.out.error(result.error());
+    return conclude(context, **result, [&](const Json&) { context.out.say("The passphrase is changed."); });
+}
+
+void show_status(Context& context, const Json& status) {
+    auto& out = context.out;
+    std::string name = text_in(status, "name"), device = text_in(status, "device");
+    out.say("profile   " + clean(context.home.string()));
+    out.say("device    " + (name.empty() ? (device.empty() ? "none yet" : device) : name));
+    out.say("state     " + text_in(status, "state"));
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& service : list_in(status, "services"))
+        rows.push_back(
+            {"service", text_in(service, "address"), text_in(service, "alias"), text_in(service, "state")});
+    for (const auto& peer : list_in(status, "peers"))
+        rows.push_back({"device", text_in(peer, "name"), "", text_in(peer, "state")});
+    out.write(table(rows));
+    if (status.is_object() && status.contains("transfer") && status["transfer"].is_object()) {
+        const Json& transfer = status["transfer"];
+        out.say("transfer  " + std::to_string(number_in(transfer, "records")) + " of " +
+                count_text(number_in(transfer, "records_total"), "record", "records") + ", " +
+                size_text(number_in(transfer, "bytes")) + " of " +
+                size_text(number_in(transfer, "bytes_total")));
+    }
+}
+
+int stop(Context& context) {
+    auto caller = find_daemon(context.home);
+    if (!caller) {
+        if (caller.error().kind != Fault::not_found) return context.out.error(caller.error());
+        context.out.value({{"stopped", false}});
+        context.out.say("kithd is not running");
+        return exit_ok;
+    }
+    pid_t process = process_of(*caller);
+    // A daemon that ends while it says so has stopped all the same.
+    auto result = converse_on(std::move(*caller), {"stop", Json::object(), {}}, {});
+    if (!result && result.error().kind != Fault::unavailable) return context.out.error(result.error());
+    if (!wait_for_end(process))
+        return context.out.error(
+            {Fault::timed_out, "the daemon takes long to end", "look again in a while: kith stop"});
+    context.out.value({{"stopped", true}});
+    context.out.say("kithd has stopped");
+    return exit_ok;
+}
+
+int show_version(Context& context) {
+    Json versions{{"kith", KITH_VERSION}, {"kithd", nullptr}};
+    if (auto caller = find_daemon(context.home)) {
+        auto result = converse_on(std::move(*caller), {"version", Json::object(), {}}, {});
+        if (!result) return context.out.error(result.error());
+        versions["kithd"] = (**result).is_object() ? (**result).value("version", Json()) : Json();
+    }
+    context.out.value(versions);
+    context.out.say("kith   " + text_in(versions, "kith"));
+    context.out.say("kithd  " + (versions["kithd"].is_null() ? "not running" : text_in(versions, "kithd")));
+    return exit_ok;
+}
+
+}  // namespace
+
+void add_profile_commands(CLI::App& app, Command& chosen) {
+    {
+        auto options = std::make_shared<InitOptions>();
+        auto* command = app.add_subcommand("init", "make a person with this as the first device");
+        command->add_option("--name", options->name, "what this device is called (the host's name)");
+        command->add_option("--passphrase-file", options->passphrase_file,
+                            "a file whose first line is the passphrase");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return init(context, *options); }; });
+    }
+    app.add_subcommand("lock", "forget the keys until the passphrase is given again")->callback([&chosen] {
+        chosen = [](Context& context) {
+            return conclude(context, call(context, {"lock", Json::object(), {}}),
+                            [&](const Json&) { context.out.say("The profile is locked."); });
+        };
+    });
+    {
+        auto file = std::make_shared<std::string>();
+        auto* command = app.add_subcommand("unlock", "open the profile with its passphrase");
+        command->add_option("--passphrase-file", *file, "a file whose first line is the passphrase");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return unlock(context, *file); }; });
+    }
+    {
+        auto files = std::make_shared<std::pair<std::string, std::string>>();
+        auto* command = app.add_subcommand("passphrase", "set, change or remove the passphrase");
+        command->add_option("--passphrase-file", files->first,
+                            "a file whose first line is the present passphrase");
+        command->add_option("--new-passphrase-file", files->second,
+                            "a file whose first line is the new one; an empty line: none");
+        command->callback([=, &chosen] {
+            chosen = [=](Context& context) { return passphrase(context, files->first, files->second); };
+        });
+    }
+    app.add_subcommand("status", "what this device is doing")->callback([&chosen] {
+        chosen = [](Context& context) {
+            return conclude(context, call(context, {"status", Json::object(), {}}),
+                            [&](const Json& status) { show_status(context, status); });
+        };
+    });
+    app.add_subcommand("stop", "end the daemon")->callback([&chosen] { chosen = stop; });
+    app.add_subcommand("version", "which versions these are")->callback([&chosen] { chosen = show_version; });
+}
+
+}  // namespace kith::cli

@@ -1,0 +1,40 @@
+// Questions to a person, and lines from standard input.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "cli/context.h"
+
+namespace kith::cli {
+
+// Standard input as lines. One object for the whole program (standard_input()): it reads ahead.
+class InputLines {
+  public:
+    // A line that is already here, without its end.
+    std::optional<std::string> next();
+    // Reads what is there, waiting for it if need be. False: the end (what stands before it without a line
+    // end becomes a line), or a line longer than limits::input_line.
+    bool read_more();
+    // next(), reading as long as needed; nothing at the end.
+    std::optional<std::string> wait();
+
+  private:
+    std::string buffer_;
+    bool ended_ = false;
+};
+InputLines& standard_input();
+
+// Asks on standard error; nothing at the end of input. Only when context.can_ask.
+std::optional<std::string> ask(const std::string& question);
+// The same without echo. Empty when only Enter was pressed. Fault::cancelled at the end of input.
+Result<SecretBytes> ask_secret(const std::string& question);
+// Asks twice until both are the same.
+Result<SecretBytes> ask_new_secret(const std::string& question, const std::string& again);
+
+// The first line of `file`. Fault::not_found, Fault::io, Fault::invalid (too long).
+Result<SecretBytes> read_secret_file(const std::string& file);
+
+}  // namespace kith::cli

@@ -1,0 +1,81 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/text.h"
+
+namespace kith::cli {
+namespace {
+
+struct Options {
+    std::string address, alias, pin;
+};
+
+int add(Context& context, const Options& options) {
+    Json args{{"address", options.address}, {"alias", options.alias}};
+    if (!options.pin.empty()) args["pin"] = options.pin;
+    return conclude(context, call(context, {"service.add", std::move(args), {}}), [&](const Json& service) {
+        auto& out = context.out;
+        out.say("Registered at " + text_in(service, "site") + " as " + text_in(service, "alias") + " (" +
+                text_in(service, "uid") + "), " + text_in(service, "state") + ".");
+        std::string pin = text_in(service, "pin");
+        if (!pin.empty())
+            out.say("The service's key, trusted from now on; compare it if you can:\n    " + pin);
+    });
+}
+
+int list(Context& context) {
+    return conclude(context, call(context, {"service.list", Json::object(), {}}), [&](const Json& services) {
+        std::vector<std::vector<std::string>> rows;
+        for (const auto& service : list_in(services))
+            rows.push_back({text_in(service, "address"), text_in(service, "site"), text_in(service, "alias"),
+                            text_in(service, "state")});
+        if (rows.empty()) context.out.say("no service yet: kith service add ADDRESS --alias NAME");
+        context.out.write(table(rows));
+    });
+}
+
+int repin(Context& context, const Options& options) {
+    Json args{{"address", options.address}};
+    if (!options.pin.empty()) args["pin"] = options.pin;
+    return conclude(context, call(context, {"service.repin", std::move(args), {}}), [&](const Json& result) {
+        auto& out = context.out;
+        if (!options.pin.empty()) return out.say("This key is trusted now: " + text_in(result, "pin"));
+        std::string offered = text_in(result, "offered");
+        out.say("trusted  " + text_in(result, "pinned"));
+        out.say("offered  " + (offered.empty() ? "unknown, the service does not answer" : offered));
+        if (!offered.empty() && offered != text_in(result, "pinned"))
+            out.say("If the service's operator confirms the new key:\n    kith service repin " +
+                    text_in(result, "address") + " --pin " + offered);
+    });
+}
+
+}  // namespace
+
+void add_service_commands(CLI::App& app, Command& chosen) {
+    auto* service = app.add_subcommand("service", "the messaging services of this person");
+    service->require_subcommand(1);
+    auto options = std::make_shared<Options>();
+    {
+        auto* command = service->add_subcommand("add", "register with a service");
+        command
+            ->add_option("ADDRESS", options->address,
+                         "=HOST:PORT (its key is pinned) or +HOST:PORT (certified)")
+            ->required();
+        command->add_option("--alias", options->alias, "the name to have there")->required();
+        command->add_option("--pin", options->pin, "the key that a = service must have");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return add(context, *options); }; });
+    }
+    service->add_subcommand("list", "services and their states")->callback([&chosen] { chosen = list; });
+    {
+        auto* command =
+            service->add_subcommand("repin", "show, and with --pin accept, another key of a service");
+        command->add_option("ADDRESS", options->address, "the service's address")->required();
+        command->add_option("--pin", options->pin, "the key to trust from now on");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return repin(context, *options); }; });
+    }
+}
+
+}  // namespace kith::cli
