@@ -37,9 +37,10 @@ Bytes generator_string(ByteView prs, ByteView ci, ByteView sid) {
 }
 
 // A reallocation would leave parts of a secret behind in freed memory, so the size is known beforehand.
-CpaceKey intermediate_key(ByteView sid, const Key& point, const CpaceShare& share_a, ByteView ad_a, const CpaceShare& share_b,
-                          ByteView ad_b) {
-    const ByteView parts[] = {as_bytes(dsi_isk), sid, point.view(), share_a.view(), ad_a, share_b.view(), ad_b};
+CpaceKey intermediate_key(ByteView sid, const Key& point, const CpaceShare& share_a, ByteView ad_a,
+                          const CpaceShare& share_b, ByteView ad_b) {
+    const ByteView parts[] = {as_bytes(dsi_isk), sid, point.view(), share_a.view(), ad_a,
+                              share_b.view(),    ad_b};
     Bytes input;
     std::size_t size = 0;
     for (auto part : parts) size += length_with_length(part);
@@ -76,22 +77,26 @@ Cpace::Cpace(ByteView prs, ByteView ci, ByteView sid, Random& random) : sid_(to_
     CpaceShare generator = cpace_generator(prs, ci, sid);
     int done;
     do {
-        // Section 8.3: bytes below 2^252, which is less than the group's order. Zero, and a neutral generator,
-        // come up with a chance of 2^-252 only; the loop is there because the next line could not go on.
+        // Section 8.3: bytes below 2^252, which is less than the group's order. Zero, and a neutral
+        // generator, come up with a chance of 2^-252 only; the loop is there because the next line could not
+        // go on.
         random.fill(scalar_.fill());
         scalar_.fill()[31] &= 0x0f;
-        done = crypto_scalarmult_ristretto255(share_.bytes.data(), scalar_.view().data(), generator.bytes.data());
+        done = crypto_scalarmult_ristretto255(share_.bytes.data(), scalar_.view().data(),
+                                              generator.bytes.data());
     } while (done != 0);
     wipe(generator.bytes);
 }
 
-std::optional<CpaceKey> Cpace::finish_initiator(const CpaceShare& theirs, ByteView own_ad, ByteView their_ad) const {
+std::optional<CpaceKey> Cpace::finish_initiator(const CpaceShare& theirs, ByteView own_ad,
+                                                ByteView their_ad) const {
     auto point = shared_point(theirs);
     if (!point) return std::nullopt;
     return intermediate_key(sid_, *point, share_, own_ad, theirs, their_ad);
 }
 
-std::optional<CpaceKey> Cpace::finish_responder(const CpaceShare& theirs, ByteView own_ad, ByteView their_ad) const {
+std::optional<CpaceKey> Cpace::finish_responder(const CpaceShare& theirs, ByteView own_ad,
+                                                ByteView their_ad) const {
     auto point = shared_point(theirs);
     if (!point) return std::nullopt;
     return intermediate_key(sid_, *point, theirs, their_ad, share_, own_ad);

@@ -31,9 +31,11 @@ class Cpace {
 
     // The key, from the other side's share and both sides' associated data, on the side that ...
     // ... began (A, whose share went first):
-    std::optional<CpaceKey> finish_initiator(const CpaceShare& theirs, ByteView own_ad, ByteView their_ad) const;
+    std::optional<CpaceKey> finish_initiator(const CpaceShare& theirs, ByteView own_ad,
+                                             ByteView their_ad) const;
     // ... answered (B):
-    std::optional<CpaceKey> finish_responder(const CpaceShare& theirs, ByteView own_ad, ByteView their_ad) const;
+    std::optional<CpaceKey> finish_responder(const CpaceShare& theirs, ByteView own_ad,
+                                             ByteView their_ad) const;
     // Nothing when `theirs` is no element of the group or the neutral one: the run must be given up.
 
   private:

@@ -1,12 +1,13 @@
-// The host's side of pairing: of the device that made the offer. One Host serves one offer, to one joiner at a
-// time, until it is used, void or over. Protocol and attacks: src/pairing/README.md.
+// The host's side of pairing: of the device that made the offer. One Host serves one offer, to one joiner at
+// a time, until it is used, void or over. Protocol and attacks: src/pairing/README.md.
 //
 // A machine without I/O: each event returns the actions to carry out, in order. The owner of a Host
 //   - listens with the offer's server key (CurveZMQ) and takes `client` from the connection's authenticated
 //     key (ZAP), never from a message;
 //   - calls `tick` at `deadline()` or, more simply, a few times a second;
 //   - closes the listening socket after Finished or Failed, when its last Send has left.
-// Payloads (introduction, reply, verdict) are opaque here; they travel sealed, after both sides confirmed the code.
+// Payloads (introduction, reply, verdict) are opaque here; they travel sealed, after both sides confirmed the
+// code.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,8 @@ struct Established {  // the code was right, on both sides
 struct Replied {  // persist what follows from it, then call accept or decline
     Bytes reply;
 };
-struct Finished {  // `confirmed`: the joiner said that it has the verdict. Otherwise it may learn it on the peer link.
+struct Finished {  // `confirmed`: the joiner said that it has the verdict. Otherwise it may learn it on the
+                   // peer link.
     bool confirmed;
 };
 struct Failed {  // the offer is over
@@ -61,8 +63,9 @@ struct Failed {  // the offer is over
 };
 }  // namespace host
 
-using HostAction = std::variant<host::Send, host::Drop, host::CodeWanted, host::CodeUnusable, host::CodeWrong, host::Lost,
-                                host::Warning, host::Established, host::Replied, host::Finished, host::Failed>;
+using HostAction =
+    std::variant<host::Send, host::Drop, host::CodeWanted, host::CodeUnusable, host::CodeWrong, host::Lost,
+                 host::Warning, host::Established, host::Replied, host::Finished, host::Failed>;
 using HostActions = std::vector<HostAction>;
 
 class Host {
@@ -86,8 +89,8 @@ class Host {
     HostActions link_lost(const LinkPublic& client, Now now);
     // Spaces and dashes in `typed` do no harm. Nothing happens when no code is wanted.
     HostActions code_typed(std::string_view typed, Now now, Random& random);
-    // In `deciding` only (nothing happens otherwise). The verdict is at most limits::pairing_payload - 1 bytes.
-    // Call accept after what it promises is durable: it may be the last that is heard of this joiner.
+    // In `deciding` only (nothing happens otherwise). The verdict is at most limits::pairing_payload - 1
+    // bytes. Call accept after what it promises is durable: it may be the last that is heard of this joiner.
     HostActions accept(Bytes verdict, Now now);
     // `reason` is shown by the joiner, at most limits::pairing_reason bytes of it.
     HostActions decline(std::string_view reason);
@@ -103,8 +106,8 @@ class Host {
     struct Session {
         LinkPublic client;
         Hello hello;
-        wire::Frame hello_frame;
-        wire::Frame ready_frame;
+        std::string hello_head;  // exact bytes, which CPace binds
+        std::string ready_head;
         std::optional<SessionKeys> keys;
         bool lost = false;
     };
@@ -113,8 +116,10 @@ class Host {
     HostActions on_second_client(const LinkPublic& client);
     HostActions on_tag(const wire::Frame& frame, Now now);
     HostActions on_reply(const wire::Frame& frame, Now now);
-    HostActions end_session(bool tell);
-    HostActions end_offer(HostActions before, Error error);
+    HostActions session_lost(Now now);
+    HostActions end_offer(Error error);
+    void start_session(HostActions& actions, const LinkPublic& client, Hello hello, const wire::Frame& frame,
+                       Now now, Random& random);
     void wait(State state, std::int64_t until_ms);
 
     Offer offer_;
@@ -126,6 +131,7 @@ class Host {
     std::int64_t wait_until_ms_ = 0;
     int tries_left_;
     std::vector<LinkPublic> seen_;  // clients that had a session: a client key is good once
+    bool warned_ = false;           // who knows the secret must not fill the screen
     std::optional<Session> session_;
 };
 

@@ -5,6 +5,7 @@
 // CurveZMQ connection for each Connect, pinned to the offer's server key and with the client key that Connect
 // holds, trying the offer's addresses as it sees fit; it calls `connected` when the connection stands (or at
 // once, when it cannot tell), and closes it after Finished or Failed, when the last Send has left.
+// `received` and `link_lost` are for the newest connection alone.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ struct Send {
 struct ShowCode {  // to be typed at the host
     std::string code;
 };
-struct CodeWrong {  // what was typed was another code; a Connect follows, and then another ShowCode (0 left: Failed)
+struct CodeWrong {  // what was typed was another code; a Connect follows, and then another ShowCode (0 left:
+                    // Failed)
     int left;
 };
 struct Established {  // the host knows the code
@@ -46,14 +48,14 @@ struct Finished {  // persist the verdict; then the session is over
 };
 struct Failed {
     Error error;
-    // The reply was sent and no verdict came: the host may have accepted. Keep the keys that were offered in the
-    // reply and ask on the peer link before they are given up.
+    // The reply was sent and no verdict came: the host may have accepted. Keep the keys that were offered in
+    // the reply and ask on the peer link before they are given up.
     bool undecided = false;
 };
 }  // namespace joiner
 
-using JoinerAction = std::variant<joiner::Connect, joiner::Send, joiner::ShowCode, joiner::CodeWrong, joiner::Established,
-                                  joiner::Introduced, joiner::Finished, joiner::Failed>;
+using JoinerAction = std::variant<joiner::Connect, joiner::Send, joiner::ShowCode, joiner::CodeWrong,
+                                  joiner::Established, joiner::Introduced, joiner::Finished, joiner::Failed>;
 using JoinerActions = std::vector<JoinerAction>;
 
 class Joiner {
@@ -75,7 +77,7 @@ class Joiner {
     JoinerActions start(Now now, Random& random);  // once
     JoinerActions connected(Now now, Random& random);
     JoinerActions received(const wire::Frame& frame, Now now, Random& random);
-    // Before Established: tries again, with another key and code. After: fails.
+    // Until the reply is sent: tries again, with another key and code. After: fails, undecided.
     JoinerActions link_lost(Now now, Random& random);
     // In `deciding` only (nothing happens otherwise). At most limits::pairing_payload bytes.
     JoinerActions reply(Bytes bytes, Now now);
@@ -92,7 +94,8 @@ class Joiner {
     JoinerActions on_share(const wire::Frame& frame, Now now, Random& random);
     JoinerActions on_introduction(const wire::Frame& frame, Now now);
     JoinerActions on_verdict(const wire::Frame& frame);
-    JoinerActions end(Error error, bool tell);
+    JoinerActions wrong_code(Now now, Random& random);
+    JoinerActions end(Error error, bool undecided = false);
     void wait(State state, std::int64_t until_ms);
 
     Offer offer_;
@@ -102,13 +105,12 @@ class Joiner {
     std::int64_t wait_until_ms_ = 0;
     int tries_left_;
     int connects_left_;
+    Tag32 self_;  // tells the host that a new connection is ours, and not another's who knows the offer
 
     // Of the present attempt.
     LinkPublic client_;
     std::string code_;
     std::optional<crypto::Cpace> cpace_;
-    Key successor_;                // what the next hello shows, to prove that it follows this one
-    std::optional<Key> predecessor_;  // what this hello shows
     wire::Frame hello_frame_;
     wire::Frame ready_frame_;
     std::optional<SessionKeys> keys_;

@@ -29,7 +29,7 @@ struct Address {
 
     bool operator==(const Address&) const = default;
     bool is_loopback() const;
-    // "192.0.2.1" or "2001:db8:0:0:0:0:0:1", without brackets.
+    // "192.0.2.1" or "2001:db8::1", without brackets.
     std::string text() const;
     // Reads what inet_pton reads. Nothing for anything else.
     static std::optional<Address> parse(std::string_view text);
@@ -37,18 +37,18 @@ struct Address {
 
 struct Offer {
     OfferKind kind = OfferKind::device;
-    LinkPublic server_key;                // one-use
-    std::optional<Secret<16>> secret;     // absent: found nearby, never in a text
-    std::uint32_t expires_unix_s = 0;     // advisory: the issuer alone judges, on its monotonic clock
+    LinkPublic server_key;             // one-use
+    std::optional<Secret<16>> secret;  // absent: found nearby, never in a text
+    std::uint32_t expires_unix_s = 0;  // advisory: the issuer alone judges, on its monotonic clock
     std::uint16_t port = 0;
-    std::vector<Address> addresses;       // in the order to try; loopback last
+    std::vector<Address> addresses;  // in the order to try; loopback last
 
     Offer copy() const;
     // Digits of the code: 6 when the secret is known to both sides, 8 when it is not there and the code alone
     // keeps strangers out.
     int code_digits() const { return secret ? 6 : 8; }
-    // What both sides bind everything to: kind, server key and secret. Not the addresses and the expiry, which
-    // are hints and may reach the two sides differently.
+    // What both sides bind everything to: kind, server key and secret. Not the addresses and the expiry,
+    // which are hints and may reach the two sides differently.
     crypto::Hash id() const;
 };
 
@@ -57,17 +57,18 @@ struct NewOffer {
     Offer offer;
     crypto::LinkKey server_key;
 };
-// A fresh offer with fresh keys, good for `valid_ms` from now (limits::offer_valid_ms unless there is a reason).
-NewOffer make_offer(OfferKind kind, std::vector<Address> addresses, std::uint16_t port, std::int64_t valid_ms, Now now,
-                    Random& random);
+// A fresh offer with fresh keys, good for `valid_ms` from now (limits::offer_valid_ms unless there is a
+// reason).
+NewOffer make_offer(OfferKind kind, std::vector<Address> addresses, std::uint16_t port, std::int64_t valid_ms,
+                    Now now, Random& random);
 
-// "KITH:" and base32, all of it fit for a QR code's alphanumeric mode, at most limits::offer_text_qr characters:
-// addresses that do not fit are left out from the end, but loopback goes first when it is not the only one.
-// Fails when the offer has no address, no port or no secret.
+// "KITH:" and base32, all of it fit for a QR code's alphanumeric mode, at most limits::offer_text_qr
+// characters: addresses that do not fit are left out from the end, but loopback goes first when it is not the
+// only one. Fails when the offer has no address, no port or no secret.
 Result<std::string> encode_offer(const Offer& offer);
 
-// Reads what encode_offer wrote, wherever it was pasted from: spaces and line breaks anywhere and lower case do
-// no harm. Each way to fail has a sentence of its own: not a kith text; a recovery sheet; truncated or
+// Reads what encode_offer wrote, wherever it was pasted from: spaces and line breaks anywhere and lower case
+// do no harm. Each way to fail has a sentence of its own: not a kith text; a recovery sheet; truncated or
 // mistyped; made by a newer kith; of the other kind.
 Result<Offer> decode_offer(std::string_view text, OfferKind expected);
 

@@ -16,14 +16,13 @@
 namespace kith::pairing {
 
 using Nonce = Id<struct PairingNonceTag, 16>;
-using Tag32 = Id<struct PairingTag32Tag, 32>;  // a keyed hash or a commitment, public
+using Tag32 = Id<struct PairingTag32Tag, 32>;
 
 // The first message, joiner to host.
 struct Hello {
     Nonce nonce;
-    crypto::CpaceShare share;        // Ya
-    Tag32 next;                      // hash of a value that the joiner's next hello will show
-    std::optional<Key> last;         // the value whose hash the joiner's former hello showed
+    crypto::CpaceShare share;  // Ya
+    Tag32 self;                // random, the same in all hellos of one joiner: it is told to the host alone
     Tag32 proof;
 };
 // The answer, host to joiner.
@@ -42,7 +41,8 @@ Key offer_key(const Offer& offer);
 
 // The messages that come before there are keys. Reading checks form only; making also computes the proof.
 wire::Frame make_hello(Hello& hello, const Key& offer_key, const LinkPublic& client);
-wire::Frame make_ready(Ready& ready, const Key& offer_key, const LinkPublic& client, const wire::Frame& hello);
+wire::Frame make_ready(Ready& ready, const Key& offer_key, const LinkPublic& client,
+                       const wire::Frame& hello);
 wire::Frame make_share(const Share& share);
 wire::Frame make_tag(const Tag32& tag);
 wire::Frame make_over();
@@ -54,12 +54,12 @@ Result<Tag32> read_tag(const wire::Frame& frame);
 std::string frame_op(const wire::Frame& frame);
 
 bool hello_proven(const Hello& hello, const Key& offer_key, const LinkPublic& client);
-bool ready_proven(const Ready& ready, const Key& offer_key, const LinkPublic& client, const wire::Frame& hello);
-Tag32 commitment(const Key& value);
+bool ready_proven(const Ready& ready, const Key& offer_key, const LinkPublic& client,
+                  const wire::Frame& hello);
 
 // A side's run of CPace for this session.
-crypto::Cpace start_cpace(std::string_view code, const Offer& offer, const crypto::Hash& offer_id, const LinkPublic& client,
-                          const Nonce& joiner_nonce, Random& random);
+crypto::Cpace start_cpace(std::string_view code, const Offer& offer, const crypto::Hash& offer_id,
+                          const LinkPublic& client, const Nonce& joiner_nonce, Random& random);
 
 // What the CPace key gives: two tags and a sealing key for each direction.
 struct SessionKeys {
@@ -72,8 +72,8 @@ SessionKeys session_keys(const crypto::CpaceKey& isk);
 bool same_tag(const Tag32& a, const Tag32& b);
 
 // Sealed messages. Each op has its direction and number, so none can stand for another.
-inline constexpr std::string_view op_introduction = "introduction", op_reply = "reply", op_verdict = "verdict",
-                                  op_done = "done", op_over = "over";
+inline constexpr std::string_view op_introduction = "introduction", op_reply = "reply",
+                                  op_verdict = "verdict", op_done = "done", op_over = "over";
 wire::Frame seal_message(const SessionKeys& keys, std::string_view op, ByteView plain);
 std::optional<Bytes> open_message(const SessionKeys& keys, std::string_view op, const wire::Frame& frame);
 

@@ -28,7 +28,9 @@ nlohmann::json vectors() {
     std::ifstream file(std::string(KITH_VECTORS) + "/cpace/ristr255-sha512.json");
     return nlohmann::json::parse(file);
 }
-Bytes field(const nlohmann::json& from, const char* name) { return *from_hex(from.at(name).get<std::string>()); }
+Bytes field(const nlohmann::json& from, const char* name) {
+    return *from_hex(from.at(name).get<std::string>());
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ TEST_CASE("CPace gives up a run with a share that is no element, or the neutral 
     }
 }
 
-TEST_CASE("CPace gives different keys when the secret, the channel, the session or the associated data differ") {
+TEST_CASE(
+    "CPace gives different keys when the secret, the channel, the session or the associated data differ") {
     REQUIRE(start());
     SystemRandom random;
     auto agree = [&](const char* prs, const char* ci, const char* sid, const char* ad) {
