@@ -59,8 +59,8 @@ class Statement {
     // Binds the parameters from `index` on. Texts and bytes are copied when `keep`, else borrowed until the run
     // ends.
     template <class... Args>
-    void bind_all(bool keep, const Args&... args) {
-        int index = 0;
+    void bind_all([[maybe_unused]] bool keep, const Args&... args) {
+        [[maybe_unused]] int index = 0;
         (bind(++index, keep, args), ...);
     }
 

@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "history/range.h"
 #include "store/database.h"
+#include "store/packer.h"
 
 namespace kith::store {
 
@@ -108,14 +109,26 @@ class HistoryStore : public history::RecordSet {
 
   private:
     struct Batch;
-    explicit HistoryStore(Database& db);
+    static ListedRecord load_listed(Statement& row);
+    explicit HistoryStore(Database& db) : db_(db) {}
     Result<bool> insert(const NewRecord& item);
-    Result<> index_message(const NewRecord& item);
-    Result<> name_blobs(const NewRecord& item, Batch& batch);
+    Result<> index_message(const NewRecord& item, std::int64_t row);
+    Result<> name_blobs(const NewRecord& item);
+    Result<> write_sums(const Batch& batch);
+    Result<> rebuild_sums(const kith::Key& term_key, ByteView check);
     Result<history::Fingerprint> scan(const history::Range& range) const;
+    Result<std::optional<history::Key>> edge(const history::Range& range, bool lowest) const;
+    Result<std::vector<history::Range>> split_by_slots(const history::Range& range, history::Key first,
+                                                       history::Key last) const;
+    Result<std::vector<history::Range>> split_by_keys(const history::Range& range) const;
+    // Columns: time, id.
+    static history::Key load_key(Statement& row, int first_column);
+    // Columns: time, id, flags, size, body.
+    Result<history::StoredRecord> load(Statement& row, int first_column) const;
 
     Database& db_;
     std::optional<kith::Key> term_key_;
+    std::unique_ptr<Packer> packer_ = std::make_unique<Packer>();
 };
 
 }  // namespace kith::store

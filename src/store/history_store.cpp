@@ -1,0 +1,311 @@
+#include "store/history_store.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "crypto/keys.h"
+#include "store/slots.h"
+
+namespace kith::store {
+namespace {
+
+constexpr std::int64_t flag_shown = 1, flag_packed = 2, flag_conflict = 4;
+constexpr std::string_view check_purpose = "kith.history.term-check";
+
+// At most limits::listing_bytes, not cut within a character.
+std::string_view cut_text(std::string_view text) {
+    if (text.size() <= limits::listing_bytes) return text;
+    std::size_t end = limits::listing_bytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return text.substr(0, end);
+}
+
+std::optional<AccountId> account_or_none(const AccountId& account) {
+    return account.is_zero() ? std::nullopt : std::optional(account);
+}
+
+}  // namespace
+
+// What adding a batch changes besides its rows.
+struct HistoryStore::Batch {
+    SlotDeltas slots;
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+};
+
+Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Database& db, const kith::Key* term_key) {
+    std::unique_ptr<HistoryStore> store(new HistoryStore(db));
+    if (term_key) KITH_TRY(store->set_term_key(*term_key));
+    return store;
+}
+
+Result<> HistoryStore::set_term_key(const kith::Key& term_key) {
+    const auto check = crypto::derive(term_key, check_purpose);
+    auto state = db_.query("SELECT term_check FROM history_state");
+    KITH_TRY_VALUE(row, state.next());
+    if (!row || !equal_constant_time(state.bytes(0), check.view())) KITH_TRY(rebuild_sums(term_key, check.view()));
+    term_key_ = term_key.copy();
+    return {};
+}
+
+Result<> HistoryStore::rebuild_sums(const kith::Key& term_key, ByteView check) {
+    KITH_TRY_VALUE(tx, Transaction::begin(db_));
+    KITH_TRY(SlotRebuild::clear(db_));
+    SlotRebuild rebuild;
+    {
+        auto rows = db_.query("SELECT time_ms, id FROM record ORDER BY time_ms, id");
+        while (true) {
+            KITH_TRY_VALUE(row, rows.next());
+            if (!row) break;
+            auto key = load_key(rows, 0);
+            KITH_TRY(rebuild.add(db_, key.time_ms, history::term(term_key, key.id)));
+        }
+    }
+    KITH_TRY(rebuild.finish(db_));
+    KITH_TRY(db_.run("UPDATE history_state SET term_check = ?", check));
+    return tx.commit();
+}
+
+Result<AddResult> HistoryStore::add(std::span<const NewRecord> records) {
+    AddResult result;
+    Batch batch;
+    KITH_TRY_VALUE(tx, Transaction::begin(db_));
+    for (const auto& item : records) {
+        KITH_TRY_VALUE(added, insert(item));
+        if (!added) {
+            ++result.already;
+            continue;
+        }
+        ++result.added;
+        ++batch.records;
+        batch.bytes += item.stored.canonical.size();
+        const auto& key = item.stored.key;
+        batch.slots.add(key.time_ms, term_key_ ? history::term(*term_key_, key.id) : history::Sum{});
+    }
+    if (result.added > 0) KITH_TRY(write_sums(batch));
+    KITH_TRY(tx.commit());
+    return result;
+}
+
+Result<bool> HistoryStore::insert(const NewRecord& item) {
+    const auto& [key, canonical] = item.stored;
+    if (key.time_ms > limits::time_ms) return fail(Fault::protocol, "record: time out of range");
+    auto packed = packer_->pack(canonical);
+    const std::int64_t flags = (item.listing.shown ? flag_shown : 0) | (packed ? flag_packed : 0);
+    KITH_TRY_VALUE(count,
+                   db_.run("INSERT INTO record (time_ms, id, kind, account, flags, size, sender, subject, body) "
+                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (time_ms, id) DO NOTHING",
+                           key.time_ms, key.id, item.record.kind, account_or_none(item.record.account), flags,
+                           canonical.size(), cut_text(item.listing.from), cut_text(item.listing.subject),
+                           packed ? *packed : ByteView(canonical)));
+    if (count == 0) return false;
+    const auto row = db_.last_row();
+    if (item.record.kind == history::kind::message && !item.listing.msgid.empty()) KITH_TRY(index_message(item, row));
+    KITH_TRY(name_blobs(item));
+    return true;
+}
+
+Result<> HistoryStore::index_message(const NewRecord& item, std::int64_t row) {
+    const auto& account = item.record.account;
+    const auto msgid = std::string(cut_text(item.listing.msgid));
+    // Of those that were here under the same message id: the lowest key, and whether people see one of them.
+    auto lowest = item.stored.key;
+    auto lowest_row = row;
+    bool shown = item.listing.shown, alone = true;
+    {
+        auto rows = db_.query("SELECT record.seq, time_ms, id, flags FROM message JOIN record USING (seq) "
+                              "WHERE message.account = ? AND msgid = ?",
+                              account, msgid);
+        while (true) {
+            KITH_TRY_VALUE(more, rows.next());
+            if (!more) break;
+            alone = false;
+            shown = shown || (rows.number(3) & flag_shown) != 0;
+            if (auto key = load_key(rows, 1); key < lowest) {
+                lowest = key;
+                lowest_row = rows.number(0);
+            }
+        }
+    }
+    KITH_TRY(db_.run("INSERT INTO message (account, msgid, seq) VALUES (?, ?, ?)", account, msgid, row));
+    if (alone) return {};
+    KITH_TRY(db_.run("UPDATE record SET flags = (flags & ~?3) | ?4 "
+                     "WHERE seq IN (SELECT seq FROM message WHERE account = ?1 AND msgid = ?2)",
+                     account, msgid, flag_shown, flag_conflict));
+    if (shown) KITH_TRY(db_.run("UPDATE record SET flags = flags | ? WHERE seq = ?", flag_shown, lowest_row));
+    return {};
+}
+
+Result<> HistoryStore::name_blobs(const NewRecord& item) {
+    for (const auto& part : item.record.parts) {
+        if (!part.is_blob) continue;
+        KITH_TRY(db_.run("INSERT INTO blob (id, size, state, refs, newest_ms) VALUES (?, ?, 0, 1, ?) "
+                         "ON CONFLICT (id) DO UPDATE SET refs = refs + 1, newest_ms = max(newest_ms, excluded.newest_ms)",
+                         part.blob, part.size, item.stored.key.time_ms));
+    }
+    return {};
+}
+
+Result<> HistoryStore::write_sums(const Batch& batch) {
+    KITH_TRY(batch.slots.write(db_));
+    KITH_TRY(db_.run("UPDATE history_state SET records = records + ?, record_bytes = record_bytes + ?", batch.records,
+                     batch.bytes));
+    // Sums that lack these terms must be made anew, once the secret is there.
+    if (!term_key_) KITH_TRY(db_.run("UPDATE history_state SET term_check = NULL WHERE term_check IS NOT NULL"));
+    return {};
+}
+
+Result<Totals> HistoryStore::totals() const {
+    auto state = db_.query("SELECT records, record_bytes, blobs, blob_bytes, blobs_missing, bytes_missing "
+                           "FROM history_state");
+    KITH_TRY_VALUE(row, state.next());
+    if (!row) return fail(Fault::corrupt, "the totals of history are gone");
+    return Totals{state.count(0), state.count(1), state.count(2), state.count(3), state.count(4), state.count(5)};
+}
+
+// Columns: time, id, account, kind, sender, subject, flags.
+ListedRecord HistoryStore::load_listed(Statement& row) {
+    ListedRecord listed;
+    listed.key = load_key(row, 0);
+    if (!row.is_null(2)) listed.account = row.id<AccountId>(2);
+    listed.kind = row.text(3);
+    listed.from = row.text(4);
+    listed.subject = row.text(5);
+    listed.conflict = (row.number(6) & flag_conflict) != 0;
+    return listed;
+}
+
+Result<std::vector<ListedRecord>> HistoryStore::list(std::size_t limit, std::optional<history::Key> before) const {
+    const auto end = std::min(before.value_or(history::last_key()), history::last_key());
+    auto rows = db_.query("SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
+                          "WHERE (time_ms, id) < (?, ?) AND flags & 1 ORDER BY time_ms DESC, id DESC LIMIT ?",
+                          end.time_ms, end.id, limit);
+    std::vector<ListedRecord> list;
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return list;
+        list.push_back(load_listed(rows));
+    }
+}
+
+Result<bool> HistoryStore::has(const history::Key& key) const {
+    auto rows = db_.query("SELECT 1 FROM record WHERE time_ms = ? AND id = ?", key.time_ms, key.id);
+    return rows.next();
+}
+
+Result<ListedRecord> HistoryStore::listed(const history::Key& key) const {
+    auto rows = db_.query("SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
+                          "WHERE time_ms = ? AND id = ?",
+                          key.time_ms, key.id);
+    KITH_TRY_VALUE(row, rows.next());
+    if (!row) return fail(Fault::not_found, "no such record");
+    return load_listed(rows);
+}
+
+Result<history::Key> HistoryStore::find(std::string_view hex_prefix) const {
+    constexpr auto digits = RecordId::size * 2;
+    auto low = std::string(hex_prefix), high = low;
+    low.resize(std::max(digits, low.size()), '0');
+    high.resize(std::max(digits, high.size()), 'f');
+    auto from = RecordId::from_hex(low), to = RecordId::from_hex(high);
+    if (hex_prefix.empty() || !from || !to)
+        return fail(Fault::invalid, "that is not the id of a record", "give its first hexadecimal digits");
+    auto rows = db_.query("SELECT time_ms, id FROM record INDEXED BY record_key WHERE id BETWEEN ? AND ? LIMIT 2",
+                          *from, *to);
+    KITH_TRY_VALUE(one, rows.next());
+    if (!one) return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix));
+    auto key = load_key(rows, 0);
+    KITH_TRY_VALUE(more, rows.next());
+    if (more) return fail(Fault::refused, "several records have ids that begin with " + std::string(hex_prefix),
+                          "give more digits");
+    return key;
+}
+
+Result<std::vector<history::Key>> HistoryStore::find_message(const AccountId& account, std::string_view msgid) const {
+    auto rows = db_.query("SELECT time_ms, id FROM message JOIN record USING (seq) "
+                          "WHERE message.account = ? AND msgid = ? ORDER BY time_ms, id",
+                          account, cut_text(msgid));
+    std::vector<history::Key> list;
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return list;
+        list.push_back(load_key(rows, 0));
+    }
+}
+
+namespace {
+
+// Mails and messages are nearly all of history: they have no index by kind.
+bool is_common(std::string_view kind) { return kind == history::kind::mail || kind == history::kind::message; }
+
+}  // namespace
+
+Result<> HistoryStore::for_each_of_kind(std::string_view kind, const RecordFn& fn) const {
+    auto rows = is_common(kind)
+                    ? db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? ORDER BY time_ms, id",
+                                kind)
+                    : db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? "
+                                "AND kind NOT IN ('mail', 'message') ORDER BY time_ms, id",
+                                kind);
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return {};
+        KITH_TRY_VALUE(record, load(rows, 0));
+        KITH_TRY(fn(record));
+    }
+}
+
+Result<bool> HistoryStore::has_kind(std::string_view kind) const {
+    auto rows = is_common(kind) ? db_.query("SELECT 1 FROM record WHERE kind = ? LIMIT 1", kind)
+                                : db_.query("SELECT 1 FROM record WHERE kind = ? "
+                                            "AND kind NOT IN ('mail', 'message') LIMIT 1",
+                                            kind);
+    return rows.next();
+}
+
+Result<> HistoryStore::for_each_id(const std::function<void(const history::Key&)>& fn) const {
+    auto rows = db_.query("SELECT time_ms, id FROM record ORDER BY time_ms, id");
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return {};
+        fn(load_key(rows, 0));
+    }
+}
+
+Result<> HistoryStore::for_each_complete_blob(const std::function<void(const BlobId&, std::uint64_t)>& fn) const {
+    auto rows = db_.query("SELECT id, size FROM blob WHERE state = 2 AND refs > 0 ORDER BY id");
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return {};
+        fn(rows.id<BlobId>(0), rows.count(1));
+    }
+}
+
+Result<std::vector<MissingBlob>> HistoryStore::missing_blobs(std::size_t limit) const {
+    auto rows = db_.query("SELECT id, size FROM blob WHERE state < 2 AND refs > 0 ORDER BY newest_ms DESC, id LIMIT ?",
+                          limit);
+    std::vector<MissingBlob> list;
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return list;
+        list.push_back({rows.id<BlobId>(0), rows.count(1)});
+    }
+}
+
+history::Key HistoryStore::load_key(Statement& row, int first_column) {
+    return {row.count(first_column), row.id<RecordId>(first_column + 1)};
+}
+
+Result<history::StoredRecord> HistoryStore::load(Statement& row, int first_column) const {
+    history::StoredRecord record{load_key(row, first_column), {}};
+    auto body = row.bytes(first_column + 4);
+    if (row.number(first_column + 2) & flag_packed) {
+        KITH_TRY_VALUE(plain, packer_->unpack(body, row.count(first_column + 3)));
+        record.canonical = std::move(plain);
+    } else {
+        record.canonical = to_bytes(body);
+    }
+    return record;
+}
+
+}  // namespace kith::store
