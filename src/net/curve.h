@@ -1,8 +1,9 @@
-// Links: frames over CurveZMQ (RFC 26/CURVE over ZMTP 3.0, RFC 23), both sides authenticated by Curve25519 keys.
+// Links: frames over CurveZMQ (RFC 26/CURVE over ZMTP 3.0, RFC 23), both sides authenticated by Curve25519
+// keys.
 //
-// A CurveListener knows each client by the key it proved in the handshake, as the ZAP handler saw it: a key that
-// `allow` does not want never gets a byte across. A CurveDialer talks to one server key only.
-// On the wire a frame is one message of two parts, head and body (src/net/README.md). What is not that (a part
+// A CurveListener knows each client by the key it proved in the handshake, as the ZAP handler saw it: a key
+// that `allow` does not want never gets a byte across. A CurveDialer talks to one server key only. On the
+// wire a frame is one message of two parts, head and body (src/net/README.md). What is not that (a part
 // missing, one too many, a head that is not text) is dropped.
 #pragma once
 
@@ -21,8 +22,8 @@
 
 namespace kith::net {
 
-// What all links of a process share: libzmq's context, and the ZAP handler, which must stand before any socket does
-// (without it libzmq lets in whoever knows the server's key). Outlives its listeners and dialers.
+// What all links of a process share: libzmq's context, and the ZAP handler, which must stand before any
+// socket does (without it libzmq lets in whoever knows the server's key). Outlives its listeners and dialers.
 class Curve {
   public:
     explicit Curve(Loop& loop);
@@ -43,7 +44,8 @@ enum class Sent {
     gone,    // no such connection
 };
 
-// One client's connection to a CurveListener. Numbers are never used twice; a client that reconnects gets another.
+// One client's connection to a CurveListener. Numbers are never used twice; a client that reconnects gets
+// another.
 enum class Connection : std::uint64_t {};
 
 class CurveListener {
@@ -66,8 +68,8 @@ class CurveListener {
         // After `full`: there is room again.
         std::function<void(Connection)> on_drained;
     };
-    static Result<std::unique_ptr<CurveListener>> listen(Curve& curve, const crypto::LinkKey& key, Options options,
-                                                         Events events);
+    static Result<std::unique_ptr<CurveListener>> listen(Curve& curve, const crypto::LinkKey& key,
+                                                         Options options, Events events);
     // Closes all connections and calls nothing back.
     ~CurveListener();
 
@@ -75,8 +77,8 @@ class CurveListener {
     Sent send(Connection to, wire::Frame frame);
     // Bytes waiting that libzmq has not yet taken.
     std::size_t queued(Connection to) const;
-    // Ends the connection at once: frames not yet delivered or sent are lost. No on_lost is called for it. The client
-    // dials again, and `allow` decides.
+    // Ends the connection at once: frames not yet delivered or sent are lost. No on_lost is called for it.
+    // The client dials again, and `allow` decides.
     void disconnect(Connection connection);
     // The same for all connections of a key: for a device that was barred.
     void disconnect(const LinkPublic& client);
@@ -101,8 +103,8 @@ enum class DialTrouble {
     handshake_failed,  // whoever answers there does not have the server's key, or does not speak CurveZMQ
 };
 
-// A link to the server that holds one key, by whichever endpoint answers first. It dials until it is destroyed:
-// lost links are set up anew, endpoints that refuse are tried again and again.
+// A link to the server that holds one key, by whichever endpoint answers first. It dials until it is
+// destroyed: lost links are set up anew, endpoints that refuse are tried again and again.
 class CurveDialer {
   public:
     struct Events {
@@ -116,7 +118,8 @@ class CurveDialer {
         std::function<void(const Endpoint& at, DialTrouble)> on_trouble;
     };
     // At most limits::link_endpoints; Fault::invalid for more, for none, or for an address that is a name.
-    static Result<std::unique_ptr<CurveDialer>> dial(Curve& curve, const crypto::LinkKey& own, const LinkPublic& server,
+    static Result<std::unique_ptr<CurveDialer>> dial(Curve& curve, const crypto::LinkKey& own,
+                                                     const LinkPublic& server,
                                                      std::vector<Endpoint> endpoints, Events events);
     // Closes and calls nothing back.
     ~CurveDialer();

@@ -1,6 +1,6 @@
-// The loop: one thread that owns all state. Everything of this layer calls back on it, never before the function
-// that asked has returned, and never after the object that asked is destroyed. An object may be destroyed from
-// within its own callback.
+// The loop: one thread that owns all state. Everything of this layer calls back on it, never before the
+// function that asked has returned, and never after the object that asked is destroyed. An object may be
+// destroyed from within its own callback.
 //
 // A Loop outlives all that is built on it. Only `post` and `stop` may be called from another thread.
 #pragma once
@@ -13,7 +13,8 @@
 
 namespace kith::net {
 
-// A one-shot timer that is cancelled when its handle is destroyed or assigned to. An empty handle is no timer.
+// A one-shot timer that is cancelled when its handle is destroyed or assigned to. An empty handle is no
+// timer.
 class Timer {
   public:
     Timer();

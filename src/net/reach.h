@@ -1,5 +1,5 @@
-// What a person needs to know about addresses: which ones this machine can be reached at, and why one that somebody
-// else gave does not answer.
+// What a person needs to know about addresses: which ones this machine can be reached at, and why one that
+// somebody else gave does not answer.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ struct Address {
     bool operator==(const Address&) const = default;
 };
 
-// The addresses of this machine on directly attached networks, IPv4 before IPv6, loopback last. Left out: interfaces
-// that are down or point to point (a VPN's), and IPv6 link-local addresses (they mean nothing without a scope).
-// Empty when the system cannot tell.
+// The addresses of this machine on directly attached networks, IPv4 before IPv6, loopback last. Left out:
+// interfaces that are down or point to point (a VPN's), and IPv6 link-local addresses (they mean nothing
+// without a scope). Empty when the system cannot tell.
 std::vector<Address> own_addresses();
 
 // `raw` of 4 or 16 bytes as text; empty for another size.

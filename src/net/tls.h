@@ -1,8 +1,10 @@
 // TLS (1.2 or later) over TCP: a client that pins or verifies, and a server.
 //
 // Trust of a client is one of two, as TMTP writes its addresses:
-//   =host:port  the certificate may be self-signed; what counts is its public key, the *pin*: the SHA-256 of the
-//               certificate's SubjectPublicKeyInfo (DER). Names and dates in the certificate are not looked at.
+//   =host:port  the certificate may be self-signed; what counts is its public key, the *pin*: the SHA-256 of
+//   the
+//               certificate's SubjectPublicKeyInfo (DER). Names and dates in the certificate are not looked
+//               at.
 //   +host:port  a certificate authority of the system vouches for it, and it names the host (RFC 6125).
 // Not one byte of the caller's goes out before the server has passed.
 #pragma once
@@ -29,8 +31,8 @@ struct TlsIdentity {
     std::string certificate;
     SecretBytes key;
 };
-// A fresh EC P-256 key and a self-signed certificate for `name`, good for 100 years: with a pin, an expiry only
-// breaks things.
+// A fresh EC P-256 key and a self-signed certificate for `name`, good for 100 years: with a pin, an expiry
+// only breaks things.
 Result<TlsIdentity> make_tls_identity(const std::string& name);
 // One file holds both, mode 0600. Saving replaces the file in one step.
 Result<> save_tls_identity(const TlsIdentity& identity, const std::string& path);
@@ -52,13 +54,15 @@ struct TlsConnect {
 class TlsClient {
   public:
     struct Events {
-        // The server has passed. With Trust::pinned and no expected pin, whether to go on is the callee's to decide.
+        // The server has passed. With Trust::pinned and no expected pin, whether to go on is the callee's to
+        // decide.
         std::function<void(const Pin& pin)> on_connected;
         std::function<void(ByteView bytes)> on_data;
         // All that was written has gone to the operating system.
         std::function<void()> on_drained;
-        // The end, once, whatever the reason: never connected (unreachable, timed_out; refused for another key or
-        // an invalid certificate), closed by the other side or lost (unreachable), or by `close` (cancelled).
+        // The end, once, whatever the reason: never connected (unreachable, timed_out; refused for another
+        // key or an invalid certificate), closed by the other side or lost (unreachable), or by `close`
+        // (cancelled).
         std::function<void(const Error& why)> on_closed;
     };
     // Starts to connect. Events that are not set are skipped.
@@ -66,9 +70,9 @@ class TlsClient {
     // Closes at once and calls nothing back.
     ~TlsClient();
 
-    // Queues `bytes`, also before the connection stands. False: closed, or limits::tls_queue_bytes are waiting already:
-    // nothing was taken, and a stream with a hole is best closed. Who writes much looks at `queued` and waits for
-    // on_drained.
+    // Queues `bytes`, also before the connection stands. False: closed, or limits::tls_queue_bytes are
+    // waiting already: nothing was taken, and a stream with a hole is best closed. Who writes much looks at
+    // `queued` and waits for on_drained.
     bool write(Bytes bytes);
     // Bytes that were written and have not yet gone to the operating system.
     std::size_t queued() const;
@@ -94,8 +98,9 @@ class TlsServer {
         std::function<void(TlsSession, const Error& why)> on_closed;  // once for each that was opened
     };
     // Accepts connections on `host` (a name or an address; "::" is all of IPv6 and IPv4) and `port` (0: any).
-    static Result<std::unique_ptr<TlsServer>> listen(Loop& loop, const TlsIdentity& identity, const std::string& host,
-                                                     std::uint16_t port, Events events);
+    static Result<std::unique_ptr<TlsServer>> listen(Loop& loop, const TlsIdentity& identity,
+                                                     const std::string& host, std::uint16_t port,
+                                                     Events events);
     // Closes all at once and calls nothing back.
     ~TlsServer();
 
@@ -106,8 +111,8 @@ class TlsServer {
     bool write(TlsSession session, Bytes bytes);  // as TlsClient's
     std::size_t queued(TlsSession session) const;
     void pause(TlsSession session, bool paused);
-    void close(TlsSession session);               // after what is queued is sent
-    std::string peer(TlsSession session) const;   // the client's address, for logs
+    void close(TlsSession session);              // after what is queued is sent
+    std::string peer(TlsSession session) const;  // the client's address, for logs
 
   private:
     struct State;

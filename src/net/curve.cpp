@@ -1,0 +1,175 @@
+#include "net/curve.h"
+
+#include <cassert>
+#include <cerrno>
+
+#include "net/connector.h"
+#include "net/curve_inner.h"
+
+namespace kith::net {
+
+namespace {
+
+std::size_t size_of(const wire::Frame& frame) {
+    return frame.head.size() + frame.body.size();
+}
+
+bool send_frame(ZmqSocket& socket, ByteView prefix, const wire::Frame& frame) {
+    const ByteView parts[] = {prefix, as_bytes(frame.head), frame.body};
+    return socket.send(std::span(parts).subspan(prefix.empty() ? 1 : 0));
+}
+
+// How many bytes follow the first byte of a character; nothing: it starts none.
+std::optional<std::size_t> tail_size(std::uint8_t first) {
+    if (first < 0x80) return 0;
+    if (first >= 0xc2 && first <= 0xdf) return 1;
+    if (first >= 0xe0 && first <= 0xef) return 2;
+    if (first >= 0xf0 && first <= 0xf4) return 3;
+    return std::nullopt;
+}
+
+// Excludes encodings that are longer than needed, surrogates, and what lies above U+10FFFF.
+bool second_fits(std::uint8_t first, std::uint8_t second) {
+    switch (first) {
+        case 0xe0:
+            return second >= 0xa0;
+        case 0xed:
+            return second <= 0x9f;
+        case 0xf0:
+            return second >= 0x90;
+        case 0xf4:
+            return second <= 0x8f;
+        default:
+            return true;
+    }
+}
+
+}  // namespace
+
+Curve::Curve(Loop& loop) : inner_(std::make_shared<Inner>(loop)) {
+    inner_->start();
+}
+Curve::~Curve() {
+    inner_->stop();
+}
+
+void Curve::Inner::start() {
+    zap = ZmqSocket::make(loop, context, ZMQ_REP, 7);
+    const bool bound = zap && zap->bind("inproc://zeromq.zap.01");
+    assert(bound);
+    if (!bound) return;  // then every handshake fails, closed rather than open
+    ZmqSocket::Events calls;
+    calls.on_message = [self = shared_from_this()](ZmqSocket::Parts& parts, std::size_t count) {
+        self->answer(parts, count);
+    };
+    zap->open(std::move(calls));
+}
+
+void Curve::Inner::stop() {
+    domains.clear();
+    if (zap) zap->close();
+}
+
+std::string Curve::Inner::add_domain(Allow allow) {
+    auto name = "kith." + std::to_string(++last_domain);
+    domains.emplace(name, std::move(allow));
+    return name;
+}
+
+// RFC 27/ZAP. Request: version, request id, domain, address, identity, mechanism, and for CURVE the client's
+// key. Reply: version, request id, status, text, user id, metadata. The user id comes back with each message.
+void Curve::Inner::answer(ZmqSocket::Parts& request, std::size_t count) {
+    const std::string id(request.size() > 1 ? request[1].text() : std::string_view());
+    std::optional<LinkPublic> client;
+    if (count == 7 && request[0].text() == "1.0" && request[5].text() == "CURVE")
+        client = LinkPublic::from(request[6].view());
+    bool allowed = false;
+    if (client) {
+        const auto domain = domains.find(request[2].text());
+        const auto allow =
+            domain != domains.end() ? domain->second : Allow();  // a copy: it may destroy its listener
+        allowed = allow && allow(*client);
+    }
+    const auto user = allowed ? client->hex() : std::string();
+    const ByteView reply[] = {as_bytes("1.0"),
+                              as_bytes(id),
+                              as_bytes(allowed ? "200" : "400"),
+                              as_bytes(allowed ? "" : "denied"),
+                              as_bytes(user),
+                              {}};
+    zap->send(reply);
+}
+
+bool set_link_options(ZmqSocket& socket, std::size_t part_bytes) {
+    return socket.set(ZMQ_SNDHWM, limits::link_messages) && socket.set(ZMQ_RCVHWM, limits::link_messages) &&
+           socket.set_wide(ZMQ_MAXMSGSIZE, static_cast<std::int64_t>(part_bytes)) &&
+           socket.set(ZMQ_HEARTBEAT_IVL, limits::link_heartbeat_ms) &&
+           socket.set(ZMQ_HEARTBEAT_TIMEOUT, limits::link_timeout_ms) &&
+           socket.set(ZMQ_HEARTBEAT_TTL, limits::link_timeout_ms) &&
+           socket.set(ZMQ_HANDSHAKE_IVL, limits::link_handshake_ms) && socket.set(ZMQ_IPV6, 1);
+}
+
+std::string tcp_address(const std::string& address, std::uint16_t port) {
+    const bool brackets = address.find(':') != std::string::npos;
+    return "tcp://" + (brackets ? "[" + address + "]" : address) + ":" +
+           (port == 0 ? "*" : std::to_string(port));
+}
+
+std::string to_text(const Endpoint& endpoint) {
+    return host_port(endpoint.address, endpoint.port);
+}
+
+std::optional<wire::Frame> read_frame(ZmqSocket::Parts& parts, std::size_t count, std::size_t first) {
+    if (count != first + 2 || parts.size() != count) return std::nullopt;
+    const auto head = parts[first].view();
+    const auto body = parts[first + 1].view();
+    if (head.empty() || head.size() > limits::head_bytes || !is_text(head)) return std::nullopt;
+    return wire::Frame{std::string(as_text(head)), to_bytes(body)};
+}
+
+bool is_text(ByteView bytes) {
+    for (std::size_t at = 0; at < bytes.size();) {
+        const auto first = bytes[at];
+        const auto tail = tail_size(first);
+        if (!tail || bytes.size() - at <= *tail) return false;
+        if (first < 0x20 && first != '\t' && first != '\n' && first != '\r') return false;
+        for (std::size_t i = 1; i <= *tail; ++i) {
+            if ((bytes[at + i] & 0xc0) != 0x80) return false;
+        }
+        if (*tail > 0 && !second_fits(first, bytes[at + 1])) return false;
+        at += 1 + *tail;
+    }
+    return true;
+}
+
+Sent FrameQueue::push(ZmqSocket& socket, ByteView prefix, wire::Frame frame) {
+    assert(!frame.head.empty() && frame.head.size() <= limits::head_bytes &&
+           frame.body.size() <= limits::frame_bytes);
+    if (frames_.empty()) {
+        if (send_frame(socket, prefix, frame)) return Sent::queued;
+        if (errno != EAGAIN) return Sent::gone;
+    } else if (bytes_ + size_of(frame) > limits::link_queue_bytes) {
+        refused_ = true;
+        return Sent::full;
+    }
+    bytes_ += size_of(frame);
+    frames_.push_back(std::move(frame));
+    return Sent::queued;
+}
+
+FrameQueue::Flushed FrameQueue::flush(ZmqSocket& socket, ByteView prefix) {
+    while (!frames_.empty()) {
+        if (!send_frame(socket, prefix, frames_.front())) {
+            if (errno != EAGAIN) return Flushed::gone;
+            break;
+        }
+        bytes_ -= size_of(frames_.front());
+        frames_.pop_front();
+    }
+    // Half empty, so that the caller is not woken for each frame.
+    if (!refused_ || bytes_ > limits::link_queue_bytes / 2) return Flushed::waiting;
+    refused_ = false;
+    return Flushed::room;
+}
+
+}  // namespace kith::net
