@@ -38,10 +38,11 @@ bool read_attachments(const Head& head, std::uint64_t datahead, std::uint64_t da
     std::uint64_t total = 0;
     for (const auto& item : *items) {
         auto size = item.number("size").value_or(-1);
+        auto name = shown(item, "name"), ffn = shown(item, "ffn");
         if (!item.ok() || size < 0 || static_cast<std::uint64_t>(size) > datalen - datahead - total) return false;
         total += static_cast<std::uint64_t>(size);
         message.attachments.push_back(
-            {shown(item, "name"), shown(item, "ffn"), {0, static_cast<std::uint64_t>(size)}});
+            {std::move(name), std::move(ffn), {0, static_cast<std::uint64_t>(size)}});
     }
     message.body.size = datalen - datahead - total;
     std::uint64_t offset = datahead + message.body.size;

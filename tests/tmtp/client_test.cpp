@@ -1,0 +1,403 @@
+#include <doctest/doctest.h>
+
+#include "base/limits.h"
+#include "tmtp/client.h"
+
+using namespace kith;
+using namespace kith::tmtp;
+
+namespace {
+
+// A client and the time, and what its last event led to.
+struct Rig {
+    Client client = Client::login("UID", SecretBytes(as_bytes("NODE")));
+    Now now{1000, 1'700'000'000'000};
+    ClientActions last;
+
+    void say(const Reply& reply, std::string_view data = {}) { say_raw(encode(reply) + std::string(data)); }
+    void say_raw(std::string_view bytes) { last = client.received(as_bytes(bytes), now); }
+    void wait(std::int64_t ms) {
+        now.mono_ms += ms;
+        last = client.tick(now);
+    }
+    void go_online() {
+        last = client.connected(now);
+        say(TmtpRevReply{"1", "site", 0, {}});
+        say(InfoReply{"login ok", {}});
+        REQUIRE(client.state() == Client::State::online);
+    }
+    template <class T>
+    std::vector<const T*> all() const {
+        std::vector<const T*> found;
+        for (const auto& action : last)
+            if (auto* one = std::get_if<T>(&action)) found.push_back(one);
+        return found;
+    }
+    template <class T>
+    const T& only() const {
+        auto found = all<T>();
+        REQUIRE(found.size() == 1);
+        return *found[0];
+    }
+    std::string sent() const {
+        std::string text;
+        for (auto* one : all<SendBytes>()) text += as_text(one->bytes);
+        return text;
+    }
+};
+
+Queued message(std::string id, Kind kind = Kind::delivery, std::uint64_t datalen = 0) {
+    Queued one;
+    one.kind = kind;
+    one.op = kind_name(kind);
+    one.id = std::move(id);
+    one.from = "FROM";
+    one.posted = "2026-11-21T19:25:05.920Z";
+    one.datalen = datalen;
+    return one;
+}
+Queued node_news(std::string id, std::string label) {
+    auto one = message(std::move(id), Kind::user);
+    one.newnode = std::move(label);
+    one.nodeid = SecretBytes(as_bytes("SECRETNODE"));
+    return one;
+}
+ComposedPost small_post() {
+    Draft draft;
+    draft.body = "hi";
+    draft.recipients = {"OTHER"};
+    return *compose(draft, "UID");
+}
+
+}  // namespace
+
+TEST_CASE("a login goes through greeting, login and online") {
+    Rig rig;
+    rig.last = rig.client.connected(rig.now);
+    CHECK(rig.sent() == R"(0011{"id":"1","op":0})");
+    rig.say(TmtpRevReply{"1", "site\x1b[2J", 0, {}});
+    CHECK(rig.only<SiteName>().name == "site?[2J");
+    CHECK(rig.sent() == R"(0022{"node":"NODE","op":2,"uid":"UID"})");
+    rig.say(InfoReply{"login ok", {"FRIEND"}});
+    CHECK(rig.only<Online>().present == std::vector<std::string>{"FRIEND"});
+}
+
+TEST_CASE("a registration ends with an account, and later connections log in with it") {
+    Rig rig;
+    rig.client = Client::registering("Alice Adams", "label");
+    rig.last = rig.client.connected(rig.now);
+    rig.say(TmtpRevReply{"1", "site", 0, {}});
+    CHECK(rig.sent() == R"(0033{"newalias":"Alice Adams","newnode":"label","op":1})");
+    rig.say(RegisteredReply{"U1", SecretBytes(as_bytes("N1")), "newalias is taken"});
+    CHECK(rig.only<Registered>().uid == "U1");
+    CHECK(as_text(rig.only<Registered>().nodeid.view()) == "N1");
+    CHECK(rig.only<Registered>().error == "newalias is taken");
+    rig.say(InfoReply{"login ok", {}});
+    CHECK(rig.client.state() == Client::State::online);
+    rig.last = rig.client.connected(rig.now);
+    rig.say(TmtpRevReply{"1", "site", 0, {}});
+    CHECK(rig.sent() == R"(001f{"node":"N1","op":2,"uid":"U1"})");
+}
+
+TEST_CASE("a delivery is handed out with its exact bytes and acknowledged only when stored") {
+    Rig rig;
+    rig.go_online();
+    auto head = encode(message("m1", Kind::delivery, 4));
+    rig.say_raw(head + "da");
+    CHECK(rig.last.empty());
+    rig.say_raw("ta");
+    const auto& got = rig.only<Delivered>();
+    CHECK(as_text(got.raw) == head + "data");
+    CHECK(as_text(got.head()) == head);
+    CHECK(as_text(got.data()) == "data");
+    CHECK(got.kind == Kind::delivery);
+    CHECK(got.from == "FROM");
+    CHECK(got.posted_ms == 1795289105920);
+    CHECK(rig.sent().empty());
+    rig.last = rig.client.acked("m1", rig.now);
+    CHECK(rig.sent() == R"(001f{"id":"m1","op":10,"type":"ok"})");
+    rig.last = rig.client.acked("m1", rig.now);
+    CHECK(rig.last.empty());
+    rig.last = rig.client.acked("never seen", rig.now);
+    CHECK(rig.last.empty());
+}
+
+TEST_CASE("a message that comes again is handed out again until it is stored, then only acknowledged") {
+    Rig rig;
+    rig.go_online();
+    rig.say(message("m1"));
+    rig.say(message("m1"));
+    CHECK(rig.all<Delivered>().size() == 1);
+    rig.client.acked("m1", rig.now);
+    rig.say(message("m1"));
+    CHECK(rig.all<Delivered>().empty());
+    CHECK(rig.sent() == R"(001f{"id":"m1","op":10,"type":"ok"})");
+    SUBCASE("also after a reconnect") {
+        rig.last = rig.client.disconnected(rig.now);
+        rig.go_online();
+        rig.say(message("m1"));
+        CHECK(rig.all<Delivered>().empty());
+        CHECK_FALSE(rig.sent().empty());
+    }
+    SUBCASE("but other bytes under the same id are handed out") {
+        auto forged = message("m1");
+        forged.from = "FORGER";
+        rig.say(std::move(forged));
+        CHECK(rig.only<Delivered>().from == "FORGER");
+    }
+}
+
+TEST_CASE("what was stored while the link was down is acknowledged when it comes again") {
+    Rig rig;
+    rig.go_online();
+    rig.say(message("m1"));
+    rig.last = rig.client.disconnected(rig.now);
+    rig.last = rig.client.acked("m1", rig.now);
+    CHECK(rig.last.empty());
+    rig.go_online();
+    rig.say(message("m1"));
+    CHECK(rig.all<Delivered>().empty());
+    CHECK(rig.sent() == R"(001f{"id":"m1","op":10,"type":"ok"})");
+}
+
+TEST_CASE("data over the limit is handed out in pieces") {
+    Rig rig;
+    rig.go_online();
+    std::uint64_t size = limits::tmtp_whole_bytes + 3;
+    auto head = encode(message("big", Kind::delivery, size));
+    rig.say_raw(head + "abc");
+    CHECK(rig.only<DeliveryBegin>().datalen == size);
+    CHECK(as_text(rig.only<DeliveryBegin>().message.raw) == head);
+    CHECK(as_text(rig.only<DeliveryData>().bytes) == "abc");
+    Bytes rest(limits::tmtp_whole_bytes);
+    rig.last = rig.client.received(rest, rig.now);
+    CHECK(rig.only<DeliveryData>().bytes.size() == rest.size());
+    CHECK(rig.only<DeliveryEnd>().msgid == "big");
+    rig.last = rig.client.acked("big", rig.now);
+    CHECK_FALSE(rig.sent().empty());
+    SUBCASE("and not again once it is stored") {
+        rig.say_raw(head + "abc");
+        CHECK(rig.last.empty());
+        rig.last = rig.client.received(rest, rig.now);
+        CHECK(rig.last.size() == 1);
+        CHECK_FALSE(rig.sent().empty());
+    }
+    SUBCASE("a link lost in the middle starts it again") {
+        rig.last = rig.client.disconnected(rig.now);
+        rig.go_online();
+        rig.say(message("m2"));
+        CHECK(rig.only<Delivered>().msgid == "m2");
+    }
+}
+
+TEST_CASE("each post gets exactly one answer") {
+    Rig rig;
+    rig.last = rig.client.post("early", small_post(), rig.now);
+    CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
+    rig.go_online();
+    rig.last = rig.client.post("p1", small_post(), rig.now);
+    CHECK(rig.sent().find(R"("id":"k1")") != std::string::npos);
+    rig.client.post("p2", small_post(), rig.now);
+    rig.client.post("p3", small_post(), rig.now);
+    rig.say(AckReply{"k2", "", "", "uid OTHER not found"});
+    CHECK(rig.only<RequestResult>().local_id == "p2");
+    CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
+    rig.say(AckReply{"k1", "m7", "2026-11-21T19:25:05.920Z", ""});
+    CHECK(rig.only<RequestResult>().local_id == "p1");
+    CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::accepted);
+    CHECK(rig.only<RequestResult>().msgid == "m7");
+    rig.say(AckReply{"k1", "m7", "", ""});  // a duplicate
+    CHECK(rig.last.empty());
+    rig.last = rig.client.disconnected(rig.now);
+    CHECK(rig.only<RequestResult>().local_id == "p3");
+    CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::unknown);
+    rig.last = rig.client.disconnected(rig.now);
+    CHECK(rig.last.empty());
+}
+
+TEST_CASE("requests without an answer are limited") {
+    Rig rig;
+    rig.go_online();
+    for (std::size_t i = 0; i < limits::tmtp_requests; ++i) {
+        rig.last = rig.client.post("p" + std::to_string(i), small_post(), rig.now);
+        CHECK(rig.all<RequestResult>().empty());
+    }
+    rig.last = rig.client.post("one too many", small_post(), rig.now);
+    CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
+}
+
+TEST_CASE("a node is known by its label and never ends up as a message") {
+    Rig rig;
+    rig.go_online();
+    rig.last = rig.client.add_node("label", false, rig.now);
+    CHECK(rig.sent().find(R"("newnode":"label")") != std::string::npos);
+    rig.last = rig.client.add_node("label", false, rig.now);
+    CHECK(rig.last.empty());
+    rig.say(AckReply{"k1", "", "", ""});
+    CHECK(rig.last.empty());
+    rig.say(node_news("m1", "label"));
+    CHECK(rig.all<Delivered>().empty());
+    CHECK(rig.only<NodeAdded>().label == "label");
+    CHECK(as_text(rig.only<NodeAdded>().nodeid.view()) == "SECRETNODE");
+    rig.last = rig.client.acked("m1", rig.now);
+    CHECK_FALSE(rig.sent().empty());
+}
+
+TEST_CASE("after a lost link a node is asked for again only when the queue is empty and did not hold it") {
+    Rig rig;
+    rig.go_online();
+    rig.client.add_node("label", false, rig.now);
+    rig.last = rig.client.disconnected(rig.now);
+    CHECK(rig.all<RequestResult>().empty());
+    rig.go_online();
+    CHECK(rig.sent().empty());
+    SUBCASE("it had worked") {
+        rig.say(node_news("m1", "label"));
+        CHECK(rig.only<NodeAdded>().label == "label");
+        rig.client.acked("m1", rig.now);
+        rig.wait(limits::tmtp_quiet_ms);
+        CHECK(rig.all<CaughtUp>().size() == 1);
+        CHECK(rig.sent().empty());
+    }
+    SUBCASE("it had not") {
+        rig.say(message("m1"));
+        rig.wait(limits::tmtp_quiet_ms);
+        CHECK(rig.all<CaughtUp>().empty());  // m1 is not stored yet
+        rig.client.acked("m1", rig.now);
+        rig.wait(limits::tmtp_quiet_ms);
+        CHECK(rig.all<CaughtUp>().size() == 1);
+        CHECK(rig.sent().find(R"("newnode":"label")") != std::string::npos);
+    }
+}
+
+TEST_CASE("a node that may have been asked for before a restart waits for the queue") {
+    Rig rig;
+    rig.client.add_node("label", true, rig.now);
+    rig.go_online();
+    CHECK(rig.sent().empty());
+    rig.wait(limits::tmtp_quiet_ms);
+    CHECK(rig.sent().find(R"("newnode":"label")") != std::string::npos);
+    rig.say(AckReply{"k1", "", "", "an account has at most 100 nodes"});
+    CHECK(rig.only<NodeRefused>().label == "label");
+}
+
+TEST_CASE("time: pulses, answers and logins") {
+    Rig rig;
+    rig.last = rig.client.connected(rig.now);
+    CHECK(rig.client.next_tick_ms() == rig.now.mono_ms + limits::tmtp_login_ms);
+    SUBCASE("a login without an answer fails, and may be tried again") {
+        rig.wait(limits::tmtp_login_ms);
+        CHECK_FALSE(rig.only<Failed>().permanent);
+        CHECK(rig.client.state() == Client::State::failed);
+        CHECK_FALSE(rig.client.next_tick_ms());
+        rig.say(TmtpRevReply{"1", "late", 0, {}});
+        CHECK(rig.last.empty());
+    }
+    SUBCASE("an idle link is kept up") {
+        rig.go_online();
+        rig.wait(limits::tmtp_quiet_ms);
+        for (int i = 0; i < 5; ++i) {
+            auto next = rig.client.next_tick_ms().value();
+            CHECK(next - rig.now.mono_ms < 120'000 / 2);
+            rig.wait(next - rig.now.mono_ms);
+            CHECK(rig.sent() == R"(0009{"op":11})");
+        }
+    }
+    SUBCASE("a post without an answer fails the link; large ones have more time") {
+        rig.go_online();
+        ComposedPost post = small_post();
+        post.data.resize(16'000'000);
+        rig.client.post("p", std::move(post), rig.now);
+        rig.wait(limits::tmtp_answer_ms + 999'000);
+        CHECK(rig.all<Failed>().empty());
+        rig.wait(2000);
+        CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::unknown);
+        CHECK_FALSE(rig.only<Failed>().permanent);
+    }
+}
+
+TEST_CASE("what the service says on ending a link decides whether to try again") {
+    struct Case {
+        const char* reason;
+        bool permanent;
+    };
+    for (auto [reason, permanent] : {Case{"login failed", true}, Case{"corrupt base32 value", true},
+                                     Case{"authentication required", true}, Case{"node already connected", false},
+                                     Case{"anything else", false}}) {
+        Rig rig;
+        rig.last = rig.client.connected(rig.now);
+        rig.say(TmtpRevReply{"1", "site", 0, {}});
+        rig.say(QuitReply{reason});
+        CHECK(rig.only<Failed>().permanent == permanent);
+        CHECK_FALSE(rig.only<Failed>().error.what.empty());
+        rig.say(InfoReply{"login ok", {}});
+        CHECK(rig.last.empty());
+    }
+}
+
+TEST_CASE("quit is answered, or ends by itself") {
+    Rig rig;
+    rig.go_online();
+    rig.client.post("p", small_post(), rig.now);
+    rig.last = rig.client.quit(rig.now);
+    CHECK(rig.sent() == R"(0009{"op":12})");
+    rig.last = rig.client.quit(rig.now);
+    CHECK(rig.last.empty());
+    SUBCASE("answered") {
+        rig.say(QuitReply{"logout ok"});
+        CHECK(rig.all<LoggedOut>().size() == 1);
+        CHECK(rig.all<RequestResult>().size() == 1);
+    }
+    SUBCASE("not answered") {
+        rig.wait(limits::tmtp_quit_ms);
+        CHECK(rig.all<LoggedOut>().size() == 1);
+    }
+}
+
+TEST_CASE("a message in a state where it does not belong fails the link") {
+    auto fails = [](Rig& rig) {
+        CHECK(rig.all<Failed>().size() == 1);
+        CHECK(rig.client.state() == Client::State::failed);
+    };
+    Rig rig;
+    rig.last = rig.client.connected(rig.now);
+    SUBCASE("a delivery before the greeting") { rig.say(message("m1")), fails(rig); }
+    SUBCASE("registered when nothing was registered") {
+        rig.say(RegisteredReply{"U", SecretBytes(as_bytes("N")), ""}), fails(rig);
+    }
+    SUBCASE("another version") { rig.say(TmtpRevReply{"2", "site", 0, {}}), fails(rig); }
+    SUBCASE("a second greeting") {
+        rig.say(TmtpRevReply{"1", "site", 0, {}});
+        rig.say(TmtpRevReply{"1", "site", 0, {}}), fails(rig);
+    }
+    SUBCASE("not TMTP") { rig.say_raw("HTTP/1.1 400 Bad Request\r\n"), fails(rig); }
+    SUBCASE("a header with a wrong type") { rig.say_raw(with_length(R"({"op":"info","info":7})")), fails(rig); }
+    SUBCASE("a damaged header") {
+        rig.go_online();
+        auto head = encode(message("m1"));
+        head.replace(head.find("FROM"), 4, "FRXM");
+        rig.say_raw(head), fails(rig);
+    }
+    SUBCASE("messages that do not wait") {
+        rig.go_online();
+        for (std::size_t i = 0; i < limits::tmtp_unconfirmed; ++i) rig.say(message("m" + std::to_string(i)));
+        CHECK(rig.all<Failed>().empty());
+        rig.say(message("more")), fails(rig);
+    }
+    SUBCASE("an id that cannot be repeated") {
+        rig.go_online();
+        rig.say(message(std::string(limits::tmtp_id + 1, 'x'))), fails(rig);
+    }
+}
+
+TEST_CASE("what this version does not know is passed over or acknowledged") {
+    Rig rig;
+    rig.go_online();
+    rig.say_raw(with_length(R"({"op":"weather","datalen":3})") + "sun");
+    CHECK(rig.last.empty());
+    rig.say(OhiReply{"U", 1});
+    CHECK(rig.last.empty());
+    rig.say_raw(with_length(R"({"op":"parcel","id":"m1","posted":"2026-11-21T19:25:05.920Z","datalen":3})") + "sun");
+    CHECK(rig.only<Delivered>().kind == Kind::other);
+    CHECK(rig.only<Delivered>().op == "parcel");
+}

@@ -1,0 +1,125 @@
+// A ServerStore in memory, for tests and fuzzing: keeps what it is given as long as it lives, so a new Hub over
+// it is a restarted server. `broken` makes every change fail, as a full disk does.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "base/env.h"
+#include "tmtp/server_store.h"
+
+namespace kith::tmtp {
+
+class MemoryStore : public ServerStore {
+  public:
+    struct Node {
+        std::string uid, nodeid, label;
+        std::deque<std::uint64_t> queue;
+    };
+    bool broken = false;
+    std::map<NodeRef, Node> all_nodes;
+    std::map<std::string, std::string> aliases;
+    std::map<std::uint64_t, StoredMessage> messages;
+    std::map<std::uint64_t, std::map<std::uint32_t, Bytes>> pieces;
+    std::uint64_t highest = 0;
+
+    Result<std::uint64_t> last_id() override { return highest; }
+    Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) override {
+        if (broken) return full();
+        return insert(uid, nodeid, label);
+    }
+    Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) override {
+        for (const auto& [ref, node] : all_nodes)
+            if (node.uid == uid && node.nodeid == as_text(nodeid.view())) return ref;
+        return std::nullopt;
+    }
+    Result<std::vector<NodeRef>> nodes(const std::string& uid) override {
+        std::vector<NodeRef> list;
+        for (const auto& [ref, node] : all_nodes)
+            if (node.uid == uid) list.push_back(ref);
+        return list;
+    }
+    Result<std::optional<std::string>> owner_of(const std::string& alias) override {
+        auto at = aliases.find(alias);
+        if (at == aliases.end()) return std::nullopt;
+        return at->second;
+    }
+    Result<> add_alias(const std::string& uid, const std::string& alias, const StoredMessage* news) override {
+        if (broken) return full();
+        aliases[alias] = uid;
+        return news ? enqueue(*news, *nodes(uid)) : Result<>{};
+    }
+    Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, NodeRef from,
+                      const StoredMessage& news) override {
+        if (broken) return full();
+        all_nodes[insert(uid, nodeid, label)].queue = all_nodes[from].queue;
+        return enqueue(news, *nodes(uid));
+    }
+    Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) override {
+        if (broken) return full();
+        pieces[id][number] = to_bytes(piece);
+        return {};
+    }
+    void drop_pieces(std::uint64_t id) override { pieces.erase(id); }
+    Result<> enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) override {
+        if (broken) return full();
+        messages[message.id] = message;
+        highest = std::max(highest, message.id);
+        for (NodeRef node : to) all_nodes[node].queue.push_back(message.id);
+        return {};
+    }
+    Result<std::optional<StoredMessage>> first(NodeRef node) override {
+        const auto& queue = all_nodes[node].queue;
+        if (queue.empty()) return std::nullopt;
+        return messages[queue.front()];
+    }
+    Result<Bytes> piece(std::uint64_t id, std::uint32_t number) override { return pieces[id][number]; }
+    Result<> remove(NodeRef node, std::uint64_t id) override {
+        if (broken) return full();
+        std::erase(all_nodes[node].queue, id);
+        for (const auto& [ref, other] : all_nodes)
+            if (std::count(other.queue.begin(), other.queue.end(), id)) return {};
+        messages.erase(id);
+        pieces.erase(id);
+        return {};
+    }
+    Result<std::uint64_t> queue_bytes(const std::string& uid) override {
+        std::uint64_t most = 0;
+        for (const auto& [ref, node] : all_nodes) {
+            if (node.uid != uid) continue;
+            std::uint64_t sum = 0;
+            for (auto id : node.queue) sum += messages[id].head.size() + messages[id].datalen;
+            most = std::max(most, sum);
+        }
+        return most;
+    }
+
+  private:
+    static tl::unexpected<Error> full() { return fail(Fault::disk_full, "the disk is full"); }
+    NodeRef insert(const std::string& uid, const SecretBytes& nodeid, const std::string& label) {
+        NodeRef ref = static_cast<NodeRef>(all_nodes.size()) + 1;
+        all_nodes[ref] = {uid, std::string(as_text(nodeid.view())), label, {}};
+        return ref;
+    }
+};
+
+// The same numbers from the same seed.
+class SeededRandom : public Random {
+  public:
+    explicit SeededRandom(std::uint64_t seed = 1) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
+    void fill(std::span<std::uint8_t> out) override {
+        for (auto& byte : out) {
+            state_ ^= state_ << 13;
+            state_ ^= state_ >> 7;
+            state_ ^= state_ << 17;
+            byte = static_cast<std::uint8_t>(state_ >> 24);
+        }
+    }
+
+  private:
+    std::uint64_t state_;
+};
+
+}  // namespace kith::tmtp

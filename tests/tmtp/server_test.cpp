@@ -1,0 +1,563 @@
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "base/limits.h"
+#include "memory_store.h"
+#include "tmtp/server.h"
+
+using namespace kith;
+using namespace kith::tmtp;
+
+namespace {
+
+// A hub and its links as a client sees them: each link's bytes as readable messages.
+struct Rig {
+    MemoryStore store;
+    SeededRandom random;
+    std::unique_ptr<Hub> hub;
+    Now now{1000, 1'795'289'105'920};
+    std::map<LinkId, FrameReader> readers;
+    std::map<LinkId, std::vector<Reply>> in;
+    std::map<LinkId, Bytes> data;  // of all messages together
+    std::set<LinkId> closed;
+    bool read = true;  // clients read what they are sent
+    LinkId next_link = 1;
+
+    Rig() { restart(); }
+    void restart() {
+        hub = std::make_unique<Hub>("site", store, random);
+        REQUIRE(hub->start(now));
+    }
+    void take(HubActions actions) {
+        std::set<LinkId> drained;
+        for (auto& action : actions) {
+            if (auto* close = std::get_if<Close>(&action)) {
+                CHECK(closed.insert(close->link).second);
+                continue;
+            }
+            auto& send = std::get<Send>(action);
+            if (!read) continue;
+            ByteView bytes = send.bytes;
+            auto& reader = readers[send.link];
+            for (bool more = false; !more;) switch (reader.next(bytes)) {
+                    case FrameReader::Got::more: more = true; break;
+                    case FrameReader::Got::head:
+                        CHECK(headsum_agrees(reader.raw()));
+                        in[send.link].push_back(*parse_reply(reader.head()));
+                        break;
+                    case FrameReader::Got::data: append(data[send.link], reader.data()); break;
+                    case FrameReader::Got::end: break;
+                    default: FAIL("the server sent what is not TMTP");
+                }
+            drained.insert(send.link);
+        }
+        for (LinkId link : drained) take(hub->drained(link, now));
+    }
+    LinkId open() {
+        LinkId link = next_link++;
+        take(hub->opened(link, now));
+        return link;
+    }
+    void raw(LinkId link, std::string_view bytes) { take(hub->received(link, as_bytes(bytes), now)); }
+    void op(LinkId link, const Op& op, std::string_view bytes = {}) { raw(link, *encode(op) + std::string(bytes)); }
+    void wait(std::int64_t ms) {
+        now.mono_ms += ms;
+        now.unix_ms += ms;
+        take(hub->tick(now));
+    }
+    void cut(LinkId link) { take(hub->closed(link, now)); }
+
+    std::size_t count(LinkId link) { return in[link].size(); }
+    template <class T>
+    T pop(LinkId link) {
+        auto& list = in[link];
+        REQUIRE_FALSE(list.empty());
+        REQUIRE(std::holds_alternative<T>(list.front()));
+        T one = std::get<T>(std::move(list.front()));
+        list.erase(list.begin());
+        return one;
+    }
+    std::string quit_reason(LinkId link) {
+        while (count(link) && !std::holds_alternative<QuitReply>(in[link].front())) in[link].erase(in[link].begin());
+        CHECK(closed.contains(link));
+        return count(link) ? pop<QuitReply>(link).error : "";
+    }
+    LinkId greet() {
+        LinkId link = open();
+        op(link, TmtpRev{});
+        CHECK(pop<TmtpRevReply>(link).name == "site");
+        return link;
+    }
+    struct Account {
+        LinkId link;
+        std::string uid, nodeid;
+    };
+    Account enrol(const std::string& alias = "_") {
+        LinkId link = greet();
+        op(link, Register{"first", alias, ""});
+        auto reply = pop<RegisteredReply>(link);
+        CHECK(reply.error.empty());
+        CHECK(pop<InfoReply>(link).info == "login ok");
+        return {link, reply.uid, std::string(as_text(reply.nodeid.view()))};
+    }
+    LinkId log_in(const Account& account) {
+        LinkId link = greet();
+        op(link, Login{account.uid, SecretBytes(as_bytes(account.nodeid))});
+        if (count(link) && std::holds_alternative<InfoReply>(in[link].front())) pop<InfoReply>(link);
+        return link;
+    }
+    void ack(LinkId link, const Queued& message) { op(link, Ack{message.id, "ok"}); }
+    // Takes the next queued message and acknowledges it.
+    Queued next(LinkId link, Kind kind) {
+        auto one = pop<Queued>(link);
+        CHECK(one.kind == kind);
+        ack(link, one);
+        return one;
+    }
+    Account add_node(const Account& account, const std::string& label) {
+        op(account.link, UserEdit{"n", label, ""});
+        CHECK(pop<AckReply>(account.link).error.empty());
+        auto news = next(account.link, Kind::user);
+        CHECK(news.newnode == label);
+        return {0, account.uid, std::string(as_text(news.nodeid.view()))};
+    }
+    AckReply post(LinkId link, std::vector<std::string> to, std::string_view body, const std::string& id = "p") {
+        Post head{id, {}, body.size(), 0, {}};
+        for (auto& uid : to) head.recipients.push_back({uid, Recipient::uid});
+        op(link, head, body);
+        return pop<AckReply>(link);
+    }
+};
+
+Post to_uid(const std::string& uid, std::uint64_t datalen) { return {"p", {{uid, Recipient::uid}}, datalen, 0, {}}; }
+
+}  // namespace
+
+TEST_CASE("what the reference server answers to odd headers, ours answers too") {
+    std::ifstream file(KITH_VECTORS "/tmtp/client-heads.jsonl");
+    std::size_t count = 0;
+    for (std::string line; std::getline(file, line); ++count) {
+        auto vector = Head::parse(line);
+        REQUIRE(vector);
+        CAPTURE(*vector->text("case"));
+        std::string bytes;  // the text's characters are bytes
+        for (auto text = *vector->text("sent"); char32_t c : std::vector<unsigned char>(text.begin(), text.end())) {
+            if (c < 0x80) bytes += static_cast<char>(c);
+            else if (c < 0xc0) bytes.back() = static_cast<char>((bytes.back() << 6) | (c & 0x3f));
+            else bytes += static_cast<char>(c & 3);
+        }
+        Rig rig;
+        auto account = rig.enrol();
+        rig.raw(account.link, bytes);
+        auto expected = vector->text("kith").value_or(*vector->text("answer"));
+        if (expected == "goes on") {
+            CHECK(rig.closed.empty());
+            CHECK(rig.post(account.link, {}, "x").error.empty());
+        } else {
+            CHECK(rig.quit_reason(account.link) == expected);
+        }
+    }
+    CHECK(count == 37);
+}
+
+TEST_CASE("before the greeting a link that errs is closed without a word") {
+    for (auto bytes : {R"(0008{"op":1})", R"(0009{"op":11})", R"(0010{"op":0,"id":""})", "xxxx", "0007{\"a\":1}"}) {
+        Rig rig;
+        auto link = rig.open();
+        rig.raw(link, bytes);
+        CHECK(rig.closed.contains(link));
+        CHECK(rig.count(link) == 0);
+    }
+}
+
+TEST_CASE("each op has the states it belongs to") {
+    Rig rig;
+    auto account = rig.enrol();
+    SUBCASE("a second greeting") {
+        rig.op(account.link, TmtpRev{});
+        CHECK(rig.quit_reason(account.link) == "disallowed op repetition");
+    }
+    SUBCASE("a login on a link that has one") {
+        rig.op(account.link, Login{account.uid, SecretBytes(as_bytes(account.nodeid))});
+        CHECK(rig.quit_reason(account.link) == "disallowed op on connected link");
+    }
+    SUBCASE("anything else before the login") {
+        auto refused = [&](const Op& op) {
+            auto link = rig.greet();
+            rig.op(link, op);
+            CHECK(rig.quit_reason(link) == "disallowed op on unauthenticated link");
+        };
+        refused(Pulse{});
+        refused(Quit{});
+        refused(to_uid("U", 3));
+        refused(Ack{"m", "ok"});
+    }
+    SUBCASE("quit") {
+        rig.op(account.link, Quit{});
+        CHECK(rig.quit_reason(account.link) == "logout ok");
+        auto again = rig.log_in(account);  // at once, while the old link is still closing
+        CHECK_FALSE(rig.closed.contains(again));
+    }
+}
+
+TEST_CASE("a login needs the right uid and node, and a node is connected once") {
+    Rig rig;
+    auto account = rig.enrol(), other = rig.enrol();
+    auto attempt = [&](std::string uid, std::string node) {
+        auto link = rig.greet();
+        rig.op(link, Login{std::move(uid), SecretBytes(as_bytes(node))});
+        return rig.quit_reason(link);
+    };
+    CHECK(attempt("NOBODY", account.nodeid) == "login failed");
+    CHECK(attempt(account.uid, other.nodeid) == "login failed");
+    CHECK(attempt(account.uid, "abc!!") == "corrupt base32 value");
+    CHECK(attempt(account.uid, account.nodeid) == "node already connected");
+    rig.cut(account.link);
+    auto link = rig.log_in(account);
+    CHECK(rig.next(link, Kind::login).node == "tbd");
+}
+
+TEST_CASE("ids and codes have the protocol's shape") {
+    Rig rig;
+    auto account = rig.enrol();
+    CHECK(account.uid.size() == 32);
+    CHECK(account.nodeid.size() == 40);
+    CHECK(account.uid.find_first_not_of(code_alphabet) == std::string::npos);
+    std::string before;
+    for (int i = 0; i < 20; ++i) {
+        auto ack = rig.post(account.link, {}, "x");
+        CHECK(ack.msgid.size() == 16);
+        CHECK(ack.msgid > before);
+        before = ack.msgid;
+        CHECK(parse_posted(ack.posted) == rig.now.unix_ms);
+    }
+    rig.wait(1);
+    rig.restart();
+    account.link = rig.log_in(account);
+    rig.next(account.link, Kind::login);
+    CHECK(rig.post(account.link, {}, "x").msgid > before);
+}
+
+TEST_CASE("an alias is eight printable bytes or more and belongs to one account") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams");
+    auto attempt = [&](const std::string& alias) {
+        auto link = rig.greet();
+        rig.op(link, Register{"x", alias, ""});
+        auto reply = rig.pop<RegisteredReply>(link);
+        CHECK(reply.uid.size() == 32);  // the account exists all the same
+        CHECK(rig.pop<InfoReply>(link).info == "login ok");
+        return reply.error;
+    };
+    CHECK(attempt("short") == "newalias must be 8+ characters");
+    CHECK_FALSE(attempt("Alice Adams").empty());
+    CHECK_FALSE(attempt("abc\adefghij").empty());
+    CHECK(attempt("alice adams").empty());
+    CHECK(attempt("×××27").empty());  // eight bytes
+
+    rig.op(alice.link, UserEdit{"e", "", "Alice Again"});
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    CHECK(rig.next(alice.link, Kind::user).newalias == "Alice Again");
+    rig.op(alice.link, UserEdit{"e", "", "alice adams"});
+    CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+    rig.op(alice.link, UserEdit{"e", "", "Alice Again"});  // hers already
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+}
+
+TEST_CASE("a post reaches all nodes of its recipients and the sender's other nodes, byte for byte the same") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    auto alice2 = rig.add_node(alice, "two"), bob2 = rig.add_node(bob, "two");
+    rig.op(alice.link, Post{"p", {{bob.uid, 1}, {bob.uid, 1}}, 5, 2, 7}, "{}abc");
+    auto ack = rig.pop<AckReply>(alice.link);
+    CHECK(rig.count(alice.link) == 0);  // not to itself
+    auto got = rig.next(bob.link, Kind::delivery);
+    CHECK(got.id == ack.msgid);
+    CHECK(got.posted == ack.posted);
+    CHECK(got.from == alice.uid);
+    CHECK(got.datahead == 2);
+    CHECK(got.datasum == 7);
+    CHECK(as_text(rig.data[bob.link]) == "{}abc");
+    CHECK(rig.count(bob.link) == 0);
+    for (auto& node : {alice2, bob2}) {
+        auto link = rig.log_in(node);
+        CHECK(rig.next(link, Kind::user).newnode == "two");
+        auto again = rig.next(link, Kind::delivery);
+        CHECK(encode(again) == encode(got));
+    }
+    CHECK(rig.store.messages.size() == 1 + 1);  // the logins of the two second nodes, for those who did not ack
+
+    for (auto* account : {&alice, &bob})
+        while (rig.count(account->link)) rig.next(account->link, Kind::login);
+    SUBCASE("to oneself: also to the posting node") {
+        rig.op(alice.link, to_uid(alice.uid, 4), "mine");
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+        CHECK(rig.next(alice.link, Kind::delivery).from == alice.uid);
+    }
+    SUBCASE("one recipient who is not there fails it for all") {
+        CHECK(rig.post(alice.link, {bob.uid, "NOBODY"}, "x").error.find("NOBODY") != std::string::npos);
+        CHECK(rig.count(bob.link) == 0);
+        rig.op(alice.link, Post{"g", {{"Some Group", Recipient::group}}, 1, 0, {}}, "x");
+        CHECK(rig.pop<AckReply>(alice.link).error.find("Some Group") != std::string::npos);
+    }
+    SUBCASE("the same request twice is two messages") {
+        auto once = rig.post(alice.link, {bob.uid}, "x", "same");
+        auto twice = rig.post(alice.link, {bob.uid}, "x", "same");
+        CHECK(once.msgid < twice.msgid);
+    }
+}
+
+TEST_CASE("one message is in flight; it comes again after 30 s and after a restart until it is acknowledged") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    for (auto body : {"one", "two", "three"}) rig.post(alice.link, {bob.uid}, body);
+    auto first = rig.pop<Queued>(bob.link);
+    CHECK(rig.count(bob.link) == 0);
+    rig.wait(limits::tmtpd_resend_ms - 1);
+    CHECK(rig.count(bob.link) == 0);
+    rig.wait(1);
+    CHECK(encode(rig.pop<Queued>(bob.link)) == encode(first));
+    rig.op(bob.link, Ack{"0000000000000000", "ok"});
+    CHECK(rig.count(bob.link) == 0);
+
+    rig.restart();
+    bob.link = rig.log_in(bob);
+    CHECK(encode(rig.pop<Queued>(bob.link)) == encode(first));
+    rig.ack(bob.link, first);
+    auto second = rig.pop<Queued>(bob.link);
+    CHECK(second.id > first.id);
+    rig.ack(bob.link, first);  // again: it is not the one in flight
+    CHECK(rig.count(bob.link) == 0);
+    rig.ack(bob.link, second);
+    rig.next(bob.link, Kind::delivery);
+    rig.next(bob.link, Kind::login);
+    CHECK(rig.store.messages.empty());
+    CHECK(rig.store.pieces.empty());
+}
+
+TEST_CASE("a new node starts with a copy of the asking node's queue, the message in flight included") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    rig.post(alice.link, {bob.uid}, "one");
+    rig.post(alice.link, {bob.uid}, "two");
+    auto in_flight = rig.pop<Queued>(bob.link);
+    rig.op(bob.link, UserEdit{"n", "late", ""});
+    CHECK(rig.pop<AckReply>(bob.link).error.empty());
+    rig.ack(bob.link, in_flight);
+    rig.next(bob.link, Kind::delivery);
+    auto news = rig.next(bob.link, Kind::user);
+    auto late = rig.log_in({0, bob.uid, std::string(as_text(news.nodeid.view()))});
+    CHECK(encode(rig.next(late, Kind::delivery)) == encode(in_flight));
+    rig.next(late, Kind::delivery);
+    CHECK(rig.next(late, Kind::user).newnode == "late");
+    rig.next(late, Kind::login);
+    CHECK(as_text(rig.data[late]) == "onetwo");
+}
+
+TEST_CASE("a node that is made during an upload gets the message as well") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    rig.raw(alice.link, *encode(to_uid(bob.uid, 6)) + "abc");
+    auto bob2 = rig.add_node(bob, "late");
+    rig.raw(alice.link, "def");
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    auto late = rig.log_in(bob2);
+    rig.next(late, Kind::user);
+    rig.next(late, Kind::delivery);
+    CHECK(as_text(rig.data[late]) == "abcdef");
+}
+
+TEST_CASE("an upload that breaks off leaves nothing; its id stays lower than a quick one's") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol(), carol = rig.enrol();
+    rig.raw(alice.link, *encode(to_uid(bob.uid, 10)) + "12345");
+    auto quick = rig.post(carol.link, {bob.uid}, "quick");
+    rig.next(bob.link, Kind::delivery);
+    SUBCASE("it goes on") {
+        rig.raw(alice.link, "67890");
+        CHECK(rig.pop<AckReply>(alice.link).msgid < quick.msgid);
+        rig.next(bob.link, Kind::delivery);
+    }
+    SUBCASE("the link is lost") {
+        rig.cut(alice.link);
+        CHECK(rig.count(bob.link) == 0);
+    }
+    CHECK(rig.store.pieces.empty());
+    CHECK(rig.store.messages.empty());
+}
+
+TEST_CASE("large data moves in pieces and answers wait until it is sent") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    std::string body(5 * limits::tmtp_piece + 17, 'x');
+    for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 31);
+    CHECK(rig.post(alice.link, {bob.uid}, body).error.empty());
+    CHECK(as_text(rig.data[bob.link]) == body);
+    auto message = rig.pop<Queued>(bob.link);
+    CHECK(message.datalen == body.size());
+    rig.ack(bob.link, message);
+    CHECK(rig.store.pieces.empty());
+}
+
+TEST_CASE("a client that does not read is sent little and then dropped") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    std::string body(3 * limits::tmtp_piece, 'x');
+    rig.read = false;
+    std::size_t sent = 0;
+    auto keep = [&](HubActions actions) {
+        for (auto& action : actions) {
+            if (auto* send = std::get_if<Send>(&action); send && send->link == bob.link) sent += send->bytes.size();
+            if (auto* close = std::get_if<Close>(&action)) rig.closed.insert(close->link);
+        }
+    };
+    SUBCASE("a delivery") {
+        keep(rig.hub->received(alice.link, as_bytes(*encode(to_uid(bob.uid, body.size())) + body), rig.now));
+        CHECK(sent < 2 * limits::tmtp_piece);
+        rig.now.mono_ms += limits::tmtpd_stalled_ms - 1;
+        keep(rig.hub->received(bob.link, as_bytes(*encode(Pulse{})), rig.now));
+        keep(rig.hub->tick(rig.now));
+        CHECK_FALSE(rig.closed.contains(bob.link));
+        rig.now.mono_ms += 1;
+        keep(rig.hub->tick(rig.now));
+        CHECK(rig.closed.contains(bob.link));
+    }
+    SUBCASE("answers") {
+        std::string asks;
+        for (int i = 0; i < 1000; ++i) asks += *encode(GroupEdit{std::string(200, 'i'), "join", "g", "", ""});
+        for (int i = 0; i < 20 && rig.closed.empty(); ++i) keep(rig.hub->received(bob.link, as_bytes(asks), rig.now));
+        CHECK(rig.closed.contains(bob.link));
+        CHECK(sent <= limits::tmtpd_output_bytes);
+    }
+}
+
+TEST_CASE("a ping finds an alias, and its data is a short text") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown");
+    auto ping = [&](std::string from, std::string to, std::string_view text) {
+        rig.op(alice.link, Ping{"g", from, to, text.size()}, text);
+        return rig.pop<AckReply>(alice.link);
+    };
+    auto ack = ping("Alice Adams", "Bobby Brown", "hello");
+    CHECK(ack.error.empty());
+    auto got = rig.next(bob.link, Kind::ping);
+    CHECK(got.id == ack.msgid);
+    CHECK(got.alias == "Alice Adams");
+    CHECK(got.to == "Bobby Brown");
+    CHECK(as_text(rig.data[bob.link]) == "hello");
+    CHECK(ping("Alice Adams", "Bobby Brown", "").error.empty());
+    CHECK(rig.next(bob.link, Kind::ping).datalen == 0);
+    CHECK(ping("Bobby Brown", "Bobby Brown", "x").error == "from must identify sender");
+    CHECK(ping("Alice Adams", "Nobody At All", "x").error.find("Nobody At All") != std::string::npos);
+    std::string euros;
+    for (int i = 0; i < 140; ++i) euros += "€";
+    CHECK(ping("Alice Adams", "Bobby Brown", euros).error.empty());
+    auto refused = [&](std::string_view text) {
+        auto one = rig.enrol();
+        rig.op(one.link, UserEdit{"a", "", "Alias " + one.uid});
+        rig.op(one.link, Ping{"g", "Alias " + one.uid, "Bobby Brown", text.size()}, text);
+        return rig.quit_reason(one.link);
+    };
+    CHECK(refused(euros + "x") == "data too long for request type");
+    CHECK(refused(std::string(141, 'a')) == "data too long for request type");
+    std::string emoji;
+    for (int i = 0; i < 71; ++i) emoji += "😀";  // 142 units
+    CHECK(refused(emoji) == "data too long for request type");
+    for (auto bad : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "a\xe2\x82"})
+        CHECK(refused(bad) == "data not valid UTF8");
+}
+
+TEST_CASE("what this server does not do it says") {
+    Rig rig;
+    auto account = rig.enrol();
+    auto answered = [&](const Op& op, std::string_view data = {}) {
+        rig.op(account.link, op, data);
+        CHECK(rig.pop<AckReply>(account.link).error == "not supported by this service");
+    };
+    answered(OhiEdit{"i", "add", {{"U", Recipient::none}}});
+    answered(GroupInvite{"i", "Some Group", "a", "b", 4}, "data");
+    answered(GroupInvite{"i", "Some Group", "a", "b", 0});
+    answered(GroupEdit{"i", "join", "Some Group", "", ""});
+    answered(PostNotify{Post{"i", {}, 5, 0, {}}, false, {}, 3, 0, {}}, "notes");
+    CHECK(rig.closed.empty());
+    CHECK(rig.store.pieces.empty());
+}
+
+TEST_CASE("waits: the login, an idle link, and links that are closing") {
+    Rig rig;
+    auto silent = rig.open(), greeted = rig.greet();
+    CHECK(rig.hub->next_tick_ms() == rig.now.mono_ms + limits::tmtpd_login_ms);
+    auto account = rig.enrol();
+    rig.wait(limits::tmtpd_login_ms);
+    CHECK(rig.closed == std::set<LinkId>{silent, greeted});
+    CHECK(rig.count(greeted) == 0);
+    rig.wait(100'000);
+    rig.op(account.link, Pulse{});
+    rig.wait(100'000);
+    CHECK_FALSE(rig.closed.contains(account.link));
+    rig.wait(20'000);
+    CHECK(rig.closed.contains(account.link));
+    CHECK_FALSE(rig.hub->next_tick_ms());
+    rig.raw(account.link, "late bytes");
+    rig.wait(1'000'000);
+    rig.cut(account.link);
+    rig.cut(account.link);
+    CHECK(rig.hub->links() == 2);
+}
+
+TEST_CASE("a full disk refuses and loses nothing that was accepted") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol();
+    rig.post(alice.link, {bob.uid}, "kept");
+    rig.store.broken = true;
+    CHECK_FALSE(rig.post(alice.link, {bob.uid}, "lost").error.empty());
+    rig.op(alice.link, UserEdit{"n", "label", ""});
+    CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+    rig.op(alice.link, UserEdit{"n", "", "Alice Again"});
+    CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+    auto link = rig.greet();
+    rig.op(link, Register{"x", "_", ""});
+    CHECK_FALSE(rig.quit_reason(link).empty());
+    auto kept = rig.pop<Queued>(bob.link);
+    rig.ack(bob.link, kept);  // cannot be noted: the link ends, the message comes again
+    CHECK(rig.closed.contains(bob.link));
+    rig.store.broken = false;
+    bob.link = rig.log_in(bob);
+    CHECK(encode(rig.next(bob.link, Kind::delivery)) == encode(kept));
+}
+
+TEST_CASE("hostile sizes are refused") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams");
+    SUBCASE("a post without end") {
+        rig.op(alice.link, to_uid(alice.uid, limits::tmtpd_post_bytes + 1));
+        CHECK(rig.quit_reason(alice.link) == "data too long for request type");
+    }
+    SUBCASE("an id that would not fit the answer") {
+        rig.op(alice.link, Ping{std::string(300, '<'), "Alice Adams", "Alice Adams", 0});
+        CHECK(rig.quit_reason(alice.link) == "invalid header");
+    }
+    SUBCASE("names that would not fit a header") {
+        std::string long_name(limits::tmtpd_name + 1, '<');
+        rig.op(alice.link, UserEdit{"n", long_name, ""});
+        CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+        rig.op(alice.link, UserEdit{"n", "", long_name});
+        CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+        std::string longest(limits::tmtpd_name, '&');
+        rig.op(alice.link, UserEdit{"n", "", longest});
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+        rig.next(alice.link, Kind::user);
+        rig.op(alice.link, Ping{std::string(limits::tmtpd_request_id, '<'), longest, longest, 0});
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+        CHECK(rig.next(alice.link, Kind::ping).to == longest);
+        rig.op(alice.link, Ping{"i", "Alice Adams", std::string(10000, '<'), 0});
+        CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+    }
+    SUBCASE("a hundred nodes and no more") {
+        for (std::size_t i = 1; i < limits::tmtpd_nodes; ++i) rig.add_node(alice, "same label");
+        rig.op(alice.link, UserEdit{"n", "one more", ""});
+        CHECK_FALSE(rig.pop<AckReply>(alice.link).error.empty());
+    }
+}
