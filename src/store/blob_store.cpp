@@ -18,7 +18,7 @@ constexpr std::uint64_t sealed_piece = limits::blob_piece + crypto::seal_numbere
 std::uint64_t offset_of(std::uint64_t index) { return file_head.size() + index * sealed_piece; }
 
 Result<> check_size(std::uint64_t size) {
-    if (size == 0 || history::piece_count(size) > limits::blob_pieces)
+    if (size == 0 || size > limits::blob_pieces * limits::blob_piece)
         return fail(Fault::refused, "a blob of " + std::to_string(size) + " bytes cannot be kept");
     return {};
 }

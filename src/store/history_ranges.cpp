@@ -103,7 +103,8 @@ Result<std::vector<Range>> HistoryStore::split_by_slots(const Range& range, Key 
     KITH_TRY_VALUE(slots, counts(level, slot_of(first.time_ms, level), slot_of(last.time_ms, level)));
     std::uint64_t total = 0;
     for (const auto& slot : slots) total += slot.count;
-    while (slots.size() < limits::split_parts) {
+    // Ends soon: on each level fewer than `uneven` slots are that large.
+    while (true) {
         auto largest = std::max_element(slots.begin(), slots.end(),
                                         [](const auto& a, const auto& b) { return a.count < b.count; });
         if (largest == slots.end() || largest->level == finest_level || largest->count <= total / uneven) break;
