@@ -1,8 +1,9 @@
-// Entries: the signed lines of a roster, and the signed request by which a device asks to be added. This header
-// is about form: making, signing and reading them. What they mean together is roster/roster.h. The format, byte
-// by byte, is in src/roster/README.md.
+// Entries: the signed lines of a roster, and the signed request by which a device asks to be added. This
+// header is about form: making, signing and reading them. What they mean together is roster/roster.h. The
+// format, byte by byte, is in src/roster/README.md.
 //
-// The bytes that were signed are kept and passed on as they came; nothing is ever encoded again to be checked.
+// The bytes that were signed are kept and passed on as they came; nothing is ever encoded again to be
+// checked.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,9 @@ struct Request {
     LinkPublic link_key;    // the peer link
 };
 // Fails when `name` is empty, longer than limits::name_bytes, or no printable UTF-8.
-Result<SignedRequest> make_request(const PersonId& person, std::string_view name, const crypto::SignKey& device_key,
-                                   const crypto::SignKey& act_key, const LinkPublic& link_key, Random& random);
+Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
+                                   const crypto::SignKey& device_key, const crypto::SignKey& act_key,
+                                   const LinkPublic& link_key, Random& random);
 // Checks the form and both signatures.
 Result<Request> read_request(const SignedRequest& request);
 
@@ -97,10 +99,14 @@ struct Entry {
 
 // Encodes and signs. Fails when the body breaks a limit.
 Result<Entry> sign_entry(const Body& body, const crypto::SignKey& key);
-// Reads exact bytes. Checks the form alone: whether the signature holds depends on the signer's key, which only
-// the roster knows.
+// Reads exact bytes. Checks the form alone: whether the signature holds depends on the signer's key, which
+// only the roster knows.
 Result<Entry> read_entry(ByteView bytes, const Signature& signature);
 bool signed_by(const Entry& entry, const SignPublic& key);
+// The person whose genesis this is.
+inline PersonId person_of(const EntryId& genesis) {
+    return PersonId{genesis.bytes};
+}
 
 // Entries in one byte string, for links, introductions and files: for each the length of its bytes (u32), the
 // bytes, the signature (64).

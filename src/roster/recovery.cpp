@@ -1,0 +1,109 @@
+#include "roster/recovery.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "wire/base32.h"
+
+namespace kith::roster {
+namespace {
+
+constexpr std::string_view prefix = "KITH-RECOVERY";
+constexpr std::string_view prefix_letters = "KITHRECOVERY";
+constexpr std::uint8_t version = 1;
+constexpr std::size_t check_size = 4;
+constexpr std::size_t body_size = 1 + 32 + PersonHint::size;
+constexpr std::size_t letters = ((body_size + check_size) * 8 + 4) / 5;
+constexpr std::size_t group = 5;
+static_assert(letters % group == 0);
+
+Bytes check_of(ByteView body) {
+    const std::uint8_t zero = 0;
+    auto sum = crypto::Hasher().add("kith.recovery.check").add({&zero, 1}).add(body).finish();
+    return {sum.begin(), sum.begin() + check_size};
+}
+
+// The letters alone, as they were meant. At most a few more than a sheet has.
+std::string squeeze(std::string_view text) {
+    std::string out;
+    for (char c : text) {
+        if (c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n') continue;
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (c == '0') c = 'O';
+        if (c == '1') c = 'I';
+        if (c == '8') c = 'B';
+        out.push_back(c);
+        if (out.size() > prefix_letters.size() + letters + 64) break;
+    }
+    return out;
+}
+
+}  // namespace
+
+crypto::SignKey recovery_key(const Key& seed) {
+    return crypto::SignKey(crypto::derive(seed, "kith.recovery.sign"));
+}
+
+crypto::SignKey recovery_account_key(const Key& seed, std::uint32_t index) {
+    Bytes context;
+    append_u32(context, index);
+    return crypto::SignKey(crypto::derive(seed, "kith.recovery.account", context));
+}
+
+std::vector<SignPublic> recovery_account_keys(const Key& seed) {
+    std::vector<SignPublic> keys;
+    keys.reserve(recovery_account_key_count);
+    for (std::uint32_t i = 0; i < recovery_account_key_count; ++i)
+        keys.push_back(recovery_account_key(seed, i).public_key());
+    return keys;
+}
+
+PersonHint hint_of(const PersonId& person) {
+    return *PersonHint::from(person.view().first(PersonHint::size));
+}
+
+SecretBytes encode_sheet(const RecoverySheet& sheet) {
+    Bytes bytes{version};
+    bytes.reserve(body_size + check_size);
+    append(bytes, sheet.seed.view());
+    append(bytes, sheet.person.view());
+    append(bytes, check_of(bytes));
+    std::string text = wire::to_base32(bytes);
+    Bytes out;
+    out.reserve(prefix.size() + letters + letters / group);
+    append(out, prefix);
+    for (std::size_t i = 0; i < text.size(); i += group) {
+        out.push_back('-');
+        append(out, std::string_view(text).substr(i, group));
+    }
+    wipe(bytes);
+    wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    return SecretBytes(std::move(out));
+}
+
+Result<RecoverySheet> decode_sheet(std::string_view text) {
+    std::string squeezed = squeeze(text);
+    if (squeezed.starts_with("KITH:"))
+        return fail(Fault::invalid, "this is an offer, not a recovery sheet",
+                    "take the sheet that was written down at `kith init`");
+    if (!squeezed.starts_with(prefix_letters))
+        return fail(Fault::invalid, "this is not a recovery sheet", "it begins with " + std::string(prefix));
+    const auto code = std::string_view(squeezed).substr(prefix_letters.size());
+    auto wrong = [&](const char* what) {
+        return fail(Fault::invalid, what, "compare it with the sheet, letter by letter");
+    };
+    if (code.size() < letters) return wrong("the recovery sheet's text is too short");
+    if (code.size() > letters) return wrong("the recovery sheet's text is too long");
+    auto decoded = wire::from_base32(code);
+    wipe({reinterpret_cast<std::uint8_t*>(squeezed.data()), squeezed.size()});
+    if (!decoded) return wrong("the recovery sheet's text has a typing mistake");
+    const SecretBytes bytes(std::move(*decoded));
+    const auto body = bytes.view().first(body_size);
+    if (check_of(body) != to_bytes(bytes.view().subspan(body_size)))
+        return wrong("the recovery sheet's text has a typing mistake");
+    if (body[0] != version)
+        return fail(Fault::invalid, "this recovery sheet is of a newer version of kith", "update kith");
+    return RecoverySheet{Key(body.subspan<1, 32>()), *PersonHint::from(body.subspan(33))};
+}
+
+}  // namespace kith::roster
