@@ -10,6 +10,9 @@ namespace kith::net {
 
 namespace {
 
+// What CURVE puts around a part, and libzmq's limit counts: command name (8), nonce (8), box (16), flags (1).
+constexpr std::size_t curve_overhead = 33;
+
 std::size_t size_of(const wire::Frame& frame) {
     return frame.head.size() + frame.body.size();
 }
@@ -102,7 +105,7 @@ void Curve::Inner::answer(ZmqSocket::Parts& request, std::size_t count) {
 
 bool set_link_options(ZmqSocket& socket, std::size_t part_bytes) {
     return socket.set(ZMQ_SNDHWM, limits::link_messages) && socket.set(ZMQ_RCVHWM, limits::link_messages) &&
-           socket.set_wide(ZMQ_MAXMSGSIZE, static_cast<std::int64_t>(part_bytes)) &&
+           socket.set_wide(ZMQ_MAXMSGSIZE, static_cast<std::int64_t>(part_bytes + curve_overhead)) &&
            socket.set(ZMQ_HEARTBEAT_IVL, limits::link_heartbeat_ms) &&
            socket.set(ZMQ_HEARTBEAT_TIMEOUT, limits::link_timeout_ms) &&
            socket.set(ZMQ_HEARTBEAT_TTL, limits::link_timeout_ms) &&

@@ -1,4 +1,4 @@
-#include <cassert>
+#include <utility>
 
 #include "net/curve_inner.h"
 
@@ -11,11 +11,13 @@ struct CurveDialer::State : std::enable_shared_from_this<CurveDialer::State> {
         Endpoint at;
         std::shared_ptr<ZmqSocket> socket, monitor;
         Timer again;
+        bool reported = false;  // why the present connection came to nothing
         void close() {
             again.cancel();
             if (socket) socket->close();
             if (monitor) monitor->close();
             socket = monitor = nullptr;
+            reported = false;
         }
     };
     static constexpr int news = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
@@ -63,7 +65,7 @@ Result<std::unique_ptr<CurveDialer>> CurveDialer::dial(Curve& curve, const crypt
         if (error || endpoint.port == 0)
             return fail(Fault::invalid,
                         "\"" + to_text(endpoint) + "\" is not an address and port in numbers");
-        state->attempts.push_back({std::move(endpoint), nullptr, nullptr, {}});
+        state->attempts.push_back({std::move(endpoint), nullptr, nullptr, {}, false});
     }
     for (std::size_t number = 0; number < state->attempts.size(); ++number) state->dial(number);
     return std::unique_ptr<CurveDialer>(new CurveDialer(std::move(state)));
@@ -135,7 +137,12 @@ void CurveDialer::State::handle(std::size_t number, const ZmqEvent& event) {
             if (!link) won(number);
             break;
         case ZMQ_EVENT_DISCONNECTED:
-            if (link == number) lost(number);
+            if (link == number) return lost(number);
+            // One that speaks another protocol ends without a word, and libzmq gives up on it.
+            if (!std::exchange(attempts[number].reported, false)) {
+                dial_later(number);
+                trouble(number, DialTrouble::handshake_failed);
+            }
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             // libzmq does not try again after this one and the next.
@@ -147,6 +154,7 @@ void CurveDialer::State::handle(std::size_t number, const ZmqEvent& event) {
             trouble(number, DialTrouble::handshake_failed);
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            attempts[number].reported = true;
             trouble(number, DialTrouble::handshake_failed);
             break;
         default:

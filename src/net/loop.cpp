@@ -70,14 +70,12 @@ Loop::Loop() : inner_(std::make_unique<Inner>()) {}
 Loop::~Loop() = default;
 
 void Loop::run() {
-    auto work = asio::make_work_guard(inner_->context);
     inner_->context.run();
     inner_->context.restart();
 }
 
 bool Loop::run_until(const std::function<bool()>& done, std::int64_t timeout_ms) {
     using Clock = std::chrono::steady_clock;
-    auto work = asio::make_work_guard(inner_->context);
     const auto deadline = Clock::now() + as_delay(timeout_ms);
     bool met = done();
     while (!met && Clock::now() < deadline && !inner_->context.stopped()) {
