@@ -64,9 +64,9 @@ TEST_CASE("a damaged page is noticed") {
         must(db->checkpoint());
     }
     std::fstream file(folder.path / "notes.db", std::ios::in | std::ios::out | std::ios::binary);
-    const auto pages = std::filesystem::file_size(folder.path / "notes.db") / 4096;
+    const auto pages = std::filesystem::file_size(folder.path / "notes.db") / 8192;
     for (std::uint64_t page = 1; page < pages; ++page) {
-        file.seekp(static_cast<std::streamoff>(page * 4096 + 100));
+        file.seekp(static_cast<std::streamoff>(page * 8192 + 100));
         file.put('!');
     }
     file.close();
