@@ -115,9 +115,6 @@ Result<FromClient> parse_from_client(std::string_view line) {
 
 Result<FromDaemon> parse_from_daemon(std::string_view line) {
     KITH_TRY_VALUE(object, parse_object(line));
-    if (auto at = object.find("result"); at != object.end()) return Finished{std::move(*at)};
-    if (auto at = object.find("error"); at != object.end() && at->is_object())
-        return Failed{error_from_json(*at)};
     if (auto name = text_of(object, "event")) {
         object.erase("event");
         return Event{std::move(*name), std::move(object)};
@@ -126,6 +123,9 @@ Result<FromDaemon> parse_from_daemon(std::string_view line) {
         object.erase("ask");
         return Ask{std::move(*name), std::move(object)};
     }
+    if (auto at = object.find("result"); at != object.end()) return Finished{std::move(*at)};
+    if (auto at = object.find("error"); at != object.end() && at->is_object())
+        return Failed{error_from_json(*at)};
     return not_protocol("the daemon sent a line that is neither an event, a question nor an end");
 }
 

@@ -171,7 +171,9 @@ Call Dispatcher::call(std::string method, Json args, Secrets secrets, Sink sink)
                            "stop the daemon (kith stop): it may be of an older version"}});
         return Call(state);
     }
-    guarded(*state, [&] { at->second(std::make_shared<Request>(state)); });
+    // Held here as well, so that a handler which throws is reported as that, and not as one that gave up.
+    auto request = std::make_shared<Request>(state);
+    guarded(*state, [&] { at->second(request); });
     return Call(std::move(state));
 }
 

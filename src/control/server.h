@@ -45,7 +45,7 @@ class Request {
     ~Request();
 
     const std::string& method() const;
-    const Json& args() const;  // always an object
+    const Json& args() const;  // always an object; at() throws for what is missing, const [] must not be used
     // The arguments for strict reading: getters with limits, then finish(method()).
     wire::Fields fields() const;
     // Secrets of the request, wiped at its end.

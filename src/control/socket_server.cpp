@@ -8,10 +8,6 @@
 
 namespace kith::control {
 
-static_assert(limits::control_request_bytes <= limits::local_line &&
-                  limits::control_reply_bytes <= limits::local_line,
-              "a line of the protocol must fit a line of the socket");
-
 struct SocketServer::State : std::enable_shared_from_this<State> {
     struct Client {
         Call call;
@@ -29,7 +25,7 @@ struct SocketServer::State : std::enable_shared_from_this<State> {
     net::Timer patience;
 
     void opened(net::LocalPeer peer) {
-        if (closed || clients.size() >= limits::control_clients) return server->close(peer);
+        if (closed) return server->close(peer);
         clients[peer];
     }
 
@@ -37,9 +33,6 @@ struct SocketServer::State : std::enable_shared_from_this<State> {
         auto self = shared_from_this();  // a handler may destroy the server
         auto at = clients.find(peer);
         if (at == clients.end() || at->second.ended) return;
-        if (text.size() > limits::control_request_bytes)
-            return end(peer,
-                       Failed{{Fault::invalid, "the request is too long", "send large things as files"}});
         auto message = parse_from_client(text);
         if (!message) return end(peer, Failed{std::move(message).error()});
         if (auto* start = std::get_if<Start>(&*message)) return begin(peer, std::move(*start));
