@@ -376,8 +376,9 @@ TEST_CASE("every order of arrival gives one state, and garbage never changes it"
         CAPTURE(seed);
         Person p(seed), q(seed + 1000);
         auto log = random_log(p);
-        const auto expected = shown(*fold(p.id, log));
-        for (const auto& device : fold(p.id, log)->devices) {
+        const auto state = *fold(p.id, log);
+        const auto expected = shown(state);
+        for (const auto& device : state.devices) {
             suspended += device.state == DeviceState::suspended;
             barred += device.state == DeviceState::barred;
         }
