@@ -167,6 +167,7 @@ class Client {
     };
     enum class NodeState { wanted, uncertain, asked };
     struct Incoming {
+        Incoming() {}  // not implicit: clang 14 could not make an optional of it within this class
         Delivered message;
         std::uint64_t datalen = 0;
         std::uint32_t sum = 0;

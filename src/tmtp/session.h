@@ -5,6 +5,15 @@
 
 namespace kith::tmtp {
 
+// Data that is coming in.
+struct Upload {
+    std::uint64_t id = 0;  // given at the start, as the reference server does
+    std::string posted;
+    std::string error;  // its data is passed over
+    Bytes piece;
+    std::uint32_t pieces = 0;
+};
+
 struct Hub::Session {
     enum class State { fresh, greeted, online, closing };
 
@@ -18,13 +27,6 @@ struct Hub::Session {
 
     // The op whose header was read; it is run when its data, if any, is there.
     std::optional<Op> op;
-    struct Upload {
-        std::uint64_t id = 0;  // given at the start, as the reference server does
-        std::string posted;
-        std::string error;  // its data is passed over
-        Bytes piece;
-        std::uint32_t pieces = 0;
-    };
     std::optional<Upload> upload;
 
     // The message in flight: sent, or being sent piece by piece, and not acknowledged.
