@@ -5,6 +5,7 @@
 
 #include "net/connector.h"
 #include "net/curve_inner.h"
+#include "net/link_frame.h"
 
 namespace kith::net {
 
@@ -20,31 +21,6 @@ std::size_t size_of(const wire::Frame& frame) {
 bool send_frame(ZmqSocket& socket, ByteView prefix, const wire::Frame& frame) {
     const ByteView parts[] = {prefix, as_bytes(frame.head), frame.body};
     return socket.send(std::span(parts).subspan(prefix.empty() ? 1 : 0));
-}
-
-// How many bytes follow the first byte of a character; nothing: it starts none.
-std::optional<std::size_t> tail_size(std::uint8_t first) {
-    if (first < 0x80) return 0;
-    if (first >= 0xc2 && first <= 0xdf) return 1;
-    if (first >= 0xe0 && first <= 0xef) return 2;
-    if (first >= 0xf0 && first <= 0xf4) return 3;
-    return std::nullopt;
-}
-
-// Excludes encodings that are longer than needed, surrogates, and what lies above U+10FFFF.
-bool second_fits(std::uint8_t first, std::uint8_t second) {
-    switch (first) {
-        case 0xe0:
-            return second >= 0xa0;
-        case 0xed:
-            return second <= 0x9f;
-        case 0xf0:
-            return second >= 0x90;
-        case 0xf4:
-            return second <= 0x8f;
-        default:
-            return true;
-    }
 }
 
 }  // namespace
@@ -122,27 +98,12 @@ std::string to_text(const Endpoint& endpoint) {
     return host_port(endpoint.address, endpoint.port);
 }
 
-std::optional<wire::Frame> read_frame(ZmqSocket::Parts& parts, std::size_t count, std::size_t first) {
-    if (count != first + 2 || parts.size() != count) return std::nullopt;
-    const auto head = parts[first].view();
-    const auto body = parts[first + 1].view();
-    if (head.empty() || head.size() > limits::head_bytes || !is_text(head)) return std::nullopt;
-    return wire::Frame{std::string(as_text(head)), to_bytes(body)};
-}
-
-bool is_text(ByteView bytes) {
-    for (std::size_t at = 0; at < bytes.size();) {
-        const auto first = bytes[at];
-        const auto tail = tail_size(first);
-        if (!tail || bytes.size() - at <= *tail) return false;
-        if (first < 0x20 && first != '\t' && first != '\n' && first != '\r') return false;
-        for (std::size_t i = 1; i <= *tail; ++i) {
-            if ((bytes[at + i] & 0xc0) != 0x80) return false;
-        }
-        if (*tail > 0 && !second_fits(first, bytes[at + 1])) return false;
-        at += 1 + *tail;
-    }
-    return true;
+std::optional<wire::Frame> frame_of(const ZmqSocket::Parts& parts, std::size_t count, std::size_t skip,
+                                    std::size_t part_bytes) {
+    if (parts.size() != count) return std::nullopt;
+    std::vector<ByteView> views;
+    for (std::size_t at = skip; at < count; ++at) views.push_back(parts[at].view());
+    return read_frame(views, part_bytes);
 }
 
 Sent FrameQueue::push(ZmqSocket& socket, ByteView prefix, wire::Frame frame) {

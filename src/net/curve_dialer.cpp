@@ -170,7 +170,7 @@ void CurveDialer::State::handle(std::size_t number, ZmqSocket::Parts& parts, std
         in_message = false;
     }
     if (!events || link != number) return;
-    auto frame = read_frame(parts, count, 0);
+    auto frame = frame_of(parts, count, 0, limits::frame_bytes);
     const auto handlers = events;
     if (frame && handlers->on_frame) handlers->on_frame(std::move(*frame));
 }

@@ -33,11 +33,9 @@ bool set_link_options(ZmqSocket& socket, std::size_t part_bytes);
 // "tcp://address:port" as libzmq reads it; port 0 is "any", address "*" all.
 std::string tcp_address(const std::string& address, std::uint16_t port);
 
-// The frame in the parts of a message from `first` on; nothing unless they are exactly a head and a body.
-std::optional<wire::Frame> read_frame(ZmqSocket::Parts& parts, std::size_t count, std::size_t first);
-
-// Well-formed UTF-8 (RFC 3629) without control characters other than tab and line ends.
-bool is_text(ByteView bytes);
+// The frame in a message whose first `skip` parts are not of it; nothing when it is none.
+std::optional<wire::Frame> frame_of(const ZmqSocket::Parts& parts, std::size_t count, std::size_t skip,
+                                    std::size_t part_bytes);
 
 // Frames that wait until libzmq has room, bounded by limits::link_queue_bytes.
 class FrameQueue {

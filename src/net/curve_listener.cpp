@@ -208,7 +208,7 @@ void CurveListener::State::handle(ZmqSocket::Parts& parts, std::size_t count) {
     const int fd = zmq_msg_get(parts[1].raw(), ZMQ_SRCFD);
     const char* user = zmq_msg_gets(parts[1].raw(), "User-Id");
     if (!routing || fd < 0 || user == nullptr) return;
-    auto frame = read_frame(parts, count, 1);
+    auto frame = frame_of(parts, count, 1, options.part_bytes);
     if (!frame) return;
     auto* line = line_of(fd, *routing, user);
     if (line == nullptr) return;

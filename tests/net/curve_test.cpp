@@ -156,8 +156,7 @@ TEST_CASE("a port that speaks another protocol is no link") {
     Curve curve(loop);
     const Listening other;
     Guest guest(curve, fresh_key(), fresh_key().public_key, {{"127.0.0.1", other.port}});
-    settle(loop, 20);
-    const int accepted = accept(other.fd, nullptr, nullptr);
+    const int accepted = other.accept_on(loop);
     const std::string nonsense(200, 'x');
     CHECK(send(accepted, nonsense.data(), nonsense.size(), MSG_NOSIGNAL) > 0);
     CHECK(wait(loop, [&] { return !guest.trouble.empty(); }));
@@ -431,7 +430,7 @@ TEST_CASE("a listener may be destroyed from within each of its callbacks") {
     for (int which = 0; which < 3; ++which) {
         CAPTURE(which);
         std::unique_ptr<CurveListener> listener;
-        bool gone = false;
+        bool gone = false, shown = false;
         auto end = [&] {
             listener.reset();
             gone = true;
@@ -441,22 +440,18 @@ TEST_CASE("a listener may be destroyed from within each of its callbacks") {
             if (which == 0) end();
             return true;
         };
-        if (which == 1) events.on_frame = [&](const LinkPublic&, Connection, Frame) { end(); };
+        events.on_frame = [&](const LinkPublic&, Connection, Frame) {
+            shown = true;
+            if (which == 1) end();
+        };
         if (which == 2) events.on_lost = [&](Connection) { end(); };
         listener = CurveListener::listen(curve, server, {{"127.0.0.1"}}, std::move(events)).value();
         Guest guest(curve, client, server.public_key, {{"127.0.0.1", listener->port()}});
-        CHECK(wait(loop, [&] {
-            if (guest.dialer && guest.dialer->up() && !gone) {
-                guest.dialer->send({"{}", {}});
-                if (which == 2 && guest.dialer->queued() == 0) guest.up.clear();
-            }
-            return gone || (which == 2 && guest.up.empty() && loop.now().mono_ms > 0 && guest.dialer->up());
-        }));
-        if (which == 2) {
-            settle(loop, 50);  // the frame makes it a connection
-            guest.dialer.reset();
-            CHECK(wait(loop, [&] { return gone; }));
-        }
+        CHECK(wait(loop, [&] { return gone || guest.dialer->up(); }));
+        guest.dialer->send({"{}", {}});
+        CHECK(wait(loop, [&] { return gone || shown; }));
+        if (which == 2) guest.dialer.reset();
+        CHECK(wait(loop, [&] { return gone; }));
     }
 }
 

@@ -321,8 +321,7 @@ TEST_CASE("bytes that are not TLS end the handshake on both sides") {
     to.host = "127.0.0.1";
     to.port = plain.port;
     Caller caller(loop, to);
-    settle(loop, 20);
-    const int accepted = accept(plain.fd, nullptr, nullptr);
+    const int accepted = plain.accept_on(loop);
     CHECK(send(accepted, nonsense.data(), nonsense.size(), 0) > 0);
     CHECK(wait(loop, [&] { return !caller.closed.empty(); }));
     CHECK(caller.closed.at(0).kind == Fault::protocol);

@@ -28,7 +28,7 @@ inline void settle(Loop& loop, std::int64_t ms) {
 
 // A TCP port of the loopback that takes connections and never says a word.
 struct Listening {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     std::uint16_t port = 0;
     Listening() {
         sockaddr_in at{};
@@ -42,6 +42,16 @@ struct Listening {
     Listening(const Listening&) = delete;
     Listening& operator=(const Listening&) = delete;
     ~Listening() { close(fd); }
+    // The next connection, for which the loop may have to run.
+    int accept_on(Loop& loop) const {
+        int accepted = -1;
+        wait(loop, [&] {
+            loop.post([] {});  // so that the question is asked again
+            accepted = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK);
+            return accepted >= 0;
+        });
+        return accepted;
+    }
 };
 
 // A port that was free a moment ago.
