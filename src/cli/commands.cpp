@@ -1,5 +1,10 @@
 #include "cli/commands.h"
 
+#include <unistd.h>
+
+#include <array>
+
+#include "base/limits.h"
 #include "cli/prompt.h"
 #include "cli/text.h"
 
@@ -13,13 +18,17 @@ int conclude(Context& context, const Result<Json>& result, const std::function<v
 }
 
 Result<std::optional<Json>> with_passphrase(
-    Context& context, const std::string& file,
+    Context& context, const std::string& file, Opens opens,
     const std::function<Result<std::optional<Json>>(SecretBytes)>& run) {
     if (!file.empty()) {
         KITH_TRY_VALUE(passphrase, read_secret_file(file));
         return run(std::move(passphrase));
     }
     auto result = run({});
+    if (!result && result.error().kind == Fault::locked && opens == Opens::no) {
+        auto status = call(context, {"status", Json::object(), {}});
+        if (status && text_in(*status, "state") == "locked") return result;
+    }
     for (int tries = 0; tries < 3 && !result && result.error().kind == Fault::locked; ++tries) {
         if (!context.can_ask) {
             Error error = result.error();
@@ -46,6 +55,13 @@ Result<SecretBytes> new_passphrase(Context& context, const std::string& file) {
     if (passphrase.empty())
         context.out.note("Without a passphrase, whoever can read this device's disk can read everything.");
     return passphrase;
+}
+
+std::string default_device_name() {
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "device";
+    std::string text = name.data();
+    return text.empty() || text.size() > limits::name_bytes || !is_utf8(text) ? "device" : text;
 }
 
 std::string text_in(const Json& object, const char* key) {

@@ -26,13 +26,19 @@ void add_message_commands(CLI::App& app, Command& chosen);
 int conclude(Context& context, const Result<Json>& result, const std::function<void(const Json&)>& show);
 
 // The passphrase for what needs one: from `file` if it is not empty. `run` is first called without when there
-// is no file; when it says Fault::locked and a person sits there, he is asked, three times at most.
+// is no file; when it says Fault::locked and a person sits there, he is asked, three times at most. With
+// Opens::no, `run` cannot open a profile that is locked as a whole: then nothing is asked, as no passphrase
+// would help it.
+enum class Opens { yes, no };
 Result<std::optional<Json>> with_passphrase(
-    Context& context, const std::string& file,
+    Context& context, const std::string& file, Opens opens,
     const std::function<Result<std::optional<Json>>(SecretBytes)>& run);
 
 // A new passphrase: from `file`, or asked for twice, or none. Says what it means to have none.
 Result<SecretBytes> new_passphrase(Context& context, const std::string& file);
+
+// What this device is called unless its owner says otherwise: the host's name.
+std::string default_device_name();
 
 // Texts of a result, clean; "" for what is not there or no text.
 std::string text_in(const Json& object, const char* key);

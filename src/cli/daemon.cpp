@@ -20,6 +20,7 @@
 
 #include "base/limits.h"
 #include "control/socket_server.h"
+#include "net/file_lock.h"
 
 namespace kith::cli {
 namespace {
@@ -30,9 +31,9 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* log_name = "kithd.log";
 // How often a starting daemon is looked for: short beside what a start takes.
 constexpr int look_ms = 10;
-// Our daemon ended at once: another command's is starting (it holds the profile's lock), or starting fails.
-constexpr std::chrono::milliseconds others_start{3000};
 
+// Makes the profile's folder, private. One that is there and open to others is closed only when it is empty:
+// it may be a folder that was named by mistake, /tmp say.
 Result<> make_home(const fs::path& home) {
     std::error_code error;
     // What is missing above is made private as well (XDG Base Directory Specification).
@@ -42,6 +43,11 @@ Result<> make_home(const fs::path& home) {
     if (error)
         return fail(Fault::io, "the profile's folder cannot be made: " + error.message(),
                     "check " + home.string());
+    struct stat status {};
+    if (stat(home.c_str(), &status) != 0 || (status.st_mode & 077) == 0) return {};
+    if (!fs::is_empty(home, error) || error || chmod(home.c_str(), 0700) != 0)
+        return fail(Fault::refused, "other users can enter the profile's folder",
+                    "if it is meant to hold a profile: chmod 700 " + home.string());
     return {};
 }
 
@@ -190,19 +196,17 @@ Result<net::LocalCaller> find_or_start_daemon(const fs::path& home) {
     close(log.fd);
     if (!daemon) return fail(daemon.error());
 
+    // It may have ended because another command's daemon is starting, which then holds the lock.
     auto deadline = Clock::now() + std::chrono::milliseconds(limits::daemon_start_ms);
     bool ended = false;
-    for (;;) {
+    do {
+        ended = ended || ends_within(*daemon, look_ms);
+        bool nobody = ended && !net::FileLock::holder((home / control::lock_name).string());
         caller = find_daemon(home);
         if (caller || caller.error().kind != Fault::not_found) return caller;
-        if (Clock::now() >= deadline) break;
-        if (ended) {
-            poll(nullptr, 0, look_ms);
-        } else if (ends_within(*daemon, look_ms)) {
-            ended = true;
-            deadline = std::min(deadline, Clock::now() + others_start);
-        }
-    }
+        if (nobody) break;
+        if (ended) poll(nullptr, 0, look_ms);
+    } while (Clock::now() < deadline);
     std::string last = last_line(home, log.start);
     return fail(
         ended ? Fault::unavailable : Fault::timed_out,

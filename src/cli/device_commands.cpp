@@ -38,7 +38,7 @@ int add(Context& context, const AddOptions& options) {
         start.secrets.set("passphrase", std::move(passphrase));
         return converse(context, std::move(start), view.listener());
     };
-    return conclude_pairing(context, view, with_passphrase(context, options.passphrase_file, run));
+    return conclude_pairing(context, view, with_passphrase(context, options.passphrase_file, Opens::no, run));
 }
 
 // The offer's text holds a secret: "-" keeps it out of the list of processes.
@@ -62,8 +62,8 @@ int join(Context& context, const JoinOptions& options) {
     auto passphrase = new_passphrase(context, options.passphrase_file);
     if (!passphrase) return context.out.error(passphrase.error());
     PairingView view(context, PairingView::Side::joining);
-    control::Start start{"device.join", {{"text", *text}}, {}};
-    if (!options.name.empty()) start.args["name"] = options.name;
+    std::string name = options.name.empty() ? default_device_name() : options.name;
+    control::Start start{"device.join", {{"text", *text}, {"name", name}}, {}};
     start.secrets.set("passphrase", std::move(*passphrase));
     return conclude_pairing(context, view, converse(context, std::move(start), view.listener()));
 }

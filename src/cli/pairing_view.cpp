@@ -115,7 +115,10 @@ void PairingView::failed(const Error& error) {
 
 void PairingView::left() {
     say("");
-    say("It goes on by itself; kith status shows how far it is, kith device cancel stops it.");
+    if (approved_)
+        say("It goes on by itself; kith status shows how far it is, kith device cancel stops it.");
+    else
+        say("kith device cancel makes sure that nothing stays open.");
 }
 
 void PairingView::say(const std::string& line) {

@@ -1,10 +1,6 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <array>
 #include <memory>
 
-#include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/prompt.h"
@@ -17,13 +13,6 @@ namespace {
 struct InitOptions {
     std::string name, passphrase_file;
 };
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return "device";
-    std::string text = name.data();
-    return text.empty() || text.size() > limits::name_bytes || !is_utf8(text) ? "device" : text;
-}
 
 // Letters and digits only, in one case: what counts when a sheet is typed back.
 std::string essence(std::string_view text) {
@@ -60,7 +49,7 @@ void check_sheet(Context& context, const std::string& recovery) {
 int init(Context& context, const InitOptions& options) {
     auto passphrase = new_passphrase(context, options.passphrase_file);
     if (!passphrase) return context.out.error(passphrase.error());
-    control::Start start{"init", {{"name", options.name.empty() ? host_name() : options.name}}, {}};
+    control::Start start{"init", {{"name", options.name.empty() ? default_device_name() : options.name}}, {}};
     start.secrets.set("passphrase", std::move(*passphrase));
     return conclude(context, call(context, std::move(start)), [&](const Json& result) {
         context.out.say("This device is now the first of a new person.");
@@ -76,7 +65,7 @@ int unlock(Context& context, const std::string& file) {
         start.secrets.set("passphrase", std::move(passphrase));
         return converse(context, std::move(start), {});
     };
-    auto result = with_passphrase(context, file, run);
+    auto result = with_passphrase(context, file, Opens::yes, run);
     if (!result) return context.out.error(result.error());
     return conclude(context, **result, [&](const Json&) { context.out.say("The profile is open."); });
 }
@@ -98,7 +87,7 @@ int passphrase(Context& context, const std::string& old_file, const std::string&
         auto old_passphrase = ask_secret("Present passphrase (Enter alone: there is none): ");
         result = old_passphrase ? run(std::move(*old_passphrase)) : fail(old_passphrase.error());
     } else {
-        result = with_passphrase(context, old_file, run);
+        result = with_passphrase(context, old_file, Opens::yes, run);
     }
     if (!result) return context.out.error(result.error());
     return conclude(context, **result, [&](const Json&) { context.out.say("The passphrase is changed."); });

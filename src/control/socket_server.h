@@ -38,5 +38,7 @@ class SocketServer {
 
 // The name of the socket within the profile's home.
 inline constexpr const char* socket_name = "kithd.sock";
+// The file there that a daemon holds locked (net/file_lock.h) from before it opens the socket until its end.
+inline constexpr const char* lock_name = "kithd.lock";
 
 }  // namespace kith::control

@@ -47,7 +47,7 @@ TEST_CASE("the first command starts the daemon, which holds nothing of the calle
     REQUIRE(stat((setting.home / "kithd.log").c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
 
-    pid_t daemon = std::stoi(read_all(setting.home / "lock"));
+    pid_t daemon = std::stoi(read_all(setting.home / "kithd.lock"));
     CHECK(daemon != getpid());
     CHECK(getsid(daemon) != daemon);     // leads no session
     CHECK(getsid(daemon) != getsid(0));  // and is not in ours
@@ -62,7 +62,7 @@ TEST_CASE("the first command starts the daemon, which holds nothing of the calle
 
     auto second = run(setting.command({"--json", "status"}));
     CHECK(second.out == first.out);
-    CHECK(std::stoi(read_all(setting.home / "lock")) == daemon);
+    CHECK(std::stoi(read_all(setting.home / "kithd.lock")) == daemon);
 
     CHECK(json(run(setting.command({"--json", "stop"})).out) == Json{{"stopped", true}});
     CHECK(read_all("/proc/" + std::to_string(daemon) + "/cmdline") == "");  // ended, collected or not
@@ -363,4 +363,30 @@ TEST_CASE("the other commands pass their arguments and print their results") {
            "/b", "--service", "=h:1"});
     CHECK(has(setting.seen(),
               R"("args":{"attach":["/a","/b"],"body":"b","service":"=h:1","subject":"s","to":"bob"})"));
+}
+
+TEST_CASE("a home that others can enter is closed when it is empty, else refused") {
+    Setting setting;
+    fs::create_directory(setting.home);
+    fs::permissions(setting.home, static_cast<fs::perms>(0755));
+    CHECK(run(setting.command({"status"})).code == 0);
+    CHECK((fs::status(setting.home).permissions() & static_cast<fs::perms>(077)) == fs::perms::none);
+
+    auto other = setting.root / "other";
+    fs::create_directory(other);
+    setting.file("other/letter", "mine");
+    fs::permissions(other, static_cast<fs::perms>(0755));
+    auto outcome = run({setting.kith.string(), "status", "--home", other.string()});
+    CHECK(outcome.code == kith::cli::exit_code(Fault::refused));
+    CHECK(has(outcome.err, "chmod 700 " + other.string()));
+    CHECK(fs::status(other).permissions() == static_cast<fs::perms>(0755));
+}
+
+TEST_CASE("a profile that is locked as a whole is sent to unlock, and nothing is asked in vain") {
+    Setting setting;
+    setting.scenario("closed");
+    Terminal terminal(setting.command({"device", "add"}));
+    REQUIRE(terminal.expect("kith unlock"));
+    CHECK(terminal.wait() == kith::cli::exit_code(Fault::locked));
+    CHECK_FALSE(has(terminal.screen(), "Passphrase"));
 }

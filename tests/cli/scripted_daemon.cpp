@@ -37,10 +37,10 @@ class ScriptedDaemon {
             if (as_text(request->secret("passphrase").view()) == "right") return request->finish();
             request->fail({Fault::locked, "the passphrase is needed, or it was wrong", ""});
         });
-        add("status", [](const RequestPtr& request) {
+        add("status", [this](const RequestPtr& request) {
             request->finish({{"device", "d1"},
                              {"name", "old"},
-                             {"state", "open"},
+                             {"state", scenario() == "closed" ? "locked" : "open"},
                              {"services", Json::array({service()})},
                              {"peers", Json::array({Json{{"name", hostile}, {"state", "online"}}})}});
         });
@@ -85,7 +85,7 @@ class ScriptedDaemon {
     }
 
     int run() {
-        auto lock = net::FileLock::take((home_ / "lock").string());
+        auto lock = net::FileLock::take((home_ / lock_name).string());
         if (!lock) return std::fprintf(stderr, "%s\n", lock.error().what.c_str()), 1;
         auto server = SocketServer::listen(loop_, dispatcher_, home_ / socket_name);
         if (!server) return std::fprintf(stderr, "%s\n", server.error().what.c_str()), 1;
@@ -176,6 +176,8 @@ class ScriptedDaemon {
     }
 
     void add_device(const RequestPtr& request) {
+        if (scenario() == "closed")
+            return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
         if (scenario() == "locked" && as_text(request->secret("passphrase").view()) != "right")
             return request->fail({Fault::locked, "the passphrase is needed, or it was wrong", ""});
         kept_ = request;
