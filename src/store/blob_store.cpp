@@ -15,7 +15,9 @@ namespace {
 constexpr std::array<std::uint8_t, 8> file_head{'K', 'B', 'L', 'B', 0, 0, 0, 1};
 constexpr std::uint64_t sealed_piece = limits::blob_piece + crypto::seal_numbered_overhead;
 
-std::uint64_t offset_of(std::uint64_t index) { return file_head.size() + index * sealed_piece; }
+std::uint64_t offset_of(std::uint64_t index) {
+    return file_head.size() + index * sealed_piece;
+}
 
 Result<> check_size(std::uint64_t size) {
     if (size == 0 || size > limits::blob_pieces * limits::blob_piece)
@@ -25,7 +27,8 @@ Result<> check_size(std::uint64_t size) {
 
 bool is_piece(ByteView hashes, std::uint64_t index, ByteView bytes) {
     const auto hash = crypto::hash(bytes);
-    return std::equal(hash.begin(), hash.end(), hashes.begin() + static_cast<std::ptrdiff_t>(index * hash.size()));
+    return std::equal(hash.begin(), hash.end(),
+                      hashes.begin() + static_cast<std::ptrdiff_t>(index * hash.size()));
 }
 
 Bytes to_bits(const std::vector<bool>& have) {
@@ -37,11 +40,14 @@ Bytes to_bits(const std::vector<bool>& have) {
 
 std::vector<bool> from_bits(ByteView bits, std::uint64_t count) {
     std::vector<bool> have(count);
-    for (std::size_t i = 0; i < have.size() && i / 8 < bits.size(); ++i) have[i] = (bits[i / 8] & (0x80 >> (i % 8))) != 0;
+    for (std::size_t i = 0; i < have.size() && i / 8 < bits.size(); ++i)
+        have[i] = (bits[i / 8] & (0x80 >> (i % 8))) != 0;
     return have;
 }
 
-Error unknown_blob() { return {Fault::not_found, "no such blob", {}}; }
+Error unknown_blob() {
+    return {Fault::not_found, "no such blob", {}};
+}
 
 }  // namespace
 
@@ -120,10 +126,11 @@ Result<> BlobStore::begin(const BlobId& id, std::uint64_t size, ByteView piece_h
     if (known && known->state != BlobState::missing) return {};
     KITH_TRY(make_folder(path_of(id).parent_path()));
     // The size that a record claimed may have been wrong; this one is proved by the id.
-    KITH_TRY(db_.run("INSERT INTO blob (id, size, state, refs, newest_ms, hashes, have) VALUES (?, ?, 1, 0, 0, ?, ?) "
-                     "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 1, hashes = excluded.hashes, "
-                     "have = excluded.have",
-                     id, size, piece_hashes, Bytes((history::piece_count(size) + 7) / 8)));
+    KITH_TRY(db_.run(
+        "INSERT INTO blob (id, size, state, refs, newest_ms, hashes, have) VALUES (?, ?, 1, 0, 0, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 1, hashes = excluded.hashes, "
+        "have = excluded.have",
+        id, size, piece_hashes, Bytes((history::piece_count(size) + 7) / 8)));
     return {};
 }
 
@@ -163,7 +170,8 @@ Result<> BlobStore::finish(const BlobId& id) {
     KITH_TRY_VALUE(file, File::open(path, File::Mode::write));
     KITH_TRY_VALUE(file_size, file.size());
     const auto last = blob->have.size() - 1;
-    if (file_size != offset_of(last) + history::piece_size(blob->size, last) + crypto::seal_numbered_overhead) {
+    if (file_size !=
+        offset_of(last) + history::piece_size(blob->size, last) + crypto::seal_numbered_overhead) {
         receiving_.erase(id);
         KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ? AND state = 1", id));
         return fail(Fault::corrupt, "the file of a blob is not what was received", "it is fetched again");
@@ -185,14 +193,16 @@ Result<BlobInfo> BlobStore::info(const BlobId& id) const {
 
 Result<Bytes> BlobStore::read_piece(const BlobId& id, std::uint64_t index) const {
     KITH_TRY_VALUE(known, info(id));
-    if (known.state != BlobState::complete) return fail(Fault::not_found, "the blob is not complete on this device");
+    if (known.state != BlobState::complete)
+        return fail(Fault::not_found, "the blob is not complete on this device");
     const auto size = history::piece_size(known.size, index);
     if (size == 0) return fail(Fault::invalid, "the blob has no piece " + std::to_string(index));
     KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::read));
     Bytes sealed(size + crypto::seal_numbered_overhead);
     KITH_TRY(file.read_at(offset_of(index), sealed));
     auto plain = crypto::open_numbered(key_of(id), index, sealed);
-    if (!plain) return fail(Fault::corrupt, "a blob of the profile is damaged", "fetch it from another device");
+    if (!plain)
+        return fail(Fault::corrupt, "a blob of the profile is damaged", "fetch it from another device");
     return std::move(*plain);
 }
 
@@ -223,8 +233,8 @@ Result<std::uint64_t> BlobStore::remove_unreferenced() {
     return ids.size();
 }
 
-// What is known of a blob in progress; read from the database when it is not in memory. The pointer holds until
-// the next call.
+// What is known of a blob in progress; read from the database when it is not in memory. The pointer holds
+// until the next call.
 Result<BlobStore::Receiving*> BlobStore::receiving(const BlobId& id) {
     if (auto at = receiving_.find(id); at != receiving_.end()) return &at->second;
     auto rows = db_.query("SELECT size, hashes, have FROM blob WHERE id = ? AND state = 1", id);
@@ -234,7 +244,8 @@ Result<BlobStore::Receiving*> BlobStore::receiving(const BlobId& id) {
     blob.size = rows.count(0);
     blob.hashes = to_bytes(rows.bytes(1));
     const auto pieces = history::piece_count(blob.size);
-    if (blob.hashes.size() != pieces * 32) return fail(Fault::corrupt, "a blob's list of pieces has the wrong size");
+    if (blob.hashes.size() != pieces * 32)
+        return fail(Fault::corrupt, "a blob's list of pieces has the wrong size");
     blob.have = from_bits(rows.bytes(2), pieces);
     if (receiving_.size() >= limits::blobs_receiving) {
         auto oldest = receiving_.begin();
@@ -257,10 +268,11 @@ Result<> BlobStore::keep_progress(const BlobId& id, Receiving& blob) {
 }
 
 Result<> BlobStore::complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes) {
-    KITH_TRY(db_.run("INSERT INTO blob (id, size, state, refs, newest_ms, hashes) VALUES (?, ?, 2, 0, 0, ?) "
-                     "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 2, hashes = excluded.hashes, "
-                     "have = NULL",
-                     id, size, piece_hashes));
+    KITH_TRY(
+        db_.run("INSERT INTO blob (id, size, state, refs, newest_ms, hashes) VALUES (?, ?, 2, 0, 0, ?) "
+                "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 2, hashes = excluded.hashes, "
+                "have = NULL",
+                id, size, piece_hashes));
     return {};
 }
 
@@ -278,7 +290,8 @@ Result<> BlobStore::remove_unknown_files() {
     std::vector<std::filesystem::path> unknown;
     for (auto at = std::filesystem::recursive_directory_iterator(folder_, error);
          !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-        if (at.depth() == 1 && at->is_regular_file(error) && !known.contains(at->path())) unknown.push_back(at->path());
+        if (at.depth() == 1 && at->is_regular_file(error) && !known.contains(at->path()))
+            unknown.push_back(at->path());
     }
     if (error) return fail(Fault::io, "cannot read " + folder_.string() + ": " + error.message());
     for (const auto& path : unknown) std::filesystem::remove(path, error);
@@ -290,12 +303,15 @@ std::filesystem::path BlobStore::path_of(const BlobId& id) const {
     return folder_ / name.substr(0, 2) / name;
 }
 
-Key BlobStore::key_of(const BlobId& id) const { return crypto::derive(file_key_, "kith.blob.file", id.view()); }
+Key BlobStore::key_of(const BlobId& id) const {
+    return crypto::derive(file_key_, "kith.blob.file", id.view());
+}
 
 Result<std::uint64_t> free_bytes(const std::filesystem::path& path) {
     std::error_code error;
     auto space = std::filesystem::space(path, error);
-    if (error) return fail(Fault::io, "cannot tell the free space at " + path.string() + ": " + error.message());
+    if (error)
+        return fail(Fault::io, "cannot tell the free space at " + path.string() + ": " + error.message());
     return static_cast<std::uint64_t>(space.available);
 }
 

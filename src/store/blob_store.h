@@ -32,16 +32,17 @@ class BlobStore {
     static Result<std::unique_ptr<BlobStore>> open(const std::filesystem::path& folder, Database& db,
                                                    const Key& database_key);
 
-    // Keeps a whole blob; what is here already is not written again. The row is complete when this returns, or
-    // when an outer transaction commits. No space: Fault::disk_full, and nothing is left of it.
+    // Keeps a whole blob; what is here already is not written again. The row is complete when this returns,
+    // or when an outer transaction commits. No space: Fault::disk_full, and nothing is left of it.
     Result<history::BlobHasher::Named> write(ByteView whole);
-    // Fills `into` with the bytes from `offset` on. Each byte is asked for twice, once to name the blob and once
-    // to keep it; bytes that changed in between are Fault::io.
+    // Fills `into` with the bytes from `offset` on. Each byte is asked for twice, once to name the blob and
+    // once to keep it; bytes that changed in between are Fault::io.
     using Source = std::function<Result<>(std::uint64_t offset, std::span<std::uint8_t> into)>;
     Result<history::BlobHasher::Named> write(std::uint64_t size, const Source& source);
 
-    // Receiving, in any order and over any number of runs of the program. begin() is Fault::protocol unless the
-    // size and the pieces' hashes are what `id` names; calling it again for a blob in progress does no harm.
+    // Receiving, in any order and over any number of runs of the program. begin() is Fault::protocol unless
+    // the size and the pieces' hashes are what `id` names; calling it again for a blob in progress does no
+    // harm.
     Result<> begin(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
     // Fault::protocol when the bytes are not the piece that was named; a piece that is here already is taken
     // without effect. A piece counts after a crash once it was synced (every limits::blob_sync_pieces).
@@ -57,7 +58,8 @@ class BlobStore {
     // 32 bytes each, in order; not_found before begin().
     Result<Bytes> piece_hashes(const BlobId& id) const;
 
-    // Removes the blobs that no record names: what an import that was broken off has left. Not while one runs.
+    // Removes the blobs that no record names: what an import that was broken off has left. Not while one
+    // runs.
     Result<std::uint64_t> remove_unreferenced();
 
   private:

@@ -55,9 +55,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
     if (code = give_key(handle, key); code != SQLITE_OK) return fail(db->error(code));
     // A page of 8 KiB takes several mails where one of 4 KiB takes one: a third less of disk and time.
     // synchronous=FULL: in WAL mode anything less may lose the last commits when the power fails.
-    KITH_TRY(db->run_script("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                            "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;"
-                            "PRAGMA journal_size_limit = 16777216;"));
+    KITH_TRY(
+        db->run_script("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                       "PRAGMA foreign_keys = ON;"
+                       "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;"
+                       "PRAGMA journal_size_limit = 16777216;"));
     KITH_TRY(db->migrate(migrations));
     return db;
 }
@@ -76,8 +78,8 @@ Result<> Database::migrate(const std::vector<std::string_view>& migrations) {
     const auto known = static_cast<std::int64_t>(migrations.size());
     if (have > known || have < 0)
         return fail(Fault::refused,
-                    "the profile was written by a newer kith (schema " + std::to_string(have) + ", this one knows " +
-                        std::to_string(known) + ")",
+                    "the profile was written by a newer kith (schema " + std::to_string(have) +
+                        ", this one knows " + std::to_string(known) + ")",
                     "update kith on this device");
     if (have == known) return {};
     KITH_TRY_VALUE(tx, Transaction::begin(*this));
@@ -99,10 +101,16 @@ Result<> Database::limit_size(std::uint64_t bytes) {
     return run_script("PRAGMA max_page_count = " + std::to_string(bytes / size.count(0) + 1));
 }
 
-Result<> Database::checkpoint() { return run_script("PRAGMA wal_checkpoint(TRUNCATE)"); }
+Result<> Database::checkpoint() {
+    return run_script("PRAGMA wal_checkpoint(TRUNCATE)");
+}
 
-std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(handle_); }
-bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+std::int64_t Database::last_row() const {
+    return sqlite3_last_insert_rowid(handle_);
+}
+bool Database::in_transaction() const {
+    return sqlite3_get_autocommit(handle_) == 0;
+}
 
 Statement Database::prepare(std::string_view sql) {
     if (auto at = idle_.find(sql); at != idle_.end() && !at->second.empty()) {
@@ -111,8 +119,8 @@ Statement Database::prepare(std::string_view sql) {
         return Statement(*this, at->first, stmt, SQLITE_OK);
     }
     sqlite3_stmt* stmt = nullptr;
-    int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &stmt,
-                                  nullptr);
+    int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                  SQLITE_PREPARE_PERSISTENT, &stmt, nullptr);
     return Statement(*this, std::string(sql), stmt, code);
 }
 
@@ -130,19 +138,23 @@ Error Database::error(int code) const {
     const int system = sqlite3_system_errno(handle_);
     const std::string said = std::string("the database: ") + sqlite3_errmsg(handle_);
     switch (code & 0xff) {
-        case SQLITE_FULL: return disk_full();
+        case SQLITE_FULL:
+            return disk_full();
         case SQLITE_NOTADB:
         case SQLITE_CORRUPT:
             return {Fault::corrupt, "the profile's database is damaged, or the key is not its key",
                     "check that the key file belongs to this database"};
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: return {Fault::unavailable, "the profile's database is in use", std::string(busy_hint)};
-        case SQLITE_CONSTRAINT: return {Fault::refused, said, {}};
+        case SQLITE_LOCKED:
+            return {Fault::unavailable, "the profile's database is in use", std::string(busy_hint)};
+        case SQLITE_CONSTRAINT:
+            return {Fault::refused, said, {}};
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
             if (system == ENOSPC || system == EDQUOT || system == EFBIG) return disk_full();
             return {Fault::io, said, "check the disk that holds the profile"};
-        default: return {Fault::io, said, {}};
+        default:
+            return {Fault::io, said, {}};
     }
 }
 
@@ -166,7 +178,8 @@ Statement::~Statement() {
 Result<bool> Statement::next() {
     if (error_ != SQLITE_OK) return fail(db_->error(error_));
     if (malformed_) return fail(Fault::corrupt, "a column of the profile's database has the wrong size");
-    // SQLite undoes a whole transaction by itself after some errors; the rest of it must not be written alone.
+    // SQLite undoes a whole transaction by itself after some errors; the rest of it must not be written
+    // alone.
     if (db_->depth_ > 0 && !db_->in_transaction())
         return fail(Fault::io, "the transaction was undone by an earlier error", "try again");
     int code = sqlite3_step(stmt_);
@@ -176,7 +189,9 @@ Result<bool> Statement::next() {
     return fail(db_->error(code));
 }
 
-std::int64_t Statement::number(int column) const { return sqlite3_column_int64(stmt_, column); }
+std::int64_t Statement::number(int column) const {
+    return sqlite3_column_int64(stmt_, column);
+}
 
 std::string Statement::text(int column) const {
     // The text first: asking for its size before could convert it.
@@ -190,10 +205,14 @@ ByteView Statement::bytes(int column) const {
     return {bytes, bytes ? static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column)) : 0};
 }
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(stmt_, column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+    return sqlite3_column_type(stmt_, column) == SQLITE_NULL;
+}
 
 namespace {
-auto lifetime(bool keep) { return keep ? SQLITE_TRANSIENT : SQLITE_STATIC; }
+auto lifetime(bool keep) {
+    return keep ? SQLITE_TRANSIENT : SQLITE_STATIC;
+}
 }  // namespace
 
 void Statement::bind(int index, bool keep, std::string_view text) {
@@ -217,8 +236,10 @@ void Statement::bind_number(int index, std::int64_t value) {
 }
 
 Result<Transaction> Transaction::begin(Database& db) {
-    if (db.depth_ == 0) KITH_TRY(db.run("BEGIN IMMEDIATE"));
-    else KITH_TRY(db.run("SAVEPOINT nested"));
+    if (db.depth_ == 0)
+        KITH_TRY(db.run("BEGIN IMMEDIATE"));
+    else
+        KITH_TRY(db.run("SAVEPOINT nested"));
     return Transaction(db, ++db.depth_);
 }
 
@@ -228,8 +249,10 @@ Transaction::~Transaction() {
 
 Result<> Transaction::commit() {
     assert(db_ && db_->depth_ == depth_ && "transactions end in the reverse order of their beginning");
-    if (depth_ == 1) KITH_TRY(db_->run("COMMIT"));
-    else KITH_TRY(db_->run("RELEASE nested"));
+    if (depth_ == 1)
+        KITH_TRY(db_->run("COMMIT"));
+    else
+        KITH_TRY(db_->run("RELEASE nested"));
     --db_->depth_;
     db_ = nullptr;
     return {};

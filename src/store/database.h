@@ -1,8 +1,9 @@
 // One encrypted SQLite database: the file, its statements, its transactions and its schema number.
 //
-// Every page of the main file, the write-ahead log and the journals is sealed with AEGIS-256 under a key of 32
-// bytes; temporary data stays in memory. A commit is on the disk when it returns (WAL with synchronous=FULL),
-// so what is announced after it can be relied on. A Database is used by one thread at a time.
+// Every page of the main file, the write-ahead log and the journals is sealed with AEGIS-256 under a key of
+// 32 bytes; temporary data stays in memory. A commit is on the disk when it returns (WAL with
+// synchronous=FULL), so what is announced after it can be relied on. A Database is used by one thread at a
+// time.
 //
 //     KITH_TRY_VALUE(tx, Transaction::begin(db));
 //     KITH_TRY(db.run("UPDATE peer SET seen_ms = ? WHERE device = ?", now.unix_ms, device));
@@ -39,8 +40,8 @@ class Statement {
     Statement& operator=(Statement&&) = delete;
     ~Statement();
 
-    // Goes to the next row; false: there is none. What went wrong while preparing or binding, or a column that
-    // was read and had the wrong size, is reported here too, so a loop checks in one place.
+    // Goes to the next row; false: there is none. What went wrong while preparing or binding, or a column
+    // that was read and had the wrong size, is reported here too, so a loop checks in one place.
     Result<bool> next();
 
     // Columns of the present row.
@@ -56,8 +57,8 @@ class Statement {
         return {};
     }
 
-    // Binds the parameters from `index` on. Texts and bytes are copied when `keep`, else borrowed until the run
-    // ends.
+    // Binds the parameters from `index` on. Texts and bytes are copied when `keep`, else borrowed until the
+    // run ends.
     template <class... Args>
     void bind_all([[maybe_unused]] bool keep, const Args&... args) {
         [[maybe_unused]] int index = 0;
@@ -84,8 +85,10 @@ class Statement {
     }
     template <class T>
     void bind(int index, bool keep, const std::optional<T>& value) {
-        if (value) bind(index, keep, *value);
-        else bind(index, keep, nullptr);
+        if (value)
+            bind(index, keep, *value);
+        else
+            bind(index, keep, nullptr);
     }
     void bind_number(int index, std::int64_t value);
 
@@ -155,7 +158,8 @@ class Database {
 class Transaction {
   public:
     static Result<Transaction> begin(Database& db);
-    Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)), depth_(other.depth_) {}
+    Transaction(Transaction&& other) noexcept
+        : db_(std::exchange(other.db_, nullptr)), depth_(other.depth_) {}
     Transaction& operator=(Transaction&&) = delete;
     ~Transaction();
     Result<> commit();

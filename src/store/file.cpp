@@ -17,7 +17,8 @@ Error system_error(const char* doing, const std::filesystem::path& path) {
         return {Fault::disk_full, "no space left for " + path.string(),
                 "free some and try again; what was stored before is safe"};
     return {code == ENOENT ? Fault::not_found : Fault::io,
-            std::string("cannot ") + doing + " " + path.string() + ": " + std::strerror(code), {}};
+            std::string("cannot ") + doing + " " + path.string() + ": " + std::strerror(code),
+            {}};
 }
 
 }  // namespace

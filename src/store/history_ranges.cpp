@@ -60,12 +60,14 @@ Result<std::vector<Range>> HistoryStore::split(const Range& asked) const {
 }
 
 Result<std::optional<Key>> HistoryStore::edge(const Range& range, bool lowest) const {
-    auto rows = lowest ? db_.query("SELECT time_ms, id FROM record WHERE (time_ms, id) >= (?, ?) "
-                                   "ORDER BY time_ms, id LIMIT 1",
-                                   range.from.time_ms, range.from.id)
-                       : db_.query("SELECT time_ms, id FROM record WHERE (time_ms, id) < (?, ?) "
-                                   "ORDER BY time_ms DESC, id DESC LIMIT 1",
-                                   range.to.time_ms, range.to.id);
+    auto rows = lowest ? db_.query(
+                             "SELECT time_ms, id FROM record WHERE (time_ms, id) >= (?, ?) "
+                             "ORDER BY time_ms, id LIMIT 1",
+                             range.from.time_ms, range.from.id)
+                       : db_.query(
+                             "SELECT time_ms, id FROM record WHERE (time_ms, id) < (?, ?) "
+                             "ORDER BY time_ms DESC, id DESC LIMIT 1",
+                             range.to.time_ms, range.to.id);
     KITH_TRY_VALUE(row, rows.next());
     if (!row) return std::optional<Key>();
     auto key = load_key(rows, 0);
@@ -74,19 +76,22 @@ Result<std::optional<Key>> HistoryStore::edge(const Range& range, bool lowest) c
 
 namespace {
 
-constexpr std::uint64_t uneven = 16;  // a slot with more than this share of the range's records is taken apart
+constexpr std::uint64_t uneven =
+    16;  // a slot with more than this share of the range's records is taken apart
 
-// Puts neighbours together until at most `most` parts are left: none takes more than its share unless it is one
-// slot. Two neighbours always exceed a share, so there are fewer parts than twice the shares; and a share is
-// less than all, so there are at least two.
+// Puts neighbours together until at most `most` parts are left: none takes more than its share unless it is
+// one slot. Two neighbours always exceed a share, so there are fewer parts than twice the shares; and a share
+// is less than all, so there are at least two.
 std::vector<SlotCount> merge(const std::vector<SlotCount>& slots, std::size_t most) {
     std::uint64_t total = 0;
     for (const auto& slot : slots) total += slot.count;
     const auto share = total / (most / 2 - 1) + 1;
     std::vector<SlotCount> merged;
     for (const auto& slot : slots) {
-        if (!merged.empty() && merged.back().count + slot.count <= share) merged.back().count += slot.count;
-        else merged.push_back(slot);
+        if (!merged.empty() && merged.back().count + slot.count <= share)
+            merged.back().count += slot.count;
+        else
+            merged.push_back(slot);
     }
     return merged;
 }
@@ -98,7 +103,8 @@ Result<std::vector<Range>> HistoryStore::split_by_slots(const Range& range, Key 
     while (slot_of(first.time_ms, level) == slot_of(last.time_ms, level)) ++level;
     // Counts at the two ends may include records outside the range: they only steer where to cut.
     auto counts = [&](std::size_t on, std::uint64_t from, std::uint64_t to) {
-        return slot_counts(db_, on, std::max(from, slot_of(first.time_ms, on)), std::min(to, slot_of(last.time_ms, on)));
+        return slot_counts(db_, on, std::max(from, slot_of(first.time_ms, on)),
+                           std::min(to, slot_of(last.time_ms, on)));
     };
     KITH_TRY_VALUE(slots, counts(level, slot_of(first.time_ms, level), slot_of(last.time_ms, level)));
     std::uint64_t total = 0;
@@ -107,7 +113,8 @@ Result<std::vector<Range>> HistoryStore::split_by_slots(const Range& range, Key 
     while (true) {
         auto largest = std::max_element(slots.begin(), slots.end(),
                                         [](const auto& a, const auto& b) { return a.count < b.count; });
-        if (largest == slots.end() || largest->level == finest_level || largest->count <= total / uneven) break;
+        if (largest == slots.end() || largest->level == finest_level || largest->count <= total / uneven)
+            break;
         const auto from = largest->slot * slots_within;
         KITH_TRY_VALUE(finer, counts(largest->level + 1, from, from + slots_within - 1));
         // Nothing finer where there is a coarser count: the index is not what it should be.
@@ -127,14 +134,15 @@ Result<std::vector<Range>> HistoryStore::split_by_slots(const Range& range, Key 
 
 Result<std::vector<Range>> HistoryStore::split_by_keys(const Range& range) const {
     constexpr std::uint64_t records_a_part = 16;
-    constexpr std::string_view within = "FROM record WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?)";
+    constexpr std::string_view within =
+        "FROM record WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?)";
     auto counted = db_.query("SELECT count(*) " + std::string(within), range.from.time_ms, range.from.id,
                              range.to.time_ms, range.to.id);
     KITH_TRY_VALUE(has_count, counted.next());
     const std::uint64_t count = has_count ? counted.count(0) : 0;
     const auto parts_wanted = std::clamp<std::uint64_t>(count / records_a_part, 2, limits::split_parts);
-    auto rows = db_.query("SELECT time_ms, id " + std::string(within) + " ORDER BY time_ms, id", range.from.time_ms,
-                          range.from.id, range.to.time_ms, range.to.id);
+    auto rows = db_.query("SELECT time_ms, id " + std::string(within) + " ORDER BY time_ms, id",
+                          range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
     std::vector<Range> parts{{range.from, range.to}};
     for (std::uint64_t i = 0; parts.size() < parts_wanted; ++i) {
         KITH_TRY_VALUE(row, rows.next());
@@ -149,9 +157,10 @@ Result<std::vector<Range>> HistoryStore::split_by_keys(const Range& range) const
 
 Result<std::vector<Key>> HistoryStore::keys(const Range& asked, std::size_t max) const {
     const auto range = within_history(asked);
-    auto rows = db_.query("SELECT time_ms, id FROM record WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?) "
-                          "ORDER BY time_ms, id LIMIT ?",
-                          range.from.time_ms, range.from.id, range.to.time_ms, range.to.id, max);
+    auto rows = db_.query(
+        "SELECT time_ms, id FROM record WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?) "
+        "ORDER BY time_ms, id LIMIT ?",
+        range.from.time_ms, range.from.id, range.to.time_ms, range.to.id, max);
     std::vector<Key> list;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
@@ -160,11 +169,13 @@ Result<std::vector<Key>> HistoryStore::keys(const Range& asked, std::size_t max)
     }
 }
 
-Result<history::Page> HistoryStore::newest(const Range& asked, std::size_t max_records, std::size_t max_bytes) const {
+Result<history::Page> HistoryStore::newest(const Range& asked, std::size_t max_records,
+                                           std::size_t max_bytes) const {
     const auto range = within_history(asked);
-    auto rows = db_.query("SELECT time_ms, id, flags, size, body FROM record "
-                          "WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?) ORDER BY time_ms DESC, id DESC",
-                          range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
+    auto rows = db_.query(
+        "SELECT time_ms, id, flags, size, body FROM record "
+        "WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?) ORDER BY time_ms DESC, id DESC",
+        range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
     history::Page page;
     std::size_t bytes = 0;
     while (true) {
@@ -186,8 +197,9 @@ Result<history::Page> HistoryStore::newest(const Range& asked, std::size_t max_r
 Result<std::vector<history::StoredRecord>> HistoryStore::get(const std::vector<Key>& wanted) const {
     std::vector<history::StoredRecord> list;
     for (const auto& key : wanted) {
-        auto rows = db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE time_ms = ? AND id = ?",
-                              key.time_ms, key.id);
+        auto rows =
+            db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE time_ms = ? AND id = ?",
+                      key.time_ms, key.id);
         KITH_TRY_VALUE(row, rows.next());
         if (!row) continue;
         KITH_TRY_VALUE(record, load(rows, 0));

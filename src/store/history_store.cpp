@@ -43,7 +43,8 @@ Result<> HistoryStore::set_term_key(const kith::Key& term_key) {
     const auto check = crypto::derive(term_key, check_purpose);
     auto state = db_.query("SELECT term_check FROM history_state");
     KITH_TRY_VALUE(row, state.next());
-    if (!row || !equal_constant_time(state.bytes(0), check.view())) KITH_TRY(rebuild_sums(term_key, check.view()));
+    if (!row || !equal_constant_time(state.bytes(0), check.view()))
+        KITH_TRY(rebuild_sums(term_key, check.view()));
     term_key_ = term_key.copy();
     return {};
 }
@@ -92,15 +93,16 @@ Result<bool> HistoryStore::insert(const NewRecord& item) {
     if (key.time_ms > limits::time_ms) return fail(Fault::protocol, "record: time out of range");
     auto packed = packer_->pack(canonical);
     const std::int64_t flags = (item.listing.shown ? flag_shown : 0) | (packed ? flag_packed : 0);
-    KITH_TRY_VALUE(count,
-                   db_.run("INSERT INTO record (time_ms, id, kind, account, flags, size, sender, subject, body) "
-                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (time_ms, id) DO NOTHING",
-                           key.time_ms, key.id, item.record.kind, account_or_none(item.record.account), flags,
-                           canonical.size(), cut_text(item.listing.from), cut_text(item.listing.subject),
-                           packed ? *packed : ByteView(canonical)));
+    KITH_TRY_VALUE(
+        count, db_.run("INSERT INTO record (time_ms, id, kind, account, flags, size, sender, subject, body) "
+                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (time_ms, id) DO NOTHING",
+                       key.time_ms, key.id, item.record.kind, account_or_none(item.record.account), flags,
+                       canonical.size(), cut_text(item.listing.from), cut_text(item.listing.subject),
+                       packed ? *packed : ByteView(canonical)));
     if (count == 0) return false;
     const auto row = db_.last_row();
-    if (item.record.kind == history::kind::message && !item.listing.msgid.empty()) KITH_TRY(index_message(item, row));
+    if (item.record.kind == history::kind::message && !item.listing.msgid.empty())
+        KITH_TRY(index_message(item, row));
     KITH_TRY(name_blobs(item));
     return true;
 }
@@ -113,9 +115,10 @@ Result<> HistoryStore::index_message(const NewRecord& item, std::int64_t row) {
     auto lowest_row = row;
     bool shown = item.listing.shown, alone = true;
     {
-        auto rows = db_.query("SELECT record.seq, time_ms, id, flags FROM message JOIN record USING (seq) "
-                              "WHERE message.account = ? AND msgid = ?",
-                              account, msgid);
+        auto rows = db_.query(
+            "SELECT record.seq, time_ms, id, flags FROM message JOIN record USING (seq) "
+            "WHERE message.account = ? AND msgid = ?",
+            account, msgid);
         while (true) {
             KITH_TRY_VALUE(more, rows.next());
             if (!more) break;
@@ -129,9 +132,10 @@ Result<> HistoryStore::index_message(const NewRecord& item, std::int64_t row) {
     }
     KITH_TRY(db_.run("INSERT INTO message (account, msgid, seq) VALUES (?, ?, ?)", account, msgid, row));
     if (alone) return {};
-    KITH_TRY(db_.run("UPDATE record SET flags = (flags & ~?3) | ?4 "
-                     "WHERE seq IN (SELECT seq FROM message WHERE account = ?1 AND msgid = ?2)",
-                     account, msgid, flag_shown, flag_conflict));
+    KITH_TRY(
+        db_.run("UPDATE record SET flags = (flags & ~?3) | ?4 "
+                "WHERE seq IN (SELECT seq FROM message WHERE account = ?1 AND msgid = ?2)",
+                account, msgid, flag_shown, flag_conflict));
     if (shown) KITH_TRY(db_.run("UPDATE record SET flags = flags | ? WHERE seq = ?", flag_shown, lowest_row));
     return {};
 }
@@ -139,28 +143,32 @@ Result<> HistoryStore::index_message(const NewRecord& item, std::int64_t row) {
 Result<> HistoryStore::name_blobs(const NewRecord& item) {
     for (const auto& part : item.record.parts) {
         if (!part.is_blob) continue;
-        KITH_TRY(db_.run("INSERT INTO blob (id, size, state, refs, newest_ms) VALUES (?, ?, 0, 1, ?) "
-                         "ON CONFLICT (id) DO UPDATE SET refs = refs + 1, newest_ms = max(newest_ms, excluded.newest_ms)",
-                         part.blob, part.size, item.stored.key.time_ms));
+        KITH_TRY(db_.run(
+            "INSERT INTO blob (id, size, state, refs, newest_ms) VALUES (?, ?, 0, 1, ?) "
+            "ON CONFLICT (id) DO UPDATE SET refs = refs + 1, newest_ms = max(newest_ms, excluded.newest_ms)",
+            part.blob, part.size, item.stored.key.time_ms));
     }
     return {};
 }
 
 Result<> HistoryStore::write_sums(const Batch& batch) {
     KITH_TRY(batch.slots.write(db_));
-    KITH_TRY(db_.run("UPDATE history_state SET records = records + ?, record_bytes = record_bytes + ?", batch.records,
-                     batch.bytes));
+    KITH_TRY(db_.run("UPDATE history_state SET records = records + ?, record_bytes = record_bytes + ?",
+                     batch.records, batch.bytes));
     // Sums that lack these terms must be made anew, once the secret is there.
-    if (!term_key_) KITH_TRY(db_.run("UPDATE history_state SET term_check = NULL WHERE term_check IS NOT NULL"));
+    if (!term_key_)
+        KITH_TRY(db_.run("UPDATE history_state SET term_check = NULL WHERE term_check IS NOT NULL"));
     return {};
 }
 
 Result<Totals> HistoryStore::totals() const {
-    auto state = db_.query("SELECT records, record_bytes, blobs, blob_bytes, blobs_missing, bytes_missing "
-                           "FROM history_state");
+    auto state = db_.query(
+        "SELECT records, record_bytes, blobs, blob_bytes, blobs_missing, bytes_missing "
+        "FROM history_state");
     KITH_TRY_VALUE(row, state.next());
     if (!row) return fail(Fault::corrupt, "the totals of history are gone");
-    return Totals{state.count(0), state.count(1), state.count(2), state.count(3), state.count(4), state.count(5)};
+    return Totals{state.count(0), state.count(1), state.count(2),
+                  state.count(3), state.count(4), state.count(5)};
 }
 
 // Columns: time, id, account, kind, sender, subject, flags.
@@ -175,11 +183,13 @@ ListedRecord HistoryStore::load_listed(Statement& row) {
     return listed;
 }
 
-Result<std::vector<ListedRecord>> HistoryStore::list(std::size_t limit, std::optional<history::Key> before) const {
+Result<std::vector<ListedRecord>> HistoryStore::list(std::size_t limit,
+                                                     std::optional<history::Key> before) const {
     const auto end = std::min(before.value_or(history::last_key()), history::last_key());
-    auto rows = db_.query("SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
-                          "WHERE (time_ms, id) < (?, ?) AND flags & 1 ORDER BY time_ms DESC, id DESC LIMIT ?",
-                          end.time_ms, end.id, limit);
+    auto rows = db_.query(
+        "SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
+        "WHERE (time_ms, id) < (?, ?) AND flags & 1 ORDER BY time_ms DESC, id DESC LIMIT ?",
+        end.time_ms, end.id, limit);
     std::vector<ListedRecord> list;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
@@ -194,9 +204,10 @@ Result<bool> HistoryStore::has(const history::Key& key) const {
 }
 
 Result<ListedRecord> HistoryStore::listed(const history::Key& key) const {
-    auto rows = db_.query("SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
-                          "WHERE time_ms = ? AND id = ?",
-                          key.time_ms, key.id);
+    auto rows = db_.query(
+        "SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
+        "WHERE time_ms = ? AND id = ?",
+        key.time_ms, key.id);
     KITH_TRY_VALUE(row, rows.next());
     if (!row) return fail(Fault::not_found, "no such record");
     return load_listed(rows);
@@ -210,21 +221,25 @@ Result<history::Key> HistoryStore::find(std::string_view hex_prefix) const {
     auto from = RecordId::from_hex(low), to = RecordId::from_hex(high);
     if (hex_prefix.empty() || !from || !to)
         return fail(Fault::invalid, "that is not the id of a record", "give its first hexadecimal digits");
-    auto rows = db_.query("SELECT time_ms, id FROM record INDEXED BY record_key WHERE id BETWEEN ? AND ? LIMIT 2",
-                          *from, *to);
+    auto rows = db_.query(
+        "SELECT time_ms, id FROM record INDEXED BY record_key WHERE id BETWEEN ? AND ? LIMIT 2", *from, *to);
     KITH_TRY_VALUE(one, rows.next());
-    if (!one) return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix));
+    if (!one)
+        return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix));
     auto key = load_key(rows, 0);
     KITH_TRY_VALUE(more, rows.next());
-    if (more) return fail(Fault::refused, "several records have ids that begin with " + std::string(hex_prefix),
-                          "give more digits");
+    if (more)
+        return fail(Fault::refused, "several records have ids that begin with " + std::string(hex_prefix),
+                    "give more digits");
     return key;
 }
 
-Result<std::vector<history::Key>> HistoryStore::find_message(const AccountId& account, std::string_view msgid) const {
-    auto rows = db_.query("SELECT time_ms, id FROM message JOIN record USING (seq) "
-                          "WHERE message.account = ? AND msgid = ? ORDER BY time_ms, id",
-                          account, cut_text(msgid));
+Result<std::vector<history::Key>> HistoryStore::find_message(const AccountId& account,
+                                                             std::string_view msgid) const {
+    auto rows = db_.query(
+        "SELECT time_ms, id FROM message JOIN record USING (seq) "
+        "WHERE message.account = ? AND msgid = ? ORDER BY time_ms, id",
+        account, cut_text(msgid));
     std::vector<history::Key> list;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
@@ -236,17 +251,22 @@ Result<std::vector<history::Key>> HistoryStore::find_message(const AccountId& ac
 namespace {
 
 // Mails and messages are nearly all of history: they have no index by kind.
-bool is_common(std::string_view kind) { return kind == history::kind::mail || kind == history::kind::message; }
+bool is_common(std::string_view kind) {
+    return kind == history::kind::mail || kind == history::kind::message;
+}
 
 }  // namespace
 
 Result<> HistoryStore::for_each_of_kind(std::string_view kind, const RecordFn& fn) const {
-    auto rows = is_common(kind)
-                    ? db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? ORDER BY time_ms, id",
-                                kind)
-                    : db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? "
-                                "AND kind NOT IN ('mail', 'message') ORDER BY time_ms, id",
-                                kind);
+    auto rows =
+        is_common(kind)
+            ? db_.query(
+                  "SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? ORDER BY time_ms, id",
+                  kind)
+            : db_.query(
+                  "SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? "
+                  "AND kind NOT IN ('mail', 'message') ORDER BY time_ms, id",
+                  kind);
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};
@@ -257,9 +277,10 @@ Result<> HistoryStore::for_each_of_kind(std::string_view kind, const RecordFn& f
 
 Result<bool> HistoryStore::has_kind(std::string_view kind) const {
     auto rows = is_common(kind) ? db_.query("SELECT 1 FROM record WHERE kind = ? LIMIT 1", kind)
-                                : db_.query("SELECT 1 FROM record WHERE kind = ? "
-                                            "AND kind NOT IN ('mail', 'message') LIMIT 1",
-                                            kind);
+                                : db_.query(
+                                      "SELECT 1 FROM record WHERE kind = ? "
+                                      "AND kind NOT IN ('mail', 'message') LIMIT 1",
+                                      kind);
     return rows.next();
 }
 
@@ -272,7 +293,8 @@ Result<> HistoryStore::for_each_id(const std::function<void(const history::Key&)
     }
 }
 
-Result<> HistoryStore::for_each_complete_blob(const std::function<void(const BlobId&, std::uint64_t)>& fn) const {
+Result<> HistoryStore::for_each_complete_blob(
+    const std::function<void(const BlobId&, std::uint64_t)>& fn) const {
     auto rows = db_.query("SELECT id, size FROM blob WHERE state = 2 AND refs > 0 ORDER BY id");
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
@@ -282,8 +304,8 @@ Result<> HistoryStore::for_each_complete_blob(const std::function<void(const Blo
 }
 
 Result<std::vector<MissingBlob>> HistoryStore::missing_blobs(std::size_t limit) const {
-    auto rows = db_.query("SELECT id, size FROM blob WHERE state < 2 AND refs > 0 ORDER BY newest_ms DESC, id LIMIT ?",
-                          limit);
+    auto rows = db_.query(
+        "SELECT id, size FROM blob WHERE state < 2 AND refs > 0 ORDER BY newest_ms DESC, id LIMIT ?", limit);
     std::vector<MissingBlob> list;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());

@@ -26,8 +26,8 @@ struct Listing {
     std::string from;
     std::string subject;
     bool shown = false;  // false: kept, but not a message for people
-    // Messages: the service's id for it. Records of one (account, msgid) with different bytes are all kept and
-    // flagged; the one with the lowest key is shown.
+    // Messages: the service's id for it. Records of one (account, msgid) with different bytes are all kept
+    // and flagged; the one with the lowest key is shown.
     std::string msgid;
 };
 

@@ -69,7 +69,8 @@ Result<KeyFile> KeyFile::load(const std::filesystem::path& file) {
     auto head = wire::Fields::parse(wiped.view());
     if (head.text("purpose", 32) != purpose) return fail(damaged(file));
     if (head.u64("v") != version)
-        return fail(Fault::refused, "the key file was written by another version of kith", "update kith on this device");
+        return fail(Fault::refused, "the key file was written by another version of kith",
+                    "update kith on this device");
     KeyFile keys;
     keys.file_ = file;
     keys.sealed_ = head.has("kdf");
@@ -94,7 +95,9 @@ Result<Key> KeyFile::open_database_key(const SecretBytes& passphrase) const {
     return open(passphrase, database_purpose, database_);
 }
 
-Result<Key> KeyFile::open_act_seed(const SecretBytes& passphrase) const { return open(passphrase, act_purpose, act_); }
+Result<Key> KeyFile::open_act_seed(const SecretBytes& passphrase) const {
+    return open(passphrase, act_purpose, act_);
+}
 
 Result<> KeyFile::change(const SecretBytes& old_passphrase, const SecretBytes& new_passphrase,
                          crypto::PassphraseCost cost, Random& random) {
@@ -129,14 +132,13 @@ Result<KeyFile> KeyFile::make(const Key& database_key, const Key& act_seed, cons
     return keys;
 }
 
-Result<Key> KeyFile::open(const SecretBytes& passphrase, std::string_view name, const SecretBytes& held) const {
+Result<Key> KeyFile::open(const SecretBytes& passphrase, std::string_view name,
+                          const SecretBytes& held) const {
     if (!sealed_) return Key(std::span<const std::uint8_t, 32>(held.view()));
-    if (passphrase.empty())
-        return fail(Fault::locked, "the profile is locked", "give the passphrase");
+    if (passphrase.empty()) return fail(Fault::locked, "the profile is locked", "give the passphrase");
     KITH_TRY_VALUE(root, crypto::stretch(passphrase, salt_, cost_));
     auto opened = crypto::open(crypto::derive(root, name), name, held.view());
-    if (!opened || opened->size() != Key::size())
-        return fail(Fault::locked, "wrong passphrase", "try again");
+    if (!opened || opened->size() != Key::size()) return fail(Fault::locked, "wrong passphrase", "try again");
     return Key(std::span<const std::uint8_t, 32>(opened->view()));
 }
 
@@ -144,9 +146,13 @@ SecretBytes KeyFile::to_json() const {
     Writer json;
     json.text("{\"purpose\":\"").text(purpose).text("\",\"v\":").number(version);
     if (sealed_)
-        json.text(",\"kdf\":{\"name\":\"argon2id\",\"operations\":").number(cost_.operations)
-            .text(",\"memory\":").number(cost_.memory_bytes)
-            .text(",\"salt\":\"").hex(salt_).text("\"}");
+        json.text(",\"kdf\":{\"name\":\"argon2id\",\"operations\":")
+            .number(cost_.operations)
+            .text(",\"memory\":")
+            .number(cost_.memory_bytes)
+            .text(",\"salt\":\"")
+            .hex(salt_)
+            .text("\"}");
     json.text(",\"database\":\"").hex(database_.view()).text("\",\"act\":\"").hex(act_.view()).text("\"}\n");
     return json.finish();
 }

@@ -24,12 +24,12 @@ class KeyFile {
     static Result<KeyFile> load(const std::filesystem::path& file);
 
     bool has_passphrase() const { return sealed_; }
-    // Fault::locked when the passphrase is wrong. It is disregarded when the file has none. Each call takes as
-    // long as the stretching was made to take.
+    // Fault::locked when the passphrase is wrong. It is disregarded when the file has none. Each call takes
+    // as long as the stretching was made to take.
     Result<Key> open_database_key(const SecretBytes& passphrase) const;
     Result<Key> open_act_seed(const SecretBytes& passphrase) const;
-    // Replaces the passphrase (either may be empty), keeping the keys. The file is replaced as a whole: after a
-    // crash it is the old one or the new one.
+    // Replaces the passphrase (either may be empty), keeping the keys. The file is replaced as a whole: after
+    // a crash it is the old one or the new one.
     Result<> change(const SecretBytes& old_passphrase, const SecretBytes& new_passphrase,
                     crypto::PassphraseCost cost, Random& random);
 

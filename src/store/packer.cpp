@@ -7,7 +7,7 @@
 namespace kith::store {
 namespace {
 
-constexpr int level = 1;                  // about as fast as the disk
+constexpr int level = 1;                   // about as fast as the disk
 constexpr std::size_t worth_trying = 128;  // bytes: below, zstd's own head eats what is saved
 
 }  // namespace
@@ -39,7 +39,8 @@ std::optional<ByteView> Packer::pack(ByteView plain) {
 
 Result<Bytes> Packer::unpack(ByteView packed, std::size_t size) {
     Bytes plain(size);
-    auto got = ZSTD_decompressDCtx(state_->unpacking, plain.data(), plain.size(), packed.data(), packed.size());
+    auto got =
+        ZSTD_decompressDCtx(state_->unpacking, plain.data(), plain.size(), packed.data(), packed.size());
     if (ZSTD_isError(got) || got != size)
         return fail(Fault::corrupt, "a record of the profile cannot be unpacked");
     return plain;

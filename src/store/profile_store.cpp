@@ -40,7 +40,9 @@ auto read_one(Statement rows, Read read) -> Result<std::optional<decltype(read(r
     return std::optional(read(rows));
 }
 
-SecretBytes read_secret(Statement& row) { return SecretBytes(row.bytes(0)); }
+SecretBytes read_secret(Statement& row) {
+    return SecretBytes(row.bytes(0));
+}
 
 Account read_account(Statement& row) {
     return {row.id<AccountId>(0), row.text(1), row.text(2), to_bytes(row.bytes(3)),
@@ -69,8 +71,9 @@ Result<> ProfileStore::remove_setting(std::string_view name) {
 }
 
 Result<bool> ProfileStore::add_entry(const RosterEntry& entry) {
-    KITH_TRY_VALUE(count, db_.run("INSERT INTO entry (id, body, signature) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                                  entry.id, entry.body, entry.signature));
+    KITH_TRY_VALUE(
+        count, db_.run("INSERT INTO entry (id, body, signature) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                       entry.id, entry.body, entry.signature));
     return count > 0;
 }
 
@@ -87,23 +90,26 @@ Result<> ProfileStore::remove_entries() {
 
 Result<> ProfileStore::put_account(const Account& account) {
     // Not INSERT OR REPLACE: that would take the account's node and posts with it.
-    KITH_TRY(db_.run("INSERT INTO account (id, address, identity, pin, site, alias, uid, state) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET address = excluded.address, "
-                     "identity = excluded.identity, pin = excluded.pin, site = excluded.site, "
-                     "alias = excluded.alias, uid = excluded.uid, state = excluded.state",
-                     account.id, account.address, account.identity, account.pin, account.site, account.alias,
-                     account.uid, account.state));
+    KITH_TRY(
+        db_.run("INSERT INTO account (id, address, identity, pin, site, alias, uid, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET address = excluded.address, "
+                "identity = excluded.identity, pin = excluded.pin, site = excluded.site, "
+                "alias = excluded.alias, uid = excluded.uid, state = excluded.state",
+                account.id, account.address, account.identity, account.pin, account.site, account.alias,
+                account.uid, account.state));
     return {};
 }
 
 Result<std::optional<Account>> ProfileStore::account(const AccountId& id) const {
-    return read_one(db_.query("SELECT id, address, identity, pin, site, alias, uid, state FROM account WHERE id = ?", id),
-                    read_account);
+    return read_one(
+        db_.query("SELECT id, address, identity, pin, site, alias, uid, state FROM account WHERE id = ?", id),
+        read_account);
 }
 
 Result<std::vector<Account>> ProfileStore::accounts() const {
-    return read_all(db_.query("SELECT id, address, identity, pin, site, alias, uid, state FROM account ORDER BY id"),
-                    read_account);
+    return read_all(
+        db_.query("SELECT id, address, identity, pin, site, alias, uid, state FROM account ORDER BY id"),
+        read_account);
 }
 
 Result<> ProfileStore::remove_account(const AccountId& id) {
@@ -121,14 +127,16 @@ Result<std::optional<SecretBytes>> ProfileStore::node(const AccountId& account) 
 }
 
 Result<> ProfileStore::put_provision(const Provision& provision) {
-    KITH_TRY(db_.run("INSERT OR REPLACE INTO provision (account, device, label, nodeid, state, msgid) "
-                     "VALUES (?, ?, ?, ?, ?, ?)",
-                     provision.account, provision.device, provision.label, provision.nodeid, provision.state,
-                     provision.msgid));
+    KITH_TRY(
+        db_.run("INSERT OR REPLACE INTO provision (account, device, label, nodeid, state, msgid) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                provision.account, provision.device, provision.label, provision.nodeid, provision.state,
+                provision.msgid));
     return {};
 }
 
-Result<std::optional<Provision>> ProfileStore::provision(const AccountId& account, const DeviceId& device) const {
+Result<std::optional<Provision>> ProfileStore::provision(const AccountId& account,
+                                                         const DeviceId& device) const {
     return read_one(db_.query("SELECT account, device, label, nodeid, state, msgid FROM provision "
                               "WHERE account = ? AND device = ?",
                               account, device),
@@ -147,8 +155,8 @@ Result<> ProfileStore::remove_provision(const AccountId& account, const DeviceId
 }
 
 Result<std::int64_t> ProfileStore::add_post(const Post& post) {
-    KITH_TRY(db_.run("INSERT INTO post (account, head, body, state, made_ms) VALUES (?, ?, ?, ?, ?)", post.account,
-                     post.head, post.body, post.state, post.made_ms));
+    KITH_TRY(db_.run("INSERT INTO post (account, head, body, state, made_ms) VALUES (?, ?, ?, ?, ?)",
+                     post.account, post.head, post.body, post.state, post.made_ms));
     return db_.last_row();
 }
 
@@ -159,12 +167,13 @@ Result<> ProfileStore::set_post_state(std::int64_t id, std::string_view state) {
 }
 
 Result<std::vector<Post>> ProfileStore::posts(const AccountId& account) const {
-    return read_all(db_.query("SELECT id, account, head, body, state, made_ms FROM post WHERE account = ? ORDER BY id",
-                              account),
-                    [](Statement& row) {
-                        return Post{row.number(0), row.id<AccountId>(1), to_bytes(row.bytes(2)),
-                                    to_bytes(row.bytes(3)), row.text(4), row.number(5)};
-                    });
+    return read_all(
+        db_.query("SELECT id, account, head, body, state, made_ms FROM post WHERE account = ? ORDER BY id",
+                  account),
+        [](Statement& row) {
+            return Post{row.number(0),          row.id<AccountId>(1), to_bytes(row.bytes(2)),
+                        to_bytes(row.bytes(3)), row.text(4),          row.number(5)};
+        });
 }
 
 Result<> ProfileStore::remove_post(std::int64_t id) {
@@ -182,9 +191,10 @@ Result<> ProfileStore::put_peer(const Peer& peer) {
 }
 
 Result<std::vector<Peer>> ProfileStore::peers() const {
-    return read_all(db_.query("SELECT device, endpoints, seen_ms FROM peer ORDER BY device"), [](Statement& row) {
-        return Peer{row.id<DeviceId>(0), split_lines(row.text(1)), row.number(2)};
-    });
+    return read_all(db_.query("SELECT device, endpoints, seen_ms FROM peer ORDER BY device"),
+                    [](Statement& row) {
+                        return Peer{row.id<DeviceId>(0), split_lines(row.text(1)), row.number(2)};
+                    });
 }
 
 Result<> ProfileStore::remove_peer(const DeviceId& device) {
@@ -192,24 +202,32 @@ Result<> ProfileStore::remove_peer(const DeviceId& device) {
     return {};
 }
 
-Result<> ProfileStore::put_pairing(ByteView state) { return put_setting(pairing_setting, state); }
-Result<std::optional<SecretBytes>> ProfileStore::pairing() const { return setting(pairing_setting); }
-Result<> ProfileStore::remove_pairing() { return remove_setting(pairing_setting); }
+Result<> ProfileStore::put_pairing(ByteView state) {
+    return put_setting(pairing_setting, state);
+}
+Result<std::optional<SecretBytes>> ProfileStore::pairing() const {
+    return setting(pairing_setting);
+}
+Result<> ProfileStore::remove_pairing() {
+    return remove_setting(pairing_setting);
+}
 
 Result<> ProfileStore::put_job(const Job& job) {
-    KITH_TRY(db_.run("INSERT OR REPLACE INTO job (role, peer, state, started_ms, ended_ms, records_total, bytes_total) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                     job.role, job.peer, job.state, job.started_ms, job.ended_ms, job.records_total, job.bytes_total));
+    KITH_TRY(db_.run(
+        "INSERT OR REPLACE INTO job (role, peer, state, started_ms, ended_ms, records_total, bytes_total) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        job.role, job.peer, job.state, job.started_ms, job.ended_ms, job.records_total, job.bytes_total));
     return {};
 }
 
 Result<std::vector<Job>> ProfileStore::jobs() const {
-    return read_all(db_.query("SELECT role, peer, state, started_ms, ended_ms, records_total, bytes_total FROM job "
-                              "ORDER BY started_ms, role, peer"),
-                    [](Statement& row) {
-                        return Job{row.text(0),   row.id<DeviceId>(1), row.text(2), row.number(3),
-                                   row.number(4), row.count(5),        row.count(6)};
-                    });
+    return read_all(
+        db_.query("SELECT role, peer, state, started_ms, ended_ms, records_total, bytes_total FROM job "
+                  "ORDER BY started_ms, role, peer"),
+        [](Statement& row) {
+            return Job{row.text(0),   row.id<DeviceId>(1), row.text(2), row.number(3),
+                       row.number(4), row.count(5),        row.count(6)};
+        });
 }
 
 Result<> ProfileStore::remove_job(std::string_view role, const DeviceId& peer) {
@@ -218,16 +236,17 @@ Result<> ProfileStore::remove_job(std::string_view role, const DeviceId& peer) {
 }
 
 Result<> ProfileStore::add_receipt(const Receipt& receipt) {
-    KITH_TRY(db_.run("INSERT INTO receipt (peer, made_ms, body, own, theirs) VALUES (?, ?, ?, ?, ?)", receipt.peer,
-                     receipt.made_ms, receipt.body, receipt.own, receipt.theirs));
+    KITH_TRY(db_.run("INSERT INTO receipt (peer, made_ms, body, own, theirs) VALUES (?, ?, ?, ?, ?)",
+                     receipt.peer, receipt.made_ms, receipt.body, receipt.own, receipt.theirs));
     return {};
 }
 
 Result<std::vector<Receipt>> ProfileStore::receipts() const {
-    return read_all(db_.query("SELECT peer, made_ms, body, own, theirs FROM receipt ORDER BY seq"), [](Statement& row) {
-        return Receipt{row.id<DeviceId>(0), row.number(1), to_bytes(row.bytes(2)), row.id<Signature>(3),
-                       row.id<Signature>(4)};
-    });
+    return read_all(db_.query("SELECT peer, made_ms, body, own, theirs FROM receipt ORDER BY seq"),
+                    [](Statement& row) {
+                        return Receipt{row.id<DeviceId>(0), row.number(1), to_bytes(row.bytes(2)),
+                                       row.id<Signature>(3), row.id<Signature>(4)};
+                    });
 }
 
 }  // namespace kith::store

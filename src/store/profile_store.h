@@ -77,8 +77,8 @@ struct Receipt {
     Signature theirs;
 };
 
-// On a database with profile_schema(), which must outlive this. `put_` adds or replaces, and `remove_` of what
-// is not there does no harm.
+// On a database with profile_schema(), which must outlive this. `put_` adds or replaces, and `remove_` of
+// what is not there does no harm.
 class ProfileStore {
   public:
     explicit ProfileStore(Database& db) : db_(db) {}

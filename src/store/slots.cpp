@@ -5,7 +5,8 @@
 namespace kith::store {
 namespace {
 
-Result<> put_slot(Database& db, std::size_t level, std::uint64_t slot, const history::Fingerprint& fingerprint) {
+Result<> put_slot(Database& db, std::size_t level, std::uint64_t slot,
+                  const history::Fingerprint& fingerprint) {
     KITH_TRY(db.run("INSERT OR REPLACE INTO slot (level, slot, count, sum) VALUES (?, ?, ?, ?)", level, slot,
                     fingerprint.count, ByteView(fingerprint.sum.bytes)));
     return {};
@@ -25,7 +26,8 @@ Result<history::Fingerprint> load_fingerprint(const Statement& row) {
 Result<> add_slots(Database& db, std::size_t level, std::uint64_t first, std::uint64_t end,
                    history::Fingerprint& to) {
     if (first >= end) return {};
-    auto rows = db.query("SELECT count, sum FROM slot WHERE level = ? AND slot >= ? AND slot < ?", level, first, end);
+    auto rows =
+        db.query("SELECT count, sum FROM slot WHERE level = ? AND slot >= ? AND slot < ?", level, first, end);
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};
@@ -79,7 +81,8 @@ Result<> SlotRebuild::add(Database& db, std::uint64_t time_ms, const history::Su
 
 Result<> SlotRebuild::finish(Database& db) {
     for (std::size_t level = 0; level < open_.size(); ++level)
-        if (open_[level].fingerprint.count > 0) KITH_TRY(put_slot(db, level, open_[level].slot, open_[level].fingerprint));
+        if (open_[level].fingerprint.count > 0)
+            KITH_TRY(put_slot(db, level, open_[level].slot, open_[level].fingerprint));
     open_ = {};
     return {};
 }
@@ -102,10 +105,12 @@ Result<history::Fingerprint> slots_fingerprint(Database& db, std::uint64_t first
     return total;
 }
 
-Result<std::vector<SlotCount>> slot_counts(Database& db, std::size_t level, std::uint64_t first, std::uint64_t last) {
+Result<std::vector<SlotCount>> slot_counts(Database& db, std::size_t level, std::uint64_t first,
+                                           std::uint64_t last) {
     std::vector<SlotCount> list;
-    auto rows = db.query("SELECT slot, count FROM slot WHERE level = ? AND slot BETWEEN ? AND ? ORDER BY slot", level,
-                         first, last);
+    auto rows =
+        db.query("SELECT slot, count FROM slot WHERE level = ? AND slot BETWEEN ? AND ? ORDER BY slot", level,
+                 first, last);
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return list;

@@ -1,8 +1,8 @@
-// The index of fingerprints: how many records fall into each slot of time, and the sum of their terms, on five
-// levels, each 64 times finer than the one before. A range then costs a few rows instead of a scan.
+// The index of fingerprints: how many records fall into each slot of time, and the sum of their terms, on
+// five levels, each 64 times finer than the one before. A range then costs a few rows instead of a scan.
 //
-// On level l, the slot of a time is time_ms >> slot_shifts[l]: from 35 years to 65 seconds. Rows are kept only
-// for slots that hold a record.
+// On level l, the slot of a time is time_ms >> slot_shifts[l]: from 35 years to 65 seconds. Rows are kept
+// only for slots that hold a record.
 #pragma once
 
 #include <array>
@@ -20,9 +20,13 @@ inline constexpr std::array<unsigned, 5> slot_shifts{40, 34, 28, 22, 16};
 inline constexpr std::size_t finest_level = slot_shifts.size() - 1;
 inline constexpr std::uint64_t slots_within = 64;  // of the next finer level, in each slot
 
-inline std::uint64_t slot_of(std::uint64_t time_ms, std::size_t level) { return time_ms >> slot_shifts[level]; }
+inline std::uint64_t slot_of(std::uint64_t time_ms, std::size_t level) {
+    return time_ms >> slot_shifts[level];
+}
 // The lowest key of a slot.
-inline history::Key slot_start(std::size_t level, std::uint64_t slot) { return {slot << slot_shifts[level], {}}; }
+inline history::Key slot_start(std::size_t level, std::uint64_t slot) {
+    return {slot << slot_shifts[level], {}};
+}
 
 // What a batch of records adds to the slots, put together in memory and written once a slot.
 class SlotDeltas {
@@ -59,6 +63,7 @@ struct SlotCount {
     std::uint64_t count;
 };
 // The slots of a level that hold records, from `first` to `last`, both included.
-Result<std::vector<SlotCount>> slot_counts(Database& db, std::size_t level, std::uint64_t first, std::uint64_t last);
+Result<std::vector<SlotCount>> slot_counts(Database& db, std::size_t level, std::uint64_t first,
+                                           std::uint64_t last);
 
 }  // namespace kith::store

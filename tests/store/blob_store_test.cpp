@@ -1,8 +1,9 @@
 #include "store/blob_store.h"
 
-#include <csignal>
 #include <sys/resource.h>
 #include <sys/wait.h>
+
+#include <csignal>
 
 #include "base/limits.h"
 #include "crypto/hash.h"
@@ -49,7 +50,8 @@ struct Blobs {
     }
     Bytes read(const BlobId& id, std::uint64_t size) {
         Bytes whole;
-        for (std::uint64_t i = 0; i < history::piece_count(size); ++i) append(whole, must(store->read_piece(id, i)));
+        for (std::uint64_t i = 0; i < history::piece_count(size); ++i)
+            append(whole, must(store->read_piece(id, i)));
         return whole;
     }
     TempFolder folder;
@@ -85,7 +87,9 @@ TEST_CASE("a source that changes while it is read leaves nothing") {
         return {};
     };
     CHECK(fault_of(blobs.store->write(70000, changing)) == Fault::io);
-    auto failing = [&](std::uint64_t, std::span<std::uint8_t>) -> Result<> { return fail(Fault::io, "gone"); };
+    auto failing = [&](std::uint64_t, std::span<std::uint8_t>) -> Result<> {
+        return fail(Fault::io, "gone");
+    };
     CHECK(fault_of(blobs.store->write(70000, failing)) == Fault::io);
     CHECK(blobs.files() == 0);
 }
@@ -123,7 +127,8 @@ TEST_CASE("pieces and lists that are not what the id names are refused") {
     other[0] ^= 1;
     CHECK(fault_of(blobs.store->begin(named.id, named.size, other)) == Fault::protocol);
     CHECK(fault_of(blobs.store->begin(named.id, named.size + 1, named.piece_hashes)) == Fault::protocol);
-    CHECK(fault_of(blobs.store->begin(named.id, named.size, ByteView(named.piece_hashes).first(32))) == Fault::protocol);
+    CHECK(fault_of(blobs.store->begin(named.id, named.size, ByteView(named.piece_hashes).first(32))) ==
+          Fault::protocol);
     CHECK(fault_of(blobs.store->begin(named.id, 0, {})) == Fault::refused);
     CHECK(fault_of(blobs.store->begin(named.id, ~std::uint64_t{0}, {})) == Fault::refused);
     CHECK(fault_of(blobs.store->begin(named.id, std::uint64_t{1} << 50, {})) == Fault::refused);
@@ -155,9 +160,11 @@ TEST_CASE("more blobs at once than are kept in memory lose nothing") {
     Blobs blobs;
     std::vector<Bytes> wholes;
     for (std::size_t i = 0; i < 2 * limits::blobs_receiving; ++i) wholes.push_back(noise(piece + 9, i));
-    for (const auto& whole : wholes) must(blobs.store->begin(name(whole).id, whole.size(), name(whole).piece_hashes));
+    for (const auto& whole : wholes)
+        must(blobs.store->begin(name(whole).id, whole.size(), name(whole).piece_hashes));
     for (std::uint64_t index : {1, 0})
-        for (const auto& whole : wholes) must(blobs.store->put_piece(name(whole).id, index, piece_of(whole, index)));
+        for (const auto& whole : wholes)
+            must(blobs.store->put_piece(name(whole).id, index, piece_of(whole, index)));
     for (const auto& whole : wholes) {
         must(blobs.store->finish(name(whole).id));
         CHECK(blobs.read(name(whole).id, whole.size()) == whole);

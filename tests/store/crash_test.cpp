@@ -22,7 +22,8 @@ std::vector<NewRecord> batch_of(std::uint64_t number) {
     for (std::uint64_t i = 0; i < 80; ++i) {
         Bytes noise(1200);
         random.fill(noise);
-        batch.push_back(mail(random.below(std::uint64_t{1} << 44), std::to_string(number) + std::string(as_text(noise))));
+        batch.push_back(
+            mail(random.below(std::uint64_t{1} << 44), std::to_string(number) + std::string(as_text(noise))));
     }
     return batch;
 }
@@ -76,8 +77,8 @@ TEST_CASE("a program killed in mid-batch leaves a history that agrees with itsel
         Profile profile(folder.path);
         check_consistent(*profile.history);
         const auto records = must(profile.history->totals()).records;
-        CHECK(records % 80 == 0);                 // whole batches only
-        CHECK(records >= (next + done) * 80);     // and none that was announced is lost
+        CHECK(records % 80 == 0);              // whole batches only
+        CHECK(records >= (next + done) * 80);  // and none that was announced is lost
         next = records / 80;
     }
 }
@@ -100,7 +101,9 @@ TEST_CASE("a full disk is met with a clear error, and the work goes on once ther
         if (added || added.error().kind != Fault::disk_full) return 1;
         if (number == 0 || must(profile.history->totals()).records != number * 80) return 2;
         auto keys = all_keys(*profile.history);
-        if (must(profile.history->fingerprint(history::Range::all())) != brute_force(keys, history::Range::all())) return 3;
+        if (must(profile.history->fingerprint(history::Range::all())) !=
+            brute_force(keys, history::Range::all()))
+            return 3;
         auto blob = blobs->write(Bytes(2 * 1024 * 1024, 'b'));
         if (blob || blob.error().kind != Fault::disk_full) return 4;
         if (must(free_bytes(folder.path)) > 1024 * 1024) return 5;
@@ -111,7 +114,9 @@ TEST_CASE("a full disk is met with a clear error, and the work goes on once ther
         if (!blobs->write(Bytes(300 * 1024, 'b'))) return 7;
         keys = all_keys(*profile.history);
         if (keys.size() != number * 80) return 8;
-        if (must(profile.history->fingerprint(history::Range::all())) != brute_force(keys, history::Range::all())) return 9;
+        if (must(profile.history->fingerprint(history::Range::all())) !=
+            brute_force(keys, history::Range::all()))
+            return 9;
         return 0;
     });
     int status = 0;

@@ -10,7 +10,8 @@ using namespace kith::store::test;
 
 namespace {
 
-const std::vector<std::string_view> one_table{"CREATE TABLE note (n INTEGER PRIMARY KEY, text TEXT UNIQUE) STRICT"};
+const std::vector<std::string_view> one_table{
+    "CREATE TABLE note (n INTEGER PRIMARY KEY, text TEXT UNIQUE) STRICT"};
 
 std::unique_ptr<Database> open_notes(const TempFolder& folder, std::uint8_t key = 1) {
     return must(Database::open(folder.path / "notes.db", key_of_byte(key), one_table));
@@ -172,7 +173,8 @@ TEST_CASE("a full database says so, undoes the whole transaction, and goes on wh
         auto tx = must(Transaction::begin(*db));
         Result<std::int64_t> result = 0;
         for (int i = 0; i < 1000 && result; ++i)
-            result = db->run("INSERT INTO note (text) VALUES (?)", std::to_string(i) + std::string(1000, 'x'));
+            result =
+                db->run("INSERT INTO note (text) VALUES (?)", std::to_string(i) + std::string(1000, 'x'));
         CHECK(fault_of(result) == Fault::disk_full);
         CHECK(result.error().hint.find("free some") != std::string::npos);
     }
@@ -186,8 +188,9 @@ TEST_CASE("each type of value comes back as it went in") {
     TempFolder folder;
     auto db = open_notes(folder);
     const RecordId id{crypto::random_id<RecordId>(*std::make_unique<SeededRandom>(1))};
-    auto rows = db->query("SELECT ?, ?, ?, ?, ?, ?, ?, ?", std::int64_t{-5}, std::string("with\0zero", 9), id, Bytes{},
-                          std::optional<RecordId>(), true, (std::uint64_t{1} << 48), std::string_view());
+    auto rows =
+        db->query("SELECT ?, ?, ?, ?, ?, ?, ?, ?", std::int64_t{-5}, std::string("with\0zero", 9), id,
+                  Bytes{}, std::optional<RecordId>(), true, (std::uint64_t{1} << 48), std::string_view());
     REQUIRE(must(rows.next()));
     CHECK(rows.number(0) == -5);
     CHECK(rows.text(1) == std::string("with\0zero", 9));

@@ -44,7 +44,9 @@ NewRecord with_blob(std::uint64_t time_ms, std::uint8_t blob, std::uint64_t size
     return new_record(std::move(record));
 }
 
-AddResult add(HistoryStore& history, std::vector<NewRecord> records) { return must(history.add(records)); }
+AddResult add(HistoryStore& history, std::vector<NewRecord> records) {
+    return must(history.add(records));
+}
 
 }  // namespace
 
@@ -54,7 +56,8 @@ TEST_CASE("a record comes back byte for byte, packed or not") {
     SeededRandom random(1);
     Bytes noise(5000);
     random.fill(noise);
-    std::vector<NewRecord> records{mail(5, "short"), mail(6, std::string(20000, 'a')), mail(7, as_text(noise))};
+    std::vector<NewRecord> records{mail(5, "short"), mail(6, std::string(20000, 'a')),
+                                   mail(7, as_text(noise))};
     CHECK(add(*profile.history, records).added == 3);
     std::vector<history::Key> keys;
     for (const auto& item : records) keys.push_back(item.stored.key);
@@ -116,7 +119,8 @@ TEST_CASE("records and what belongs to them are committed or undone together") {
 TEST_CASE("a list shows what is meant for people, newest first, page by page") {
     TempFolder folder;
     Profile profile(folder.path);
-    for (std::uint64_t i = 0; i < 10; ++i) add(*profile.history, {mail(i * 1000, "mail " + std::to_string(i))});
+    for (std::uint64_t i = 0; i < 10; ++i)
+        add(*profile.history, {mail(i * 1000, "mail " + std::to_string(i))});
     add(*profile.history, {of_kind("recipients", 9500, "not shown")});
     auto first = must(profile.history->list(4));
     REQUIRE(first.size() == 4);
@@ -161,7 +165,8 @@ TEST_CASE("a record is found by the beginning of its id") {
     CHECK(must(profile.history->find(key.id.hex().substr(0, 15))) == key);
     CHECK(fault_of(profile.history->find(key.id.hex().substr(0, 1))) == Fault::refused);
     CHECK(fault_of(profile.history->find(std::string(64, '0'))) == Fault::not_found);
-    for (const char* text : {"", "xyz", "abc%"}) CHECK(fault_of(profile.history->find(text)) == Fault::invalid);
+    for (const char* text : {"", "xyz", "abc%"})
+        CHECK(fault_of(profile.history->find(text)) == Fault::invalid);
     CHECK(fault_of(profile.history->find(std::string(65, '0'))) == Fault::invalid);
     CHECK(must(profile.history->has(key)));
     CHECK_FALSE(must(profile.history->has({key.time_ms + 1, key.id})));
@@ -226,8 +231,8 @@ TEST_CASE("blobs that records name are counted, and missing until they are here"
     record.kind = history::kind::mail;
     record.time_ms = 5;
     record.parts.push_back(blob_part(named.id, named.size));
-    add(*profile.history, {new_record(record), with_blob(10, 1, 70000), with_blob(30, 2, 80000), with_blob(20, 3, 90000),
-                           with_blob(40, 1, 70000)});
+    add(*profile.history, {new_record(record), with_blob(10, 1, 70000), with_blob(30, 2, 80000),
+                           with_blob(20, 3, 90000), with_blob(40, 1, 70000)});
     auto totals = must(profile.history->totals());
     CHECK(totals.blobs == 4);
     CHECK(totals.blob_bytes == 340000);
@@ -239,7 +244,8 @@ TEST_CASE("blobs that records name are counted, and missing until they are here"
     CHECK(order == std::vector<int>{1, 2, 3});  // that of the newest record first
     CHECK(must(profile.history->missing_blobs(1)).size() == 1);
     std::vector<BlobId> complete;
-    must(profile.history->for_each_complete_blob([&](const BlobId& id, std::uint64_t) { complete.push_back(id); }));
+    must(profile.history->for_each_complete_blob(
+        [&](const BlobId& id, std::uint64_t) { complete.push_back(id); }));
     CHECK(complete == std::vector<BlobId>{named.id});
 }
 
@@ -284,7 +290,8 @@ TEST_CASE("no file of a profile holds content in clear") {
             if (!entry.is_regular_file()) continue;
             ++files;
             const auto bytes = slurp(entry.path());
-            for (std::string_view word : {"raven", "midnight", "somebody@example", "CREATE TABLE", "SQLite format"})
+            for (std::string_view word :
+                 {"raven", "midnight", "somebody@example", "CREATE TABLE", "SQLite format"})
                 CHECK_MESSAGE(bytes.find(word) == std::string::npos, entry.path().string(), " holds ", word);
         }
         CHECK(files >= 4);  // database, log, index of the log, blob

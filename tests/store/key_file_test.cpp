@@ -12,7 +12,9 @@ namespace {
 
 const crypto::PassphraseCost cheap{1, 64 * 1024};
 
-SecretBytes secret(std::string_view text) { return SecretBytes(as_bytes(text)); }
+SecretBytes secret(std::string_view text) {
+    return SecretBytes(as_bytes(text));
+}
 
 }  // namespace
 
@@ -110,14 +112,16 @@ TEST_CASE("what is not a key file is refused with its kind of failure") {
     CHECK(fault(R"({"purpose":"kith.keys","v":1,"database":"aa","act":")" + key + "\"}") == Fault::corrupt);
     CHECK(fault(R"({"purpose":"kith.keys","v":1,"database":")" + key + "\"}") == Fault::corrupt);
     // A cost that would take all memory.
-    CHECK(fault(R"({"purpose":"kith.keys","v":1,"kdf":{"name":"argon2id","operations":1,"memory":99999999999,)"
-                R"("salt":"00000000000000000000000000000000"},"database":")" +
-                sealed + R"(","act":")" + sealed + "\"}") == Fault::corrupt);
+    CHECK(
+        fault(R"({"purpose":"kith.keys","v":1,"kdf":{"name":"argon2id","operations":1,"memory":99999999999,)"
+              R"("salt":"00000000000000000000000000000000"},"database":")" +
+              sealed + R"(","act":")" + sealed + "\"}") == Fault::corrupt);
 }
 
 TEST_CASE("a passphrase that would take all memory is refused before it is set") {
     TempFolder folder;
     SeededRandom random(6);
-    CHECK(fault_of(KeyFile::create(folder.path / "keys.json", secret("x"), {1000, 1 << 20}, random)) == Fault::invalid);
+    CHECK(fault_of(KeyFile::create(folder.path / "keys.json", secret("x"), {1000, 1 << 20}, random)) ==
+          Fault::invalid);
     CHECK_FALSE(std::filesystem::exists(folder.path / "keys.json"));
 }

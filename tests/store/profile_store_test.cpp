@@ -15,10 +15,13 @@ IdType id_of(std::uint8_t byte) {
     return id;
 }
 
-SecretBytes secret(std::string_view text) { return SecretBytes(as_bytes(text)); }
+SecretBytes secret(std::string_view text) {
+    return SecretBytes(as_bytes(text));
+}
 
 Account account_of(std::uint8_t byte, std::string uid) {
-    return {id_of<AccountId>(byte), "=127.0.0.1:443", "pin:abc", {1, 2, 3}, "example", "alice in town", std::move(uid), "offline"};
+    return {id_of<AccountId>(byte), "=127.0.0.1:443", "pin:abc", {1, 2, 3}, "example",
+            "alice in town",        std::move(uid),   "offline"};
 }
 
 struct Fixture {
@@ -64,7 +67,8 @@ TEST_CASE("an account keeps its node and posts when it is changed, and takes the
     must(f.store.put_account(account));
     must(f.store.put_node(account.id, secret("node secret")));
     must(f.store.put_provision({account.id, id_of<DeviceId>(5), "kith 5", {}, "pending", ""}));
-    const auto post = must(f.store.add_post({0, account.id, to_bytes("{}"), to_bytes("hello"), "queued", 77}));
+    const auto post =
+        must(f.store.add_post({0, account.id, to_bytes("{}"), to_bytes("hello"), "queued", 77}));
     account.uid = "UID";
     account.address = "+example.org:443";
     account.state = "online";
@@ -163,8 +167,10 @@ TEST_CASE("jobs are one for each role and peer, receipts are all kept") {
     must(f.store.remove_job("host", id_of<DeviceId>(1)));
     CHECK(must(f.store.jobs()).empty());
 
-    must(f.store.add_receipt({id_of<DeviceId>(1), 7, to_bytes("{}"), id_of<Signature>(1), id_of<Signature>(2)}));
-    must(f.store.add_receipt({id_of<DeviceId>(1), 8, to_bytes("{}"), id_of<Signature>(3), id_of<Signature>(4)}));
+    must(f.store.add_receipt(
+        {id_of<DeviceId>(1), 7, to_bytes("{}"), id_of<Signature>(1), id_of<Signature>(2)}));
+    must(f.store.add_receipt(
+        {id_of<DeviceId>(1), 8, to_bytes("{}"), id_of<Signature>(3), id_of<Signature>(4)}));
     auto receipts = must(f.store.receipts());
     REQUIRE(receipts.size() == 2);
     CHECK(receipts[0].made_ms == 7);

@@ -13,23 +13,32 @@ namespace {
 // A set of times as hostile as they come: clusters, one time many times over, both ends of time.
 std::uint64_t some_time(SeededRandom& random) {
     switch (random.below(6)) {
-        case 0: return 0;
-        case 1: return limits::time_ms - random.below(3);
-        case 2: return 1'700'000'000'000 + random.below(1u << 16);       // within a slot or two
-        case 3: return 1'700'000'000'000 + random.below(1ull << 34);     // within months
-        case 4: return (random.below(200) + 1) * (std::uint64_t{1} << 40) + random.below(2) - 1;  // at the edges of slots
-        default: return random.below(limits::time_ms + 1);
+        case 0:
+            return 0;
+        case 1:
+            return limits::time_ms - random.below(3);
+        case 2:
+            return 1'700'000'000'000 + random.below(1u << 16);  // within a slot or two
+        case 3:
+            return 1'700'000'000'000 + random.below(1ull << 34);  // within months
+        case 4:
+            return (random.below(200) + 1) * (std::uint64_t{1} << 40) + random.below(2) -
+                   1;  // at the edges of slots
+        default:
+            return random.below(limits::time_ms + 1);
     }
 }
 
 history::Key some_bound(SeededRandom& random, const std::vector<history::Key>& keys) {
     switch (random.below(4)) {
-        case 0: return keys[random.below(keys.size())];
+        case 0:
+            return keys[random.below(keys.size())];
         case 1: {
             const auto level = random.below(slot_shifts.size());
             return slot_start(level, slot_of(some_time(random), level));
         }
-        case 2: return {some_time(random), crypto::random_id<RecordId>(random)};
+        case 2:
+            return {some_time(random), crypto::random_id<RecordId>(random)};
         default: {
             auto key = keys[random.below(keys.size())];  // just above a key
             ++key.id.bytes.back();
@@ -118,8 +127,10 @@ TEST_CASE("splitting again and again ends at single records, in few rounds") {
         for (const auto& range : open)
             for (const auto& part : must(profile.history->split(range))) {
                 const auto count = must(profile.history->fingerprint(part)).count;
-                if (count == 1) ++singles;
-                else if (count > 1) next.push_back(part);
+                if (count == 1)
+                    ++singles;
+                else if (count > 1)
+                    next.push_back(part);
             }
         open = next;
     }
@@ -199,7 +210,8 @@ TEST_CASE("keys come oldest first, and get keeps the order that was asked for") 
     Profile profile(folder.path);
     SeededRandom random(10);
     const auto keys = fill(profile, random, 60);
-    CHECK(must(profile.history->keys({keys[5], keys[15]}, 3)) == std::vector<history::Key>{keys[5], keys[6], keys[7]});
+    CHECK(must(profile.history->keys({keys[5], keys[15]}, 3)) ==
+          std::vector<history::Key>{keys[5], keys[6], keys[7]});
     auto got = must(profile.history->get({keys[9], {1, {}}, keys[2]}));
     REQUIRE(got.size() == 2);
     CHECK(got[0].key == keys[9]);

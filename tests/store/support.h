@@ -38,7 +38,9 @@ class SeededRandom : public Random {
     void fill(std::span<std::uint8_t> out) override {
         for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
     }
-    std::uint64_t below(std::uint64_t end) { return std::uniform_int_distribution<std::uint64_t>(0, end - 1)(engine); }
+    std::uint64_t below(std::uint64_t end) {
+        return std::uniform_int_distribution<std::uint64_t>(0, end - 1)(engine);
+    }
     std::mt19937_64 engine;
 };
 
