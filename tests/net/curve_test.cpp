@@ -93,6 +93,43 @@ struct RawClient {
     }
 };
 
+// A wire between a guest and a host that can be cut without either end being told.
+struct Wire {
+    Loop& loop;
+    Listening in;
+    int near = -1, far = -1;
+    bool silent = false;
+    std::uint16_t to;
+    Timer tick;
+
+    Wire(Loop& on, std::uint16_t port) : loop(on), to(port) { pump(); }
+    ~Wire() {
+        close(near);
+        close(far);
+    }
+    void pump() {
+        tick = loop.after(1, [this] { pump(); });
+        if (silent) return;
+        if (near < 0) {
+            near = accept4(in.fd, nullptr, nullptr, SOCK_NONBLOCK);
+            if (near < 0) return;
+            sockaddr_in at{};
+            at.sin_family = AF_INET;
+            at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            at.sin_port = htons(to);
+            far = socket(AF_INET, SOCK_STREAM, 0);
+            REQUIRE(connect(far, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+        }
+        copy(near, far);
+        copy(far, near);
+    }
+    static void copy(int from, int into) {
+        char bytes[4096];
+        const auto size = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (size > 0) CHECK(send(into, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL) == size);
+    }
+};
+
 }  // namespace
 
 TEST_CASE("an allowed client and its host exchange frames") {
@@ -320,6 +357,23 @@ TEST_CASE("a connection that is ended but still allowed comes back as another") 
     CHECK(wait(loop, [&] { return host.frames.size() == 2; }));
     CHECK(host.frames[0].first != host.frames[1].first);
     CHECK(guest.lost == 1);
+}
+
+TEST_CASE("a path that falls silent is noticed by both sides") {
+    Loop loop;
+    Curve curve(loop);
+    const auto server = fresh_key(), client = fresh_key();
+    Host host(curve, server);
+    host.anyone = true;
+    Wire wire(loop, host.listener->port());
+    Guest guest(curve, client, server.public_key, {{"127.0.0.1", wire.in.port}});
+    CHECK(wait(loop, [&] { return guest.dialer->up(); }));
+    guest.dialer->send({"{}", {}});
+    CHECK(wait(loop, [&] { return host.frames.size() == 1; }));
+    const auto cut_at = loop.now().mono_ms;
+    wire.silent = true;
+    CHECK(wait(loop, [&] { return guest.lost == 1 && host.lost.size() == 1; }));
+    CHECK(loop.now().mono_ms - cut_at >= limits::link_timeout_ms - limits::link_heartbeat_ms);
 }
 
 TEST_CASE("of several endpoints the one that answers becomes the link") {
