@@ -253,4 +253,30 @@ inline constexpr std::size_t blob_sync_pieces = 16;
 // Blobs being received at once whose lists of hashes are kept in memory; of more, the list is read again.
 inline constexpr std::size_t blobs_receiving = 8;
 
+// Messages looked through for the uid behind an alias: some seconds at most.
+inline constexpr std::size_t alias_search = 20'000;
+
+// The peer link (src/app). Changes of a burst are announced together; progress is told a few times a second.
+inline constexpr std::int64_t announce_ms = 200;
+inline constexpr std::int64_t progress_ms = 250;
+// A node that a service has not made by then is reported as pending; it still comes later.
+inline constexpr std::int64_t node_wait_ms = 8000;
+// Answers wait until the link holds less than this: enough to keep it busy, little to throw away when it is cut.
+inline constexpr std::size_t link_pump_bytes = 4 * 1024 * 1024;
+// After trouble of our own, a full disk say, it is tried again.
+inline constexpr std::int64_t trouble_retry_ms = 5000;
+// Free space that is left alone: the database's log, and other programs.
+inline constexpr std::uint64_t spare_bytes = 64ull * 1024 * 1024;
+
+// Pairing (src/app): a plain connection that tells whether an offer can be reached, the last frames' time to
+// leave, and how often a machine is told the time.
+inline constexpr std::int64_t offer_probe_ms = 4000;
+inline constexpr std::int64_t pairing_flush_ms = 150;
+inline constexpr std::int64_t pairing_tick_ms = 200;
+
+// Mails of one import step: a step holds the loop for some milliseconds.
+inline constexpr std::size_t import_batch = 200;
+// Content that is put together in memory to be shown or saved: any mail, and any message that is taken whole.
+inline constexpr std::uint64_t shown_content = mail_bytes;
+
 }  // namespace kith::limits

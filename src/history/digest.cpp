@@ -13,25 +13,20 @@ crypto::Hash node_hash(std::size_t level, ByteView children) {
 
 }  // namespace
 
-void DigestBuilder::add_record(const RecordId& id, std::uint64_t canonical_size) {
-    records_.add(id.view());
-    bytes_ += canonical_size;
-}
-
 void DigestBuilder::add_blob(const BlobId& id, std::uint64_t size) {
     blobs_.add(id.view());
-    bytes_ += size;
+    blob_bytes_ += size;
 }
 
-Digest DigestBuilder::finish() {
-    Digest digest{{}, records_.count, blobs_.count, bytes_};
+Digest DigestBuilder::finish(std::uint64_t record_bytes) {
+    Digest digest{{}, records_.count, blobs_.count, record_bytes + blob_bytes_};
     digest.hash = crypto::Hasher()
                       .add("kith.digest.1")
                       .add_u64(records_.count)
                       .add(records_.root())
                       .add_u64(blobs_.count)
                       .add(blobs_.root())
-                      .add_u64(bytes_)
+                      .add_u64(digest.bytes)
                       .finish();
     return digest;
 }

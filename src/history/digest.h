@@ -19,9 +19,10 @@ struct Digest {
 class DigestBuilder {
   public:
     // Records in the order of their keys, then blobs in the order of their ids.
-    void add_record(const RecordId& id, std::uint64_t canonical_size);
+    void add_record(const RecordId& id) { records_.add(id.view()); }
     void add_blob(const BlobId& id, std::uint64_t size);
-    Digest finish();
+    // `record_bytes`: of all canonical forms together.
+    Digest finish(std::uint64_t record_bytes);
 
   private:
     // A tree with 256 children a node, built from the left; one unfinished node a level is held.
@@ -36,7 +37,7 @@ class DigestBuilder {
         std::vector<Bytes> open_;
     };
     Tree records_, blobs_;
-    std::uint64_t bytes_ = 0;
+    std::uint64_t blob_bytes_ = 0;
 };
 
 }  // namespace kith::history

@@ -62,5 +62,7 @@ struct MailView {
     std::vector<Attachment> attachments;
 };
 MailView view_mail(ByteView mail);
+// The decoded bytes of an attachment, by its number in the view; empty when there is none.
+Bytes mail_attachment(ByteView mail, std::size_t number);
 
 }  // namespace kith::history

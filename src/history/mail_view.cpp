@@ -53,6 +53,8 @@ struct Viewer {
     MailView view;
     bool has_text = false;
     std::size_t parts = 0;
+    std::optional<std::size_t> wanted;  // the attachment whose bytes are kept
+    Bytes kept;
 
     void part(ByteView bytes, std::size_t depth) {
         if (++parts > limits::mime_parts) return;
@@ -81,7 +83,10 @@ struct Viewer {
             has_text = type == "text/plain";
             return;
         }
-        if (attached) view.attachments.push_back({readable_field(name), type, decode(as_text(body)).size()});
+        if (!attached) return;
+        auto decoded = decode(as_text(body));
+        view.attachments.push_back({readable_field(name), type, decoded.size()});
+        if (wanted == view.attachments.size() - 1) kept = std::move(decoded);
     }
 
     void multipart(std::string_view body, std::string_view boundary, std::size_t depth) {
@@ -107,6 +112,13 @@ MailView view_mail(ByteView mail) {
     Viewer viewer;
     viewer.part(mail, 0);
     return std::move(viewer.view);
+}
+
+Bytes mail_attachment(ByteView mail, std::size_t number) {
+    Viewer viewer;
+    viewer.wanted = number;
+    viewer.part(mail, 0);
+    return std::move(viewer.kept);
 }
 
 }  // namespace kith::history

@@ -44,9 +44,9 @@ TEST_CASE("the digest is the documented tree at every size around its nodes' edg
         std::vector<RecordId> ids;
         for (std::uint32_t i = 0; i < size; ++i) {
             ids.push_back(numbered(i));
-            builder.add_record(ids.back(), 10);
+            builder.add_record(ids.back());
         }
-        auto digest = builder.finish();
+        auto digest = builder.finish(10ull * size);
         auto expected = crypto::Hasher()
                             .add("kith.digest.1")
                             .add_u64(size)
@@ -62,7 +62,7 @@ TEST_CASE("the digest is the documented tree at every size around its nodes' edg
 
 TEST_CASE("a missing blob changes the digest") {
     DigestBuilder with, without;
-    for (auto* builder : {&with, &without}) builder->add_record(numbered(1), 100);
+    for (auto* builder : {&with, &without}) builder->add_record(numbered(1));
     with.add_blob(BlobId{numbered(2).bytes}, 70000);
-    CHECK(with.finish() != without.finish());
+    CHECK(with.finish(100) != without.finish(100));
 }

@@ -217,5 +217,5 @@ void one_story(std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("nothing is lost and nothing doubled over links that break and a server that restarts") {
-    for (std::uint64_t seed = 1; seed <= 40; ++seed) one_story(seed);
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) one_story(seed);
 }

@@ -1,0 +1,213 @@
+#include "app/core.h"
+
+#include "base/limits.h"
+#include "history/range.h"
+#include "roster/recovery.h"
+
+namespace kith::app {
+
+using control::Json;
+
+Core::Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on_stop,
+           std::function<void(const std::string&)> log)
+    : loop_(loop),
+      on_stop_(std::move(on_stop)),
+      log_(std::move(log)),
+      curve_(loop),
+      profile_(std::move(home), random_) {
+    add_methods();
+}
+
+Core::~Core() { close(); }
+
+Result<> Core::start() {
+    KITH_TRY(profile_.load());
+    if (profile_.open()) return open();
+    return {};
+}
+
+void Core::add_methods() {
+    constexpr bool person = true, anybody = false;
+    add("init", &Core::init, anybody);
+    add("lock", &Core::lock, anybody);
+    add("unlock", &Core::unlock, anybody);
+    add("passphrase", &Core::passphrase, anybody);
+    add("status", &Core::status, anybody);
+    add("service.add", &Core::service_add, person);
+    add("service.list", &Core::service_list, person);
+    add("service.repin", &Core::service_repin, person);
+    add("history.import", &Core::history_import, person);
+    add("history.stats", &Core::history_stats, person);
+    add("history.digest", &Core::history_digest, person);
+    add("history.list", &Core::history_list, person);
+    add("history.show", &Core::history_show, person);
+    add("device.add", &Core::device_add, person);
+    add("device.join", &Core::device_join, anybody);
+    add("device.cancel", &Core::device_cancel, person);
+    add("device.list", &Core::device_list, person);
+    add("message.send", &Core::message_send, person);
+    dispatcher_.add("version", [](const Request& request) {
+        request->finish({{"version", KITH_VERSION}, {"protocol", control::version}});
+    });
+    dispatcher_.add("stop", [this](const Request& request) {
+        request->finish();
+        auto stop = std::move(on_stop_);
+        on_stop_ = nullptr;
+        if (stop) loop_.defer(std::move(stop));
+    });
+}
+
+void Core::add(std::string name, Method method, bool needs_person) {
+    dispatcher_.add(std::move(name), [this, method, needs_person](const Request& request) {
+        if (needs_person && profile_.exists() && !profile_.open())
+            return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
+        if (needs_person && (!profile_.open() || profile_.membership() == Membership::none))
+            return request->fail({Fault::refused, "this device belongs to nobody yet",
+                                  "run 'kith init' on a first device, or 'kith device join' on a further one"});
+        (this->*method)(request);
+    });
+}
+
+Result<> Core::open() {
+    if (profile_.membership() == Membership::none) return {};
+    Services::Events services;
+    services.on_state = [this](const AccountId&) {
+        if (peers_) peers_->services_changed();
+    };
+    services.on_history = [this] {
+        if (peers_) peers_->history_changed();
+    };
+    services.on_provision = [this](const DeviceId&) {
+        if (peers_) peers_->services_changed();
+    };
+    services_ = std::make_unique<Services>(loop_, profile_, random_, std::move(services));
+
+    Peers::Events peers;
+    peers.on_membership = [this] { log_("this device was set up by another one"); };
+    peers.on_progress = [this](const DeviceId& peer, const Progress& progress) {
+        tell(peer, "progress",
+             {{"records", progress.records},
+              {"records_total", progress.records_total},
+              {"bytes", progress.bytes},
+              {"bytes_total", progress.bytes_total}});
+    };
+    peers.on_service = [this](const DeviceId& peer, const std::string& address, const std::string& state) {
+        tell(peer, "service", {{"address", address}, {"state", state}});
+    };
+    peers.on_trouble = [this](const DeviceId& peer, const Error& error) {
+        log_("peer " + peer.hex().substr(0, 8) + ": " + error.what);
+        tell(peer, "warning", {{"text", error.hint.empty() ? error.what : error.what + "; " + error.hint}});
+    };
+    peers.on_link = [this](const DeviceId& peer) {
+        log_("peer " + peer.hex().substr(0, 8) + (peers_->linked(peer) ? ": linked" : ": link lost"));
+        if (!peers_->linked(peer)) tell(peer, "warning", {{"text", "the other device is out of reach; waiting for it"}});
+    };
+    peers.on_denied = [this](const DeviceId& peer) {
+        if (profile_.membership() == Membership::asked)
+            tell(peer, "warning", {{"text", "the other device does not know this one (yet)"}});
+    };
+    peers.on_done = [this](const DeviceId& peer, const history::Digest& digest, double seconds) {
+        log_("transfer with " + peer.hex().substr(0, 8) + " is done: " + std::to_string(digest.records) + " records");
+        auto followers = std::move(followers_);
+        followers_.clear();
+        for (auto& [device, request] : followers) {
+            if (device == peer) request->finish({{"digest", to_hex(digest.hash)}, {"seconds", seconds}});
+            else followers_.emplace_back(device, request);
+        }
+    };
+    peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, random_, std::move(peers));
+    KITH_TRY(services_->start());
+    return peers_->start();
+}
+
+void Core::close() {
+    auto end = [](Request& request, const char* what) {
+        auto ended = std::move(request);
+        request = nullptr;
+        if (ended) ended->fail({Fault::cancelled, what, ""});
+    };
+    importer_.reset();
+    adding_.reset();
+    joining_.reset();
+    end(import_request_, "the import was stopped");
+    end(add_request_, "the offer was dropped");
+    end(join_request_, "joining was stopped");
+    auto followers = std::move(followers_);
+    followers_.clear();
+    for (auto& [device, request] : followers)
+        request->fail({Fault::cancelled, "kithd stops; the transfer goes on when it runs again", ""});
+    peers_.reset();
+    if (services_) services_->stop();
+    services_.reset();
+}
+
+void Core::init(const Request& request) {
+    auto fields = request->fields();
+    auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("first device");
+    if (auto read = fields.finish("init"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (profile_.open() && profile_.membership() == Membership::none && !joining_)
+        if (auto gone = profile_.discard(); !gone) return request->fail(gone.error());
+    auto founded = profile_.found(name, request->secret("passphrase"), loop_.now());
+    if (!founded) return request->fail(founded.error());
+    if (auto opened = open(); !opened) return request->fail(opened.error());
+    request->finish({{"device", founded->device.hex()},
+                     {"person", founded->person.hex()},
+                     {"recovery", std::string(as_text(founded->recovery_sheet.view()))}});
+}
+
+void Core::lock(const Request& request) {
+    if (!profile_.exists()) return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
+    if (!profile_.has_passphrase())
+        return request->fail({Fault::refused, "this device has no passphrase, so locking would keep nobody out",
+                              "set one with 'kith passphrase'"});
+    close();
+    profile_.lock();
+    request->finish();
+}
+
+void Core::unlock(const Request& request) {
+    if (!profile_.exists()) return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
+    bool was_open = profile_.open();
+    if (auto unlocked = profile_.unlock(request->secret("passphrase")); !unlocked) return request->fail(unlocked.error());
+    if (!was_open)
+        if (auto opened = open(); !opened) return request->fail(opened.error());
+    request->finish();
+}
+
+void Core::passphrase(const Request& request) {
+    auto changed = profile_.change_passphrase(request->secret("passphrase"), request->secret("new_passphrase"));
+    if (!changed) return request->fail(changed.error());
+    request->finish();
+}
+
+void Core::status(const Request& request) {
+    Json result{{"device", nullptr}, {"name", ""}, {"services", Json::array()}, {"peers", Json::array()}};
+    bool member = profile_.open() && profile_.membership() != Membership::none;
+    std::string state = !profile_.exists() ? "new" : !profile_.open() ? "locked" : !member ? "new" : "open";
+    if (adding_) state = "adding";
+    if (joining_) state = "joining";
+    result["state"] = state;
+    if (member) {
+        result["device"] = profile_.device().hex();
+        result["name"] = profile_.name();
+        for (const auto& service : services_->list()) result["services"].push_back(service_json(service));
+        for (const auto& device : profile_.roster().devices) {
+            if (device.id == profile_.device()) continue;
+            bool active = device.state == roster::DeviceState::active;
+            std::string peer_state = !active ? std::string(roster::device_state_name(device.state))
+                                     : peers_->linked(device.id) ? "connected" : "out of reach";
+            result["peers"].push_back({{"name", device.name}, {"state", peer_state}});
+        }
+        for (const auto& [id, session] : peers_->sessions()) {
+            if (!session->job("host") && !session->job("joiner")) continue;
+            const auto& progress = session->progress();
+            result["transfer"] = {{"records", progress.records},
+                                  {"records_total", progress.records_total},
+                                  {"bytes", progress.bytes},
+                                  {"bytes_total", progress.bytes_total}};
+        }
+    }
+    request->finish(std::move(result));
+}
+
+}  // namespace kith::app

@@ -1,0 +1,89 @@
+// The core: one profile with its services, peers and what is under way, answering the methods of the control
+// protocol (src/control/README.md). `kithd` runs one behind a socket, libkith one in-process. Everything happens
+// on the loop's thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/host_pairing.h"
+#include "app/importer.h"
+#include "app/join_pairing.h"
+#include "app/peers.h"
+#include "app/profile.h"
+#include "app/services.h"
+#include "control/server.h"
+#include "crypto/keys.h"
+#include "net/curve.h"
+#include "net/loop.h"
+
+namespace kith::app {
+
+class Core {
+  public:
+    // `on_stop`: somebody asked for the end; called once. Lines for the log go to `log`: never content or secrets.
+    Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on_stop,
+         std::function<void(const std::string&)> log);
+    ~Core();
+
+    // Reads the profile and, when it can be opened without a passphrase, goes to work.
+    Result<> start();
+    control::Dispatcher& dispatcher() { return dispatcher_; }
+
+  private:
+    using Request = control::RequestPtr;
+    using Method = void (Core::*)(const Request&);
+    void add_methods();
+    void add(std::string name, Method method, bool needs_person);
+
+    void init(const Request& request);
+    void lock(const Request& request);
+    void unlock(const Request& request);
+    void passphrase(const Request& request);
+    void status(const Request& request);
+    void service_add(const Request& request);
+    void service_list(const Request& request);
+    void service_repin(const Request& request);
+    void history_import(const Request& request);
+    void history_stats(const Request& request);
+    void history_digest(const Request& request);
+    void history_list(const Request& request);
+    void history_show(const Request& request);
+    void device_add(const Request& request);
+    void device_join(const Request& request);
+    void device_cancel(const Request& request);
+    void device_list(const Request& request);
+    void message_send(const Request& request);
+
+    Result<> open();   // the profile is open: connect to everything
+    void close();      // the opposite
+    Result<> joinable(const Request& request, const SecretBytes& passphrase);
+    void join_started(const Request& request, const std::string& text, const std::string& name, crypto::SignKey act_key);
+    void joined(Result<DeviceId> host, bool undecided);
+    Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
+    void admitted(Result<DeviceId> device);
+    void follow(const Request& request, const DeviceId& peer);
+    void tell(const DeviceId& peer, const std::string& event, const control::Json& fields);
+    control::Json service_json(const ServiceStatus& status) const;
+
+    net::Loop& loop_;
+    crypto::SystemRandom random_;
+    std::function<void()> on_stop_;
+    std::function<void(const std::string&)> log_;
+    net::Curve curve_;
+    Profile profile_;
+    control::Dispatcher dispatcher_;
+    std::unique_ptr<Services> services_;
+    std::unique_ptr<Peers> peers_;
+    std::unique_ptr<HostPairing> adding_;
+    std::unique_ptr<JoinPairing> joining_;
+    std::unique_ptr<Importer> importer_;
+    Request add_request_, join_request_, import_request_;
+    // Callers that follow a transfer with this peer.
+    std::vector<std::pair<DeviceId, Request>> followers_;
+};
+
+}  // namespace kith::app

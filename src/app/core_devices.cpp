@@ -1,0 +1,267 @@
+// The core's methods for devices: adding, joining, cancelling, listing.
+#include <algorithm>
+
+#include "app/core.h"
+#include "base/limits.h"
+#include "control/time_text.h"
+
+namespace kith::app {
+
+using control::Json;
+
+void Core::device_add(const Request& request) {
+    auto fields = request->fields();
+    auto seconds = fields.has("expires") ? fields.u64("expires") : limits::offer_valid_ms / 1000;
+    if (auto read = fields.finish("device.add"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (seconds < 10 || seconds > 24 * 3600)
+        return request->fail({Fault::invalid, "an offer is good for 10 seconds to a day", "give --expires within that"});
+    if (profile_.membership() != Membership::member || !profile_.term_key())
+        return request->fail({Fault::refused, "this device is still being set up itself", "wait until that is done"});
+    if (adding_)
+        return request->fail({Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
+    auto act = profile_.act_key(request->secret("passphrase"));
+    if (!act) return request->fail(act.error());
+
+    HostPairing::Events events;
+    events.on_code_wanted = [this](int digits) {
+        if (add_request_) add_request_->ask("code", {{"digits", digits}});
+    };
+    events.on_code_wrong = [this](int left) {
+        if (add_request_) add_request_->event("wrong_code", {{"left", left}});
+    };
+    events.on_warning = [this](const std::string& text) {
+        if (add_request_) add_request_->event("warning", {{"text", text}});
+    };
+    events.admit = [this](const roster::Entry& entry, const roster::Request& asked, const DeviceId& device) {
+        return admit(entry, asked, device);
+    };
+    events.on_end = [this](Result<DeviceId> device) { admitted(std::move(device)); };
+    auto opened = HostPairing::open(loop_, curve_, profile_, random_, std::move(*act), peers_->endpoints(),
+                                    static_cast<std::int64_t>(seconds) * 1000, std::move(events));
+    if (!opened) return request->fail(opened.error());
+    adding_ = std::move(*opened);
+    add_request_ = request;
+    request->on_answer([this](std::string_view name, std::string_view value) {
+        if (name == "code" && adding_) adding_->code_typed(value);
+    });
+    // Before the approval an offer needs its owner; afterwards the transfer goes on by itself.
+    request->on_cancelled([this](control::Cancelled) {
+        if (adding_) adding_->cancel();
+    });
+    request->event("offer", {{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}});
+}
+
+// The new device is one of the person's from here on, with everything that this brings, or not at all.
+Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, const DeviceId& device) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    KITH_TRY(profile_.add_entries({&add, 1}));
+    store::Job job;
+    job.role = "host";
+    job.peer = device;
+    job.state = "active";
+    job.started_ms = loop_.now().unix_ms;
+    KITH_TRY(profile_.store().put_job(job));
+    KITH_TRY(services_->provision(device));
+    KITH_TRY(tx.commit());
+    log_("device " + device.hex().substr(0, 8) + " was added");
+    if (add_request_) {
+        add_request_->event("approved", {{"device", device.hex()}, {"name", asked.name}});
+        follow(add_request_, device);
+        add_request_ = nullptr;
+    }
+    loop_.defer([this] {
+        if (peers_) peers_->refresh();
+    });
+    return {};
+}
+
+void Core::admitted(Result<DeviceId> device) {
+    adding_.reset();
+    auto request = std::move(add_request_);
+    add_request_ = nullptr;
+    if (request && !device) request->fail(device.error());
+}
+
+void Core::device_join(const Request& request) {
+    auto fields = request->fields();
+    auto text = fields.text("text", limits::input_line);
+    auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
+    if (auto read = fields.finish("device.join"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (joining_) return request->fail({Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
+    // What is not an offer must not even make a profile.
+    if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer) return request->fail(offer.error());
+    auto passphrase = request->secret("passphrase");
+    if (auto ready = joinable(request, passphrase); !ready) return request->fail(ready.error());
+    auto act = profile_.act_key(passphrase);
+    if (!act) return request->fail(act.error());
+    join_started(request, text, name, std::move(*act));
+}
+
+Result<> Core::joinable(const Request&, const SecretBytes& passphrase) {
+    if (!profile_.exists()) return profile_.prepare_joining(passphrase);
+    if (!profile_.open()) return fail(Fault::locked, "this device is locked", "run 'kith unlock'");
+    return profile_.check_joinable();
+}
+
+void Core::join_started(const Request& request, const std::string& text, const std::string& name, crypto::SignKey act_key) {
+    JoinPairing::Events events;
+    events.on_code = [this](const std::string& code) {
+        if (join_request_) join_request_->event("code", {{"code", code}});
+    };
+    events.on_code_wrong = [this](int left) {
+        if (join_request_)
+            join_request_->event("warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
+    };
+    auto key = std::make_shared<crypto::SignKey>(std::move(act_key));
+    events.ask = [this, name, key](const Introduction& host, const roster::State& state) -> Result<roster::SignedRequest> {
+        bool had_person = profile_.membership() == Membership::member;
+        if (profile_.membership() != Membership::none) {
+            peers_.reset();
+            services_->stop();
+            services_.reset();
+            KITH_TRY(profile_.drop_person());
+        }
+        if (had_person && join_request_)
+            join_request_->event("warning", {{"text", "the person made here by 'kith init' is gone: its recovery sheet is void, "
+                                                      "tear it up"}});
+        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+        KITH_TRY_VALUE(asked, profile_.ask_to_join(state, host.entries, name, *key,
+                                                   {host.device, host.endpoints, loop_.now().unix_ms}));
+        store::Job job;
+        job.role = "joiner";
+        job.peer = host.device;
+        job.state = "active";
+        job.started_ms = loop_.now().unix_ms;
+        KITH_TRY(profile_.store().put_job(job));
+        KITH_TRY(tx.commit());
+        return asked;
+    };
+    events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
+    auto started = JoinPairing::start(loop_, curve_, profile_, random_, text, std::move(events));
+    if (!started) return request->fail(started.error());
+    joining_ = std::move(*started);
+    join_request_ = request;
+    request->on_cancelled([this](control::Cancelled) {
+        if (joining_) joining_->cancel();
+    });
+}
+
+void Core::joined(Result<DeviceId> host, bool undecided) {
+    joining_.reset();
+    auto request = std::move(join_request_);
+    join_request_ = nullptr;
+    if (!host && !undecided) {
+        // Nothing was asked for, or it was declined: this device is as it was before.
+        if (profile_.membership() == Membership::asked) (void)profile_.drop_person();
+        if (profile_.open() && profile_.membership() == Membership::none) (void)profile_.discard();
+        if (request) request->fail(host.error());
+        return;
+    }
+    if (!peers_)
+        if (auto opened = open(); !opened) {
+            if (request) request->fail(opened.error());
+            return;
+        }
+    if (!request) return;
+    if (!host) {
+        auto error = host.error();
+        error.hint = "if the code was accepted there, this device is set up by itself; 'kith status' tells. If not, run "
+                     "'kith device join' again";
+        return request->fail(error);
+    }
+    const auto* peer = profile_.roster().find(*host);
+    request->event("approved", {{"device", host->hex()}, {"name", peer ? peer->name : std::string()}});
+    follow(request, *host);
+}
+
+void Core::device_cancel(const Request& request) {
+    if (adding_) {
+        adding_->cancel();
+        return request->finish({{"state", "the offer is withdrawn"}, {"remains", Json::array()}});
+    }
+    if (joining_) {
+        joining_->cancel();
+        return request->finish({{"state", "joining was stopped"}, {"remains", Json::array()}});
+    }
+    for (const auto& [id, session] : peers_->sessions()) {
+        if (session->job("joiner"))
+            return request->fail({Fault::refused, "the other device has let this one in already",
+                                  "run 'kith device cancel' there: it can take that back"});
+        auto job = session->job("host");
+        if (!job) continue;
+        auto device = id;
+        auto act = profile_.act_key(request->secret("passphrase"));
+        if (!act) return request->fail(act.error());
+        auto result = [&]() -> Result<Json> {
+            const auto* target = profile_.roster().find(device);
+            KITH_TRY_VALUE(bar, roster::make_bar(profile_.roster(), profile_.device(), *act, device, false,
+                                                 loop_.now().unix_ms));
+            Json remains = Json::array();
+            KITH_TRY_VALUE(provisions, profile_.store().provisions());
+            KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+            for (const auto& provision : provisions) {
+                if (provision.device != device || provision.state == "wanted" || provision.state == "refused") continue;
+                KITH_TRY_VALUE(account, profile_.store().account(provision.account));
+                if (account)
+                    remains.push_back("at " + account->address + " a node was asked for, and the service has no way to drop it: " +
+                                      "tell its operator the uid " + account->uid + " and the node's name " + provision.label);
+            }
+            if (target) remains.push_back("what " + target->name + " has received so far stays on it");
+            KITH_TRY(profile_.add_entries({&bar, 1}));
+            job->state = "cancelled";
+            job->ended_ms = loop_.now().unix_ms;
+            KITH_TRY(profile_.store().put_job(*job));
+            KITH_TRY(tx.commit());
+            return Json{{"state", "the approval is taken back: that device is barred"}, {"remains", remains}};
+        }();
+        if (!result) return request->fail(result.error());
+        for (auto& [peer, follower] : followers_)
+            if (peer == device) follower->fail({Fault::cancelled, "the transfer was cancelled", ""});
+        std::erase_if(followers_, [&](const auto& item) { return item.first == device; });
+        loop_.defer([this] {
+            if (peers_) peers_->refresh();
+        });
+        return request->finish(std::move(*result));
+    }
+    request->fail({Fault::not_found, "there is nothing to cancel", ""});
+}
+
+void Core::device_list(const Request& request) {
+    Json list = Json::array();
+    for (const auto& device : profile_.roster().devices) {
+        std::string by = "the recovery key";
+        if (device.added_by) {
+            const auto* adder = profile_.roster().find(*device.added_by);
+            by = adder ? adder->name : device.added_by->hex().substr(0, 12);
+        }
+        std::string state(roster::device_state_name(device.state));
+        if (device.id == profile_.device()) state = "this device";
+        list.push_back({{"id", device.id.hex()},
+                        {"name", device.name},
+                        {"state", state},
+                        {"added", control::to_time_text(device.added_ms)},
+                        {"by", by}});
+    }
+    request->finish(std::move(list));
+}
+
+// The caller sees what happens from now on, until the end; when it leaves, all goes on.
+void Core::follow(const Request& request, const DeviceId& peer) {
+    request->on_cancelled([this, raw = request.get()](control::Cancelled) {
+        auto at = std::ranges::find_if(followers_, [&](const auto& item) { return item.second.get() == raw; });
+        if (at == followers_.end()) return;
+        auto left = at->second;
+        followers_.erase(at);
+        left->fail({Fault::cancelled, "the transfer goes on without you", "'kith status' shows it, 'kith device cancel' ends it"});
+    });
+    followers_.emplace_back(peer, request);
+}
+
+void Core::tell(const DeviceId& peer, const std::string& event, const Json& fields) {
+    std::erase_if(followers_, [](const auto& item) { return !item.second->open(); });
+    auto followers = followers_;
+    for (const auto& [device, request] : followers)
+        if (device == peer) request->event(event, fields);
+}
+
+}  // namespace kith::app

@@ -1,0 +1,199 @@
+// The core's methods for history: importing, counting, listing, showing.
+#include <algorithm>
+
+#include "app/core.h"
+#include "base/limits.h"
+#include "control/base64.h"
+#include "control/time_text.h"
+#include "history/mail.h"
+#include "history/mime_text.h"
+
+namespace kith::app {
+
+using control::Json;
+
+namespace {
+
+Json digest_json(const history::Digest& digest) {
+    return {{"digest", to_hex(digest.hash)},
+            {"records", digest.records},
+            {"blobs", digest.blobs},
+            {"bytes", digest.bytes}};
+}
+
+std::string time_text(std::uint64_t time_ms) { return control::to_time_text(static_cast<std::int64_t>(time_ms)); }
+
+// What of a record is shown: texts as UTF-8, and where its attachments are in the content.
+struct Shown {
+    std::string from, to, subject, body;
+    struct Attachment {
+        std::string name, type;
+        std::uint64_t size = 0;
+        std::uint64_t offset = 0;  // messages only: in the content
+    };
+    std::vector<Attachment> attachments;
+    bool is_mail = false;
+};
+
+Result<Shown> shown(const history::Record& record, ByteView content) {
+    Shown view;
+    view.is_mail = record.kind == history::kind::mail;
+    if (view.is_mail) {
+        view.from = history::mail_field(content, "from");
+        view.to = history::mail_field(content, "to");
+        view.subject = history::mail_field(content, "subject");
+        auto mail = history::view_mail(content);
+        view.body = std::move(mail.text);
+        for (auto& attachment : mail.attachments)
+            view.attachments.push_back({attachment.name, attachment.type, attachment.size, 0});
+        return view;
+    }
+    if (record.kind != history::kind::message)
+        return fail(Fault::refused, "this record is not a message", "'kith history list' shows messages");
+    KITH_TRY_VALUE(parts, read_message_record(content));
+    view.from = parts.message.alias.empty() ? parts.alias.empty() ? parts.from : parts.alias : parts.message.alias;
+    view.to = parts.to;
+    view.subject = parts.message.subject;
+    auto data = content.subspan(std::min(parts.data_offset, content.size()));
+    if (parts.message.body.offset + parts.message.body.size <= data.size())
+        view.body = as_text(data.subspan(parts.message.body.offset, parts.message.body.size));
+    for (const auto& attachment : parts.message.attachments)
+        view.attachments.push_back({std::string(attachment.shown_name()), "application/octet-stream", attachment.span.size,
+                                    parts.data_offset + attachment.span.offset});
+    for (auto* text : {&view.from, &view.to, &view.subject, &view.body}) *text = history::valid_utf8(*text);
+    return view;
+}
+
+}  // namespace
+
+void Core::history_import(const Request& request) {
+    auto fields = request->fields();
+    auto path = fields.text("path", 4096);
+    auto format = fields.has("format") ? fields.text("format", 16) : std::string("auto");
+    if (auto read = fields.finish("history.import"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (format != "auto" && format != "mbox")
+        return request->fail({Fault::invalid, "there is no format '" + format + "'", "give --format mbox or auto"});
+    if (importer_) return request->fail({Fault::refused, "an import is running already", "wait until it is done"});
+    Importer::Events events;
+    events.on_progress = [this](std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
+        import_request_->event("progress", {{"done", done}, {"total", total}, {"bytes", bytes}});
+    };
+    events.on_skipped = [this](const std::string& where, const std::string& why) {
+        import_request_->event("skipped", {{"path", history::valid_utf8(where)}, {"why", why}});
+    };
+    events.on_history = [this] {
+        if (peers_) peers_->history_changed();
+    };
+    events.on_end = [this](Result<Importer::Counts> counts) {
+        auto ended = std::move(import_request_);
+        import_request_ = nullptr;
+        loop_.defer([this] { importer_.reset(); });
+        if (!counts) return ended->fail(counts.error());
+        ended->finish({{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}});
+    };
+    auto started = Importer::start(loop_, profile_, path, format == "mbox", std::move(events));
+    if (!started) return request->fail(started.error());
+    importer_ = std::move(*started);
+    import_request_ = request;
+    request->on_cancelled([this](control::Cancelled) {
+        if (importer_) importer_->cancel();
+    });
+}
+
+void Core::history_stats(const Request& request) {
+    auto totals = profile_.history().totals();
+    if (!totals) return request->fail(totals.error());
+    request->finish({{"records", totals->records},
+                     {"bytes", totals->record_bytes + totals->blob_bytes},
+                     {"blobs", totals->blobs},
+                     {"blobs_missing", totals->blobs_missing},
+                     {"bytes_missing", totals->bytes_missing}});
+}
+
+void Core::history_digest(const Request& request) {
+    auto digest = compute_digest(profile_);
+    if (!digest) return request->fail(digest.error());
+    request->finish(digest_json(*digest));
+}
+
+void Core::history_list(const Request& request) {
+    auto fields = request->fields();
+    auto limit = fields.u64("limit");
+    auto before_text = fields.has("before") ? fields.text("before", 64) : std::string();
+    if (auto read = fields.finish("history.list"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    std::optional<history::Key> before;
+    if (!before_text.empty()) {
+        auto key = profile_.history().find(before_text);
+        if (!key) return request->fail(key.error());
+        before = *key;
+    }
+    auto rows = profile_.history().list(std::clamp<std::size_t>(limit, 1, limits::control_list), before);
+    if (!rows) return request->fail(rows.error());
+    Json list = Json::array();
+    for (const auto& row : *rows) {
+        std::string service;
+        for (const auto& status : services_->list())
+            if (status.account.id == row.account)
+                service = status.account.site.empty() ? status.account.address : status.account.site;
+        list.push_back({{"id", row.key.id.hex()},
+                        {"time", time_text(row.key.time_ms)},
+                        {"service", service},
+                        {"from", row.from},
+                        {"subject", row.subject}});
+    }
+    request->finish(std::move(list));
+}
+
+void Core::history_show(const Request& request) {
+    auto fields = request->fields();
+    auto id = fields.text("id", 64);
+    bool raw = fields.has("raw") && fields.flag("raw");
+    auto offset = fields.has("offset") ? fields.u64("offset") : 0;
+    std::optional<std::uint64_t> attachment;
+    if (fields.has("attachment")) attachment = fields.u64("attachment");
+    if (auto read = fields.finish("history.show"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (id.size() < 8) return request->fail({Fault::invalid, "an id has at least 8 digits here", "'kith history list' shows them"});
+    auto result = [&]() -> Result<Json> {
+        KITH_TRY_VALUE(key, profile_.history().find(id));
+        KITH_TRY_VALUE(stored, profile_.history().get({key}));
+        if (stored.empty()) return fail(Fault::not_found, "no such record");
+        KITH_TRY_VALUE(record, history::decode(stored[0].canonical));
+        KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
+        auto slice = [&](ByteView bytes) -> Json {
+            auto from = std::min<std::uint64_t>(offset, bytes.size());
+            auto piece = bytes.subspan(from, std::min<std::size_t>(limits::control_piece, bytes.size() - from));
+            return {{"raw", control::to_base64(piece)}, {"raw_size", bytes.size()}};
+        };
+        if (raw && !attachment) return slice(content);
+        KITH_TRY_VALUE(view, shown(record, content));
+        if (raw) {
+            if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
+            if (view.is_mail) return slice(history::mail_attachment(content, *attachment));
+            const auto& wanted = view.attachments[*attachment];
+            if (wanted.offset + wanted.size > content.size()) return fail(Fault::corrupt, "the attachment is cut off");
+            return slice(ByteView(content).subspan(wanted.offset, wanted.size));
+        }
+        KITH_TRY_VALUE(listed, profile_.history().listed(key));
+        std::string service;
+        for (const auto& status : services_->list())
+            if (status.account.id == listed.account)
+                service = status.account.site.empty() ? status.account.address : status.account.site;
+        Json list = Json::array();
+        for (const auto& item : view.attachments)
+            list.push_back({{"name", history::valid_utf8(item.name)}, {"type", item.type}, {"size", item.size}});
+        Json shown_json{{"id", key.id.hex()},     {"time", time_text(key.time_ms)},
+                        {"service", service},     {"from", view.from},
+                        {"to", view.to},          {"subject", view.subject},
+                        {"attachments", list},    {"raw_size", content.size()}};
+        if (view.body.size() > limits::control_body_bytes) {
+            view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
+            shown_json["truncated"] = true;
+        }
+        shown_json["body"] = std::move(view.body);
+        return shown_json;
+    }();
+    if (!result) return request->fail(result.error());
+    request->finish(std::move(*result));
+}
+
+}  // namespace kith::app

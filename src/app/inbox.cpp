@@ -1,0 +1,128 @@
+#include "app/inbox.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "history/mail.h"
+#include "history/mime_text.h"
+#include "tmtp/frame.h"
+#include "tmtp/replies.h"
+
+namespace kith::app {
+namespace {
+
+Result<store::NewRecord> make_record(std::string_view kind, const AccountId& account, std::uint64_t time_ms,
+                                     ByteView content, const history::Boundaries& boundaries,
+                                     store::BlobStore& blobs) {
+    history::Record record{std::string(kind), account, std::min(time_ms, limits::time_ms), {}};
+    for (const auto& cut : history::cut(content.size(), boundaries)) {
+        auto bytes = content.subspan(cut.offset, cut.size);
+        history::Part part{cut.is_blob, {}, {}, cut.size};
+        if (cut.is_blob) {
+            KITH_TRY_VALUE(named, blobs.write(bytes));
+            part.blob = named.id;
+        } else {
+            part.bytes = to_bytes(bytes);
+        }
+        record.parts.push_back(std::move(part));
+    }
+    return new_record(std::move(record));
+}
+
+}  // namespace
+
+store::Listing listing_of(const history::Record& record) {
+    auto leading = record.leading_bytes();
+    if (record.kind == history::kind::mail)
+        return {history::mail_field(leading, "from"), history::mail_field(leading, "subject"), true, {}};
+    if (record.kind != history::kind::message) return {};
+    auto parts = read_message_record(leading);
+    if (!parts) return {};
+    store::Listing listing{parts->alias.empty() ? parts->from : parts->alias, {}, false, parts->msgid};
+    if (parts->op == "delivery") {
+        listing.shown = !parts->message.nodesync;
+        listing.subject = history::valid_utf8(parts->message.subject);
+        if (!parts->message.alias.empty()) listing.from = parts->message.alias;
+    } else if (parts->op == "ping" || parts->op == "invite") {
+        listing.shown = true;
+        listing.subject = parts->op == "ping" ? "(wants to be in contact)" : "(invites to " + parts->gid + ")";
+    }
+    listing.from = history::valid_utf8(listing.from);
+    return listing;
+}
+
+Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs) {
+    return make_record(history::kind::mail, {}, history::mail_time(mail), mail, history::mail_boundaries(mail), blobs);
+}
+
+bool is_history(const tmtp::Delivered& message) {
+    using tmtp::Kind;
+    switch (message.kind) {
+        case Kind::delivery:
+        case Kind::notify:
+        case Kind::ping:
+        case Kind::invite:
+        case Kind::member: return true;
+        case Kind::user: return !message.newalias.empty();
+        case Kind::login:
+        case Kind::ohiedit:
+        case Kind::other: return false;
+    }
+    return false;
+}
+
+Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
+                                        store::BlobStore& blobs) {
+    auto parts = tmtp::read_message(message.data(), message.datahead, message.data().size());
+    history::Boundaries boundaries{message.head_size, message.head_size + message.datahead};
+    for (auto offset : parts.part_offsets()) boundaries.push_back(message.head_size + offset);
+    std::sort(boundaries.begin(), boundaries.end());
+    auto time = message.posted_ms < 0 ? 0 : static_cast<std::uint64_t>(message.posted_ms);
+    return make_record(history::kind::message, account, time, message.raw, boundaries, blobs);
+}
+
+store::NewRecord new_record(history::StoredRecord stored, history::Record record) {
+    auto listing = listing_of(record);
+    return {std::move(stored), std::move(record), std::move(listing)};
+}
+
+store::NewRecord new_record(history::Record record) {
+    auto canonical = history::encode(record);
+    auto key = history::key_of(record, canonical);
+    return new_record({key, std::move(canonical)}, std::move(record));
+}
+
+Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max) {
+    if (record.content_size() > max)
+        return fail(Fault::refused, "this is larger than can be shown at once", "save it with --save");
+    Bytes content;
+    for (const auto& part : record.parts) {
+        if (!part.is_blob) {
+            append(content, part.bytes);
+            continue;
+        }
+        KITH_TRY_VALUE(info, blobs.info(part.blob));
+        if (info.state != store::BlobState::complete)
+            return fail(Fault::unavailable, "a part of this has not arrived yet", "wait until the transfer is done");
+        for (std::uint64_t i = 0; i < history::piece_count(part.size); ++i) {
+            KITH_TRY_VALUE(piece, blobs.read_piece(part.blob, i));
+            append(content, piece);
+        }
+    }
+    return content;
+}
+
+Result<MessageParts> read_message_record(ByteView leading) {
+    tmtp::FrameReader reader;
+    ByteView in = leading;
+    if (reader.next(in) != tmtp::FrameReader::Got::head) return fail(Fault::corrupt, "a message's header is damaged");
+    auto reply = tmtp::parse_reply(reader.head());
+    const auto* queued = reply ? std::get_if<tmtp::Queued>(&*reply) : nullptr;
+    if (!queued) return fail(Fault::corrupt, "a message's header is damaged");
+    MessageParts parts{queued->op, queued->id, queued->from, queued->alias, queued->to, queued->gid, {}, reader.raw().size()};
+    parts.message = tmtp::read_message(leading.subspan(std::min(parts.data_offset, leading.size())), queued->datahead,
+                                       queued->datalen);
+    return parts;
+}
+
+}  // namespace kith::app

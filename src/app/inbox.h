@@ -1,0 +1,37 @@
+// What becomes a record: mails from files and messages from services, cut into parts, their blobs kept, and
+// with what a list shows of them.
+#pragma once
+
+#include "app/profile.h"
+#include "tmtp/client.h"
+
+namespace kith::app {
+
+// What a list shows of a record; nothing is shown of kinds that are not messages for people.
+store::Listing listing_of(const history::Record& record);
+
+// A mail's record. Its blobs are kept in `blobs` and synced when this returns; the row is the caller's to add.
+Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs);
+
+// Whether a queued message of a service belongs to history (and not to the workings of the account).
+bool is_history(const tmtp::Delivered& message);
+Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
+                                        store::BlobStore& blobs);
+
+// A record that came from another device, or was made by this one.
+store::NewRecord new_record(history::StoredRecord stored, history::Record record);
+store::NewRecord new_record(history::Record record);
+
+// The whole content of a record, blobs included; Fault::unavailable when a blob has not arrived yet, refused
+// when it is larger than `max`.
+Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max);
+
+// The bytes of a message record taken apart again, as far as it is here.
+struct MessageParts {
+    std::string op, msgid, from, alias, to, gid;
+    tmtp::Message message;
+    std::size_t data_offset = 0;  // where the data begins in the content
+};
+Result<MessageParts> read_message_record(ByteView leading);
+
+}  // namespace kith::app

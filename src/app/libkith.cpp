@@ -1,0 +1,154 @@
+// libkith: the core on a thread of its own.
+#include <sys/stat.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "app/core.h"
+#include "crypto/keys.h"
+#include "kith/kith.h"
+#include "net/file_lock.h"
+
+namespace kith {
+namespace {
+
+using control::Json;
+
+Problem problem(const Error& error) { return {std::string(fault_name(error.kind)), error.what, error.hint}; }
+
+struct Lines {
+    net::Loop loop;
+    std::unique_ptr<app::Core> core;
+};
+
+// The loop side of a call; the handle of the caller holds it too.
+struct CallState {
+    control::Call call;
+    std::function<void(Expected<std::string>)> on_end;
+};
+
+class RunningCall : public Running {
+  public:
+    RunningCall(std::shared_ptr<Lines> lines, std::shared_ptr<CallState> state)
+        : lines_(std::move(lines)), state_(std::move(state)) {}
+    ~RunningCall() override {
+        lines_->loop.post([state = state_] { state->call.leave(); });
+    }
+    void answer(std::string name, std::string value) override {
+        lines_->loop.post([state = state_, name, value] { state->call.answer(name, value); });
+    }
+    void cancel() override {
+        lines_->loop.post([state = state_] { state->call.cancel(); });
+    }
+
+  private:
+    std::shared_ptr<Lines> lines_;
+    std::shared_ptr<CallState> state_;
+};
+
+class CoreEngine : public Engine {
+  public:
+    explicit CoreEngine(net::FileLock lock) : lock_(std::move(lock)), lines_(std::make_shared<Lines>()) {}
+
+    Result<> run(const std::filesystem::path& home, std::function<void(const std::string&)> log) {
+        std::mutex mutex;
+        std::condition_variable ready;
+        std::optional<Result<>> started;
+        thread_ = std::thread([&, home, log = std::move(log), lines = lines_] {
+            lines->core = std::make_unique<app::Core>(
+                lines->loop, home, [lines = lines.get()] { lines->loop.stop(); },
+                log ? log : [](const std::string&) {});
+            auto result = lines->core->start();
+            bool works = result.has_value();
+            {
+                std::lock_guard hold(mutex);
+                started = std::move(result);
+                ready.notify_one();
+            }
+            if (works) lines->loop.run();
+            lines->core.reset();
+        });
+        std::unique_lock hold(mutex);
+        ready.wait(hold, [&] { return started.has_value(); });
+        return *started;
+    }
+
+    ~CoreEngine() override {
+        lines_->loop.stop();
+        if (thread_.joinable()) thread_.join();
+    }
+
+    std::unique_ptr<Running> begin(Call call, std::function<void(Expected<std::string>)> on_end) override {
+        auto state = std::make_shared<CallState>();
+        state->on_end = std::move(on_end);
+        lines_->loop.post([lines = lines_.get(), state, call = std::move(call)]() mutable { start(*lines, state, call); });
+        return std::make_unique<RunningCall>(lines_, state);
+    }
+
+    Expected<std::string> call(Call call) override {
+        std::mutex mutex;
+        std::condition_variable done;
+        std::optional<Expected<std::string>> result;
+        auto running = begin(std::move(call), [&](Expected<std::string> end) {
+            std::lock_guard hold(mutex);
+            result = std::move(end);
+            done.notify_one();
+        });
+        std::unique_lock hold(mutex);
+        done.wait(hold, [&] { return result.has_value(); });
+        return *result;
+    }
+
+  private:
+    static void start(Lines& lines, const std::shared_ptr<CallState>& state, Call& call) {
+        auto args = control::parse_json(call.args);
+        if (!args || !args->is_object())
+            return state->on_end(tl::unexpected(Problem{"invalid", "the arguments are not a JSON object", ""}));
+        control::Secrets secrets;
+        for (auto& [name, value] : call.secrets) {
+            secrets.set(name, SecretBytes(as_bytes(value)));
+            wipe({reinterpret_cast<std::uint8_t*>(value.data()), value.size()});
+        }
+        auto sink = [state, on_event = call.on_event, on_ask = call.on_ask](const control::FromDaemon& message) {
+            auto text = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
+            if (const auto* event = std::get_if<control::Event>(&message)) {
+                if (on_event) on_event(event->name, text(event->fields));
+            } else if (const auto* ask = std::get_if<control::Ask>(&message)) {
+                if (on_ask) on_ask(ask->name, text(ask->fields));
+            } else if (const auto* finished = std::get_if<control::Finished>(&message)) {
+                if (state->on_end) state->on_end(text(finished->result));
+                state->on_end = nullptr;
+            } else if (const auto* failed = std::get_if<control::Failed>(&message)) {
+                if (state->on_end) state->on_end(tl::unexpected(problem(failed->error)));
+                state->on_end = nullptr;
+            }
+        };
+        state->call = lines.core->dispatcher().call(call.method, std::move(*args), std::move(secrets), std::move(sink));
+    }
+
+    net::FileLock lock_;
+    std::shared_ptr<Lines> lines_;
+    std::thread thread_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Engine>> Engine::start(const std::string& home, std::function<void(const std::string&)> log) {
+    if (!crypto::start()) return tl::unexpected(Problem{"io", "the system gives no randomness", ""});
+    std::error_code error;
+    auto path = std::filesystem::absolute(home, error);
+    std::filesystem::create_directories(path, error);
+    if (error) return tl::unexpected(Problem{"io", "cannot make " + home + ": " + error.message(), ""});
+    chmod(path.c_str(), 0700);
+    auto lock = net::FileLock::take((path / "kithd.lock").string());
+    if (!lock) return tl::unexpected(problem(lock.error()));
+    auto engine = std::make_unique<CoreEngine>(std::move(*lock));
+    if (auto started = engine->run(path, std::move(log)); !started) return tl::unexpected(problem(started.error()));
+    return engine;
+}
+
+std::string_view version() { return KITH_VERSION; }
+
+}  // namespace kith

@@ -1,0 +1,18 @@
+// The records that kith makes itself, and their reading: signed by a device, believed only when it is one of
+// the person's.
+#pragma once
+
+#include "app/profile.h"
+
+namespace kith::app {
+
+// That the person has this account. Within a transaction of the caller's.
+Result<> keep_account_record(Profile& profile, const store::Account& account, Now now);
+// Whom a message went to: `recipients_json` is a JSON array of uids.
+Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,
+                                const std::string& recipients_json, std::int64_t time_ms);
+
+// The account that a record tells of; nothing when its signer is not (or no longer) a device of the person.
+std::optional<store::Account> read_account_record(const Profile& profile, const history::Record& record);
+
+}  // namespace kith::app

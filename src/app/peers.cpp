@@ -1,0 +1,236 @@
+#include "app/peers.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/limits.h"
+#include "net/reach.h"
+
+namespace kith::app {
+namespace {
+
+constexpr std::string_view port_setting = "port";
+
+std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
+    auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    auto host = text.substr(0, colon), port = text.substr(colon + 1);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    net::Endpoint endpoint{std::string(host), 0};
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+    if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0) return std::nullopt;
+    return endpoint;
+}
+
+}  // namespace
+
+Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random, Events events)
+    : loop_(loop), curve_(curve), profile_(profile), services_(services), random_(random), events_(std::move(events)) {}
+Peers::~Peers() = default;
+
+Result<> Peers::start() {
+    net::CurveListener::Options options;
+    KITH_TRY_VALUE(port, profile_.store().setting(port_setting));
+    if (port && port->size() == 4) options.port = static_cast<std::uint16_t>(load_u32(port->view().data()));
+    net::CurveListener::Events events;
+    events.allow = [this](const LinkPublic& key) { return allowed(key) != nullptr; };
+    events.on_frame = [this](const LinkPublic& client, net::Connection connection, wire::Frame frame) {
+        on_inbound(client, connection, frame);
+    };
+    events.on_lost = [this](net::Connection connection) {
+        auto owner = owners_.find(connection);
+        if (owner == owners_.end()) return;
+        auto device = owner->second;
+        owners_.erase(owner);
+        auto& lines = lines_[device];
+        std::erase(lines.inbound, connection);
+        if (lines.by_connection == connection) line_lost(device);
+    };
+    events.on_drained = [this](net::Connection connection) {
+        if (auto owner = owners_.find(connection); owner != owners_.end())
+            if (auto* session = find(owner->second)) session->drained();
+    };
+    KITH_TRY_VALUE(listener, net::CurveListener::listen(curve_, profile_.link_key(), options, std::move(events)));
+    listener_ = std::move(listener);
+    Bytes bound;
+    append_u32(bound, listener_->port());
+    KITH_TRY(profile_.store().put_setting(port_setting, bound));
+    refresh();
+    return {};
+}
+
+std::vector<std::string> Peers::endpoints() const {
+    std::vector<std::string> list;
+    for (const auto& address : net::own_addresses())
+        if (list.size() < limits::link_endpoints) list.push_back(net::to_text({address.text, port()}));
+    return list;
+}
+
+void Peers::refresh() {
+    auto known = profile_.store().peers();
+    for (const auto& device : profile_.roster().devices) {
+        bool wanted = device.state == roster::DeviceState::active && device.id != profile_.device();
+        if (!wanted) {
+            if (sessions_.contains(device.id)) {
+                if (listener_) listener_->disconnect(device.link_key);
+                drop(device.id);
+                lines_.erase(device.id);
+                sessions_.erase(device.id);
+            }
+            continue;
+        }
+        if (!sessions_.contains(device.id)) sessions_[device.id] = make_session(device.id);
+        std::vector<net::Endpoint> endpoints;
+        for (const auto& peer : known ? *known : std::vector<store::Peer>())
+            if (peer.device == device.id)
+                for (const auto& text : peer.endpoints)
+                    if (auto endpoint = parse_endpoint(text); endpoint && endpoints.size() < limits::link_endpoints)
+                        endpoints.push_back(*endpoint);
+        auto& lines = lines_[device.id];
+        if (endpoints != lines.endpoints && !(lines.dialer && lines.dialer->up())) {
+            lines.endpoints = endpoints;
+            dial(device.id, lines);
+        }
+        sessions_[device.id]->roster_changed();
+    }
+}
+
+void Peers::history_changed() {
+    for (auto& [id, session] : sessions_) session->history_changed();
+}
+
+void Peers::services_changed() {
+    for (auto& [id, session] : sessions_) session->services_changed();
+}
+
+PeerSession* Peers::find(const DeviceId& device) {
+    auto at = sessions_.find(device);
+    return at == sessions_.end() ? nullptr : at->second.get();
+}
+
+bool Peers::linked(const DeviceId& device) const {
+    auto at = sessions_.find(device);
+    return at != sessions_.end() && at->second->linked();
+}
+
+const roster::Device* Peers::allowed(const LinkPublic& key) const {
+    const auto* device = profile_.roster().link_allowed(key);
+    return device && device->id != profile_.device() ? device : nullptr;
+}
+
+std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
+    PeerSession::Events events;
+    events.endpoints = [this] { return endpoints(); };
+    events.on_endpoints = [this, device](std::vector<std::string> list) {
+        (void)profile_.store().put_peer({device, std::move(list), loop_.now().unix_ms});
+    };
+    // The roster decides which sessions there are: not from within one of them.
+    events.on_roster = [this] {
+        loop_.defer([this] { refresh(); });
+        if (events_.on_roster) events_.on_roster();
+    };
+    events.on_membership = events_.on_membership;
+    events.on_history = [this] {
+        history_changed();
+        if (events_.on_history) events_.on_history();
+    };
+    events.on_progress = [this, device](const Progress& progress) { events_.on_progress(device, progress); };
+    events.on_service = [this, device](const std::string& address, const std::string& state) {
+        events_.on_service(device, address, state);
+    };
+    events.on_done = [this, device](const history::Digest& digest, double seconds) {
+        events_.on_done(device, digest, seconds);
+    };
+    events.on_trouble = [this, device](const Error& error) { events_.on_trouble(device, error); };
+    events.drop_link = [this, device] { loop_.defer([this, device] { drop(device); }); };
+    return std::make_unique<PeerSession>(loop_, profile_, services_, random_, device, std::move(events));
+}
+
+void Peers::dial(const DeviceId& device, Lines& lines) {
+    lines.dialer.reset();
+    const auto* peer = profile_.roster().find(device);
+    if (!peer || lines.endpoints.empty()) return;
+    net::CurveDialer::Events events;
+    events.on_up = [this, device](const net::Endpoint&) { choose(device); };
+    events.on_frame = [this, device](wire::Frame frame) {
+        if (auto* session = find(device)) session->received(frame);
+    };
+    events.on_lost = [this, device] {
+        if (lines_[device].by_dialer) line_lost(device);
+    };
+    events.on_drained = [this, device] {
+        if (auto* session = find(device)) session->drained();
+    };
+    events.on_trouble = [this, device](const net::Endpoint&, net::DialTrouble trouble) {
+        if (trouble == net::DialTrouble::denied && events_.on_denied) events_.on_denied(device);
+    };
+    auto dialer = net::CurveDialer::dial(curve_, profile_.link_key(), peer->link_key, lines.endpoints, std::move(events));
+    if (dialer) lines.dialer = std::move(*dialer);
+}
+
+void Peers::on_inbound(const LinkPublic& client, net::Connection connection, const wire::Frame& frame) {
+    const auto* device = allowed(client);
+    if (!device) return listener_->disconnect(connection);
+    auto* session = find(device->id);
+    if (!session) return;
+    auto& lines = lines_[device->id];
+    if (owners_.try_emplace(connection, device->id).second) lines.inbound.push_back(connection);
+    auto id = device->id;
+    choose(id);
+    session->received(frame);
+}
+
+void Peers::line_lost(const DeviceId& device) {
+    auto& lines = lines_[device];
+    lines.by_connection.reset();
+    lines.by_dialer = false;
+    if (auto* session = find(device)) session->link_lost();
+    choose(device);
+    if (!lines.carried() && events_.on_link) events_.on_link(device);
+}
+
+// Takes a connection to carry our frames, when none does.
+void Peers::choose(const DeviceId& device) {
+    auto& lines = lines_[device];
+    auto* session = find(device);
+    if (!session || lines.carried()) return;
+    PeerSession::Link link;
+    if (lines.dialer && lines.dialer->up()) {
+        lines.by_dialer = true;
+        link.send = [this, device](wire::Frame frame) {
+            auto& dialer = lines_[device].dialer;
+            return dialer && dialer->send(std::move(frame)) == net::Sent::queued;
+        };
+        link.queued = [this, device] { return lines_[device].dialer ? lines_[device].dialer->queued() : 0; };
+    } else if (!lines.inbound.empty()) {
+        auto connection = lines.inbound.back();
+        lines.by_connection = connection;
+        link.send = [this, connection](wire::Frame frame) {
+            return listener_->send(connection, std::move(frame)) == net::Sent::queued;
+        };
+        link.queued = [this, connection] { return listener_->queued(connection); };
+    } else {
+        return;
+    }
+    session->link_up(std::move(link));
+    if (events_.on_link) events_.on_link(device);
+}
+
+// Ends all connections to a peer; it, or we, dial again.
+void Peers::drop(const DeviceId& device) {
+    auto at = lines_.find(device);
+    if (at == lines_.end()) return;
+    auto& lines = at->second;
+    auto inbound = std::move(lines.inbound);
+    lines.inbound.clear();
+    for (auto connection : inbound) {
+        owners_.erase(connection);
+        listener_->disconnect(connection);
+    }
+    lines.by_connection.reset();
+    lines.by_dialer = false;
+    if (auto* session = find(device); session && session->linked()) session->link_lost();
+    if (lines.dialer) dial(device, lines);
+}
+
+}  // namespace kith::app

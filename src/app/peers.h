@@ -1,0 +1,74 @@
+// The other devices of the person: a listener for them, a dialer to each whose address is known, and a session
+// with each. Both sides dial; the first connection that stands carries this side's frames.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "app/peer_session.h"
+#include "net/curve.h"
+
+namespace kith::app {
+
+class Peers {
+  public:
+    // As PeerSession::Events, for all peers.
+    struct Events {
+        std::function<void()> on_roster, on_membership, on_history;
+        std::function<void(const DeviceId&, const Progress&)> on_progress;
+        std::function<void(const DeviceId&, const std::string& address, const std::string& state)> on_service;
+        std::function<void(const DeviceId&, const history::Digest&, double seconds)> on_done;
+        std::function<void(const DeviceId&, const Error&)> on_trouble;
+        std::function<void(const DeviceId&)> on_link;   // up or lost
+        std::function<void(const DeviceId&)> on_denied;  // the peer does not let this device in
+    };
+    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random, Events events);
+    ~Peers();
+
+    // Listens and dials. The port is remembered; another one is taken when it is in use.
+    Result<> start();
+    std::uint16_t port() const { return listener_ ? listener_->port() : 0; }
+    // Where this device is reached, as endpoints in text.
+    std::vector<std::string> endpoints() const;
+
+    // The roster or the known endpoints changed: sessions and dialers are made and dropped.
+    void refresh();
+
+    void history_changed();
+    void services_changed();
+
+    PeerSession* find(const DeviceId& device);
+    bool linked(const DeviceId& device) const;
+    const std::map<DeviceId, std::unique_ptr<PeerSession>>& sessions() const { return sessions_; }
+
+  private:
+    struct Lines {  // the connections to one peer
+        std::vector<net::Connection> inbound;
+        std::unique_ptr<net::CurveDialer> dialer;
+        std::vector<net::Endpoint> endpoints;
+        // What carries our frames: a connection, or the dialer.
+        std::optional<net::Connection> by_connection;
+        bool by_dialer = false;
+        bool carried() const { return by_dialer || by_connection; }
+    };
+    const roster::Device* allowed(const LinkPublic& key) const;
+    std::unique_ptr<PeerSession> make_session(const DeviceId& device);
+    void dial(const DeviceId& device, Lines& lines);
+    void on_inbound(const LinkPublic& client, net::Connection connection, const wire::Frame& frame);
+    void line_lost(const DeviceId& device);
+    void choose(const DeviceId& device);
+    void drop(const DeviceId& device);
+
+    net::Loop& loop_;
+    net::Curve& curve_;
+    Profile& profile_;
+    Services& services_;
+    Random& random_;
+    Events events_;
+    std::map<DeviceId, std::unique_ptr<PeerSession>> sessions_;
+    std::map<DeviceId, Lines> lines_;
+    std::map<net::Connection, DeviceId> owners_;
+    std::unique_ptr<net::CurveListener> listener_;
+};
+
+}  // namespace kith::app

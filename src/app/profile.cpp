@@ -1,0 +1,302 @@
+#include "app/profile.h"
+
+#include <system_error>
+
+#include "base/limits.h"
+#include "crypto/hash.h"
+#include "roster/recovery.h"
+#include "store/schema.h"
+
+namespace kith::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Settings, by name. All are bytes.
+namespace setting {
+constexpr std::string_view device_seed = "device_seed", link_secret = "link_secret", person = "person",
+                           device = "device", request_name = "request_name", term_key = "term_key",
+                           recovery_accounts = "recovery_accounts";
+}
+
+Result<> no_person() {
+    return fail(Fault::refused, "this device belongs to nobody yet", "run 'kith init' or 'kith device join'");
+}
+
+}  // namespace
+
+bool Profile::exists() const {
+    std::error_code ignored;
+    return fs::exists(home_ / "keys.json", ignored);
+}
+
+Result<> Profile::load() {
+    auto keys = store::KeyFile::load(home_ / "keys.json");
+    if (!keys && keys.error().kind == Fault::not_found) return {};
+    if (!keys) return fail(keys.error());
+    keys_ = std::move(*keys);
+    if (!keys_->has_passphrase()) return unlock({});
+    return {};
+}
+
+Result<> Profile::unlock(const SecretBytes& passphrase) {
+    if (open()) return {};
+    if (!keys_) return no_person();
+    KITH_TRY_VALUE(key, keys_->open_database_key(passphrase));
+    return open_with(key);
+}
+
+void Profile::lock() {
+    blobs_.reset();
+    history_.reset();
+    store_.reset();
+    db_.reset();
+    device_key_ = {};
+    link_key_ = {};
+    term_key_.reset();
+    entries_.clear();
+    roster_ = {};
+    person_ = {};
+    device_ = {};
+}
+
+Result<> Profile::change_passphrase(const SecretBytes& old_passphrase, const SecretBytes& new_passphrase) {
+    if (!keys_) return no_person();
+    return keys_->change(old_passphrase, new_passphrase, {}, random_);
+}
+
+Result<Founded> Profile::found(const std::string& name, const SecretBytes& passphrase, Now now) {
+    if (exists())
+        return fail(Fault::refused, "there is a profile here already", "use another folder with --home to make a second one");
+    KITH_TRY(make_files(passphrase));
+    auto made = [&]() -> Result<Founded> {
+        auto seed = crypto::random_secret(random_);
+        auto recovery = roster::recovery_key(seed);
+        auto genesis = roster::make_genesis(seed);
+        PersonId person{genesis.id.bytes};
+        KITH_TRY_VALUE(act, act_key(passphrase));
+        KITH_TRY_VALUE(request, roster::make_request(person, name, device_key_, act, link_key_.public_key, random_));
+        std::vector<roster::Entry> entries{genesis};
+        KITH_TRY_VALUE(first, roster::fold(person, entries));
+        KITH_TRY_VALUE(add, roster::make_add(first, std::nullopt, recovery, request, now.unix_ms));
+        entries.push_back(add);
+        Bytes accounts;
+        for (const auto& key : roster::recovery_account_keys(seed)) append(accounts, key.view());
+
+        KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+        KITH_TRY(store_->put_setting(setting::person, person.view()));
+        KITH_TRY(store_->put_setting(setting::device, request.id().view()));
+        KITH_TRY(store_->put_setting(setting::request_name, as_bytes(name)));
+        person_ = person;
+        KITH_TRY(add_entries(entries));
+        KITH_TRY(take_person_secrets(crypto::random_secret(random_), accounts));
+        KITH_TRY(tx.commit());
+        KITH_TRY(read_identity());
+        return Founded{device_, person, roster::encode_sheet({seed.copy(), roster::hint_of(person)})};
+    }();
+    // Half a profile is none: nobody could tell it from a whole one.
+    if (!made) {
+        person_ = {};
+        (void)discard();
+    }
+    return made;
+}
+
+Result<> Profile::prepare_joining(const SecretBytes& passphrase) {
+    if (exists()) return fail(Fault::refused, "there is a profile here already");
+    return make_files(passphrase);
+}
+
+Result<> Profile::discard() {
+    if (membership() != Membership::none) return fail(Fault::refused, "this device belongs to a person");
+    lock();
+    keys_.reset();
+    std::error_code error;
+    // The key file first: without it the rest means nothing.
+    for (const char* name : {"keys.json", "kith.db", "kith.db-wal", "kith.db-shm"}) fs::remove(home_ / name, error);
+    fs::remove_all(home_ / "blobs", error);
+    return {};
+}
+
+Result<> Profile::check_joinable() const {
+    if (membership() != Membership::member) return {};
+    KITH_TRY_VALUE(totals, history_->totals());
+    KITH_TRY_VALUE(accounts, store_->accounts());
+    if (totals.records == 0 && accounts.empty() && roster_.devices.size() <= 1) return {};
+    return fail(Fault::refused, "this device already belongs to a person and holds an account, history or other devices",
+                "nothing was changed; use another folder with --home to make this machine a device of another person");
+}
+
+Result<> Profile::drop_person() {
+    KITH_TRY(check_joinable());
+    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+    KITH_TRY(store_->remove_entries());
+    KITH_TRY_VALUE(peers, store_->peers());
+    for (const auto& peer : peers) KITH_TRY(store_->remove_peer(peer.device));
+    KITH_TRY_VALUE(jobs, store_->jobs());
+    for (const auto& job : jobs) KITH_TRY(store_->remove_job(job.role, job.peer));
+    for (auto name : {setting::person, setting::device, setting::request_name, setting::term_key,
+                      setting::recovery_accounts})
+        KITH_TRY(store_->remove_setting(name));
+    // The next person must not be able to link this device to the former one.
+    KITH_TRY(store_->put_setting(setting::device_seed, crypto::random_secret(random_).view()));
+    KITH_TRY(store_->put_setting(setting::link_secret, crypto::random_secret(random_).view()));
+    KITH_TRY(tx.commit());
+    return read_identity();
+}
+
+Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state, std::span<const roster::Entry> entries,
+                                                   const std::string& name, const crypto::SignKey& act_key,
+                                                   const store::Peer& host) {
+    KITH_TRY_VALUE(request, roster::make_request(state.person, name, device_key_, act_key, link_key_.public_key, random_));
+    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+    KITH_TRY(store_->put_setting(setting::person, state.person.view()));
+    KITH_TRY(store_->put_setting(setting::device, request.id().view()));
+    KITH_TRY(store_->put_setting(setting::request_name, as_bytes(name)));
+    person_ = state.person;
+    KITH_TRY(add_entries(entries));
+    KITH_TRY(store_->put_peer(host));
+    KITH_TRY(tx.commit());
+    KITH_TRY(read_identity());
+    return request;
+}
+
+Result<> Profile::take_person_secrets(const Key& term_key, ByteView recovery_accounts) {
+    if (recovery_accounts.size() != roster::recovery_account_key_count * SignPublic::size)
+        return fail(Fault::protocol, "the person's secrets are of wrong size");
+    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+    KITH_TRY(store_->put_setting(setting::term_key, term_key.view()));
+    KITH_TRY(store_->put_setting(setting::recovery_accounts, recovery_accounts));
+    KITH_TRY(history_->set_term_key(term_key));
+    KITH_TRY(tx.commit());
+    term_key_ = term_key.copy();
+    return {};
+}
+
+Result<Bytes> Profile::recovery_accounts() const {
+    KITH_TRY_VALUE(found, store_->setting(setting::recovery_accounts));
+    if (!found) return fail(no_person().error());
+    return to_bytes(found->view());
+}
+
+Result<crypto::SignKey> Profile::act_key(const SecretBytes& passphrase) const {
+    if (!keys_) return fail(no_person().error());
+    KITH_TRY_VALUE(seed, keys_->open_act_seed(passphrase));
+    return crypto::SignKey(seed);
+}
+
+Membership Profile::membership() const {
+    if (person_.is_zero()) return Membership::none;
+    const auto* self = roster_.find(device_);
+    return self ? Membership::member : Membership::asked;
+}
+
+std::string Profile::name() const {
+    if (const auto* self = roster_.find(device_)) return self->name;
+    auto name = open() ? store_->setting(setting::request_name) : Result<std::optional<SecretBytes>>();
+    return name && *name ? std::string(as_text((*name)->view())) : std::string();
+}
+
+Result<std::size_t> Profile::add_entries(std::span<const roster::Entry> entries) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+    std::size_t added = 0;
+    auto folded = roster::fold(person_, entries_);
+    if (!folded) return fail(folded.error());
+    for (const auto& entry : entries) {
+        if (!roster::worth_keeping(*folded, entries_, entry)) continue;
+        KITH_TRY_VALUE(is_new, store_->add_entry({entry.id, entry.bytes, to_bytes(entry.signature.view())}));
+        if (!is_new) continue;
+        entries_.push_back(entry);
+        ++added;
+        if (auto again = roster::fold(person_, entries_)) folded = std::move(again);
+    }
+    KITH_TRY(tx.commit());
+    roster_ = std::move(*folded);
+    return added;
+}
+
+// Keys and database are made under other names first, and the key file takes its place last: a home has a
+// profile exactly when it has a key file, whenever the power is cut.
+Result<> Profile::make_files(const SecretBytes& passphrase) {
+    auto staging = home_ / "new";
+    std::error_code error;
+    fs::remove_all(staging, error);
+    fs::create_directories(staging, error);
+    if (error) return fail(Fault::io, "cannot write to " + home_.string(), "check the folder's permissions");
+    fs::permissions(staging, fs::perms::owner_all, error);
+    {
+        KITH_TRY_VALUE(keys, store::KeyFile::create(staging / "keys.json", passphrase, {}, random_));
+        KITH_TRY_VALUE(key, keys.open_database_key(passphrase));
+        KITH_TRY_VALUE(db, store::Database::open(staging / "kith.db", key, store::profile_schema()));
+        store::ProfileStore store(*db);
+        KITH_TRY(store.put_setting(setting::device_seed, crypto::random_secret(random_).view()));
+        KITH_TRY(store.put_setting(setting::link_secret, crypto::random_secret(random_).view()));
+        KITH_TRY(db->checkpoint());
+    }
+    for (const char* stale : {"kith.db", "kith.db-wal", "kith.db-shm"}) fs::remove(home_ / stale, error);
+    for (const char* name : {"kith.db", "keys.json"}) {
+        fs::rename(staging / name, home_ / name, error);
+        if (error) return fail(Fault::io, "cannot write to " + home_.string(), "check the folder's permissions");
+    }
+    fs::remove_all(staging, error);
+    KITH_TRY(load());
+    return unlock(passphrase);
+}
+
+Result<> Profile::open_with(const Key& database_key) {
+    auto opened = [&]() -> Result<> {
+        KITH_TRY_VALUE(db, store::Database::open(home_ / "kith.db", database_key, store::profile_schema()));
+        db_ = std::move(db);
+        store_ = std::make_unique<store::ProfileStore>(*db_);
+        KITH_TRY_VALUE(term, store_->setting(setting::term_key));
+        if (term && term->size() == Key::size()) term_key_ = Key(term->view().first<32>());
+        KITH_TRY_VALUE(history, store::HistoryStore::open(*db_, this->term_key()));
+        history_ = std::move(history);
+        KITH_TRY_VALUE(blobs, store::BlobStore::open(home_ / "blobs", *db_, database_key));
+        blobs_ = std::move(blobs);
+        return read_identity();
+    }();
+    if (!opened) lock();
+    return opened;
+}
+
+Result<> Profile::read_identity() {
+    auto key = [&](std::string_view name) -> Result<Key> {
+        KITH_TRY_VALUE(found, store_->setting(name));
+        if (!found || found->size() != Key::size()) return fail(Fault::corrupt, "the profile lacks its " + std::string(name));
+        return Key(found->view().first<32>());
+    };
+    KITH_TRY_VALUE(device_seed, key(setting::device_seed));
+    KITH_TRY_VALUE(link_secret, key(setting::link_secret));
+    device_key_ = crypto::SignKey(device_seed);
+    link_key_ = crypto::LinkKey::from_secret(link_secret);
+    person_ = {};
+    device_ = {};
+    KITH_TRY_VALUE(person, store_->setting(setting::person));
+    KITH_TRY_VALUE(device, store_->setting(setting::device));
+    if (person && device) {
+        person_ = PersonId::from(person->view()).value_or(PersonId{});
+        device_ = DeviceId::from(device->view()).value_or(DeviceId{});
+    } else {
+        term_key_.reset();
+    }
+    return fold();
+}
+
+Result<> Profile::fold() {
+    entries_.clear();
+    roster_ = {};
+    if (person_.is_zero()) return {};
+    KITH_TRY_VALUE(kept, store_->entries());
+    for (const auto& entry : kept) {
+        auto signature = Signature::from(entry.signature);
+        if (!signature) return fail(Fault::corrupt, "a roster entry is damaged");
+        KITH_TRY_VALUE(read, roster::read_entry(entry.body, *signature));
+        entries_.push_back(std::move(read));
+    }
+    KITH_TRY_VALUE(state, roster::fold(person_, entries_));
+    roster_ = std::move(state);
+    return {};
+}
+
+}  // namespace kith::app

@@ -1,0 +1,113 @@
+// A profile: one device of one person, in one folder. Holds the keys, the database and the blobs while it is
+// open, and what they say of person, device and roster. No network.
+//
+// A home is empty, locked (there are keys, not opened yet), or open; an open profile belongs to a person or is
+// in the course of joining one.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "crypto/keys.h"
+#include "roster/roster.h"
+#include "store/blob_store.h"
+#include "store/database.h"
+#include "store/history_store.h"
+#include "store/key_file.h"
+#include "store/profile_store.h"
+
+namespace kith::app {
+
+// What the first device's owner gets to see once.
+struct Founded {
+    DeviceId device;
+    PersonId person;
+    SecretBytes recovery_sheet;
+};
+
+// Of a device that asked to join and was not confirmed yet, and of one that belongs.
+enum class Membership { none, asked, member };
+
+class Profile {
+  public:
+    explicit Profile(std::filesystem::path home, Random& random) : home_(std::move(home)), random_(random) {}
+
+    bool exists() const;  // there are keys in the home
+    bool open() const { return db_ != nullptr; }
+    bool has_passphrase() const { return keys_ && keys_->has_passphrase(); }
+    const std::filesystem::path& home() const { return home_; }
+
+    // Reads the key file; opens the database too when there is no passphrase. Nothing to do in an empty home.
+    Result<> load();
+    Result<> unlock(const SecretBytes& passphrase);
+    void lock();
+    Result<> change_passphrase(const SecretBytes& old_passphrase, const SecretBytes& new_passphrase);
+
+    // Makes a person with this as first device. Refused when there is a profile.
+    Result<Founded> found(const std::string& name, const SecretBytes& passphrase, Now now);
+    // Makes keys of a device that belongs to nobody yet.
+    Result<> prepare_joining(const SecretBytes& passphrase);
+    // Removes a profile that belongs to nobody: the home is empty again.
+    Result<> discard();
+    // Whether joining would lose nothing: no account, no record. Fault::refused otherwise.
+    Result<> check_joinable() const;
+    // Drops the person (and with it its recovery sheet's use), keeping nothing of it.
+    Result<> drop_person();
+    // Belongs to `state.person` from now on, once the host has added the request. Durable when it returns.
+    Result<roster::SignedRequest> ask_to_join(const roster::State& state, std::span<const roster::Entry> entries,
+                                              const std::string& name, const crypto::SignKey& act_key,
+                                              const store::Peer& host);
+    // The secrets that devices of one person share.
+    Result<> take_person_secrets(const Key& term_key, ByteView recovery_accounts);
+    Result<Bytes> recovery_accounts() const;
+
+    // The act key: asked for each time it is used.
+    Result<crypto::SignKey> act_key(const SecretBytes& passphrase) const;
+
+    // Of an open profile with a person.
+    Membership membership() const;
+    const PersonId& person() const { return person_; }
+    const DeviceId& device() const { return device_; }
+    std::string name() const;
+    const crypto::SignKey& device_key() const { return device_key_; }
+    const crypto::LinkKey& link_key() const { return link_key_; }
+    const Key* term_key() const { return term_key_ ? &*term_key_ : nullptr; }
+    const roster::State& roster() const { return roster_; }
+    const std::vector<roster::Entry>& entries() const { return entries_; }
+    // Keeps those that are new and worth keeping, durably, and folds again. Result: how many were new.
+    Result<std::size_t> add_entries(std::span<const roster::Entry> entries);
+
+    store::Database& db() { return *db_; }
+    store::ProfileStore& store() { return *store_; }
+    store::HistoryStore& history() { return *history_; }
+    store::BlobStore& blobs() { return *blobs_; }
+    const store::HistoryStore& history() const { return *history_; }
+
+  private:
+    Result<> make_files(const SecretBytes& passphrase);
+    Result<> open_with(const Key& database_key);
+    Result<> read_identity();
+    Result<> fold();
+
+    std::filesystem::path home_;
+    Random& random_;
+    std::optional<store::KeyFile> keys_;
+    std::unique_ptr<store::Database> db_;
+    std::unique_ptr<store::ProfileStore> store_;
+    std::unique_ptr<store::HistoryStore> history_;
+    std::unique_ptr<store::BlobStore> blobs_;
+
+    crypto::SignKey device_key_;
+    crypto::LinkKey link_key_;
+    std::optional<Key> term_key_;
+    PersonId person_;
+    DeviceId device_;
+    std::vector<roster::Entry> entries_;
+    roster::State roster_;
+};
+
+}  // namespace kith::app

@@ -1,0 +1,94 @@
+// kithd: the daemon. Holds one profile, answers on its socket, and ends on SIGTERM, `kith stop`, or when its
+// home is gone.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+
+#include "app/core.h"
+#include "control/socket_server.h"
+#include "net/file_lock.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace kith;
+
+void log_line(const std::string& text) {
+    std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    char stamp[32];
+    std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    std::fprintf(stderr, "%s %s\n", stamp, text.c_str());
+}
+
+int give_up(const Error& error) {
+    log_line(error.hint.empty() ? error.what : error.what + "; " + error.hint);
+    return 1;
+}
+
+std::string default_home() {
+    if (const char* home = std::getenv("KITH_HOME"); home && *home) return home;
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data && *data) return std::string(data) + "/kith";
+    if (const char* user = std::getenv("HOME"); user && *user) return std::string(user) + "/.local/share/kith";
+    return {};
+}
+
+int serve(const fs::path& home) {
+    std::error_code error;
+    fs::create_directories(home, error);
+    if (error) return give_up({Fault::io, "cannot make " + home.string() + ": " + error.message(), ""});
+    chmod(home.c_str(), 0700);
+    auto lock = net::FileLock::take((home / "kithd.lock").string());
+    if (!lock) return give_up(lock.error());
+
+    net::Loop loop;
+    std::unique_ptr<control::SocketServer> socket;
+    auto stop = [&] {
+        if (socket) socket->close([&] { loop.stop(); });
+        else loop.stop();
+    };
+    app::Core core(loop, home, stop, log_line);
+    if (auto started = core.start(); !started) return give_up(started.error());
+    auto listening = control::SocketServer::listen(loop, core.dispatcher(), home / control::socket_name);
+    if (!listening) return give_up(listening.error());
+    socket = std::move(*listening);
+    loop.on_signal([&](int) { loop.stop(); });
+
+    // A home that was removed, or replaced by another one, is nobody's any more.
+    struct stat first {};
+    stat(home.c_str(), &first);
+    net::Timer watch;
+    std::function<void()> look = [&] {
+        struct stat now {};
+        if (stat(home.c_str(), &now) != 0 || now.st_ino != first.st_ino || now.st_dev != first.st_dev) {
+            log_line("the home is gone; the daemon ends");
+            return loop.stop();
+        }
+        watch = loop.after(1000, look);
+    };
+    look();
+    log_line("kithd " KITH_VERSION " serves " + home.string());
+    loop.run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+    // Keys must not end up in a core file, nor new files with others.
+    rlimit no_core{0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    umask(077);
+    CLI::App app("kithd: the daemon of one kith profile", "kithd");
+    std::string home = default_home();
+    app.add_option("--home", home, "the profile's folder (KITH_HOME, else ~/.local/share/kith)");
+    app.set_version_flag("--version", std::string("kithd " KITH_VERSION));
+    CLI11_PARSE(app, count, words);
+    if (home.empty()) return give_up({Fault::invalid, "no home is known", "give --home DIR"});
+    return serve(fs::absolute(home));
+}

@@ -1,0 +1,112 @@
+// The store of tmtpd, against what server_store.h promises.
+#include "sql_store.h"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "crypto/keys.h"
+
+using namespace kith;
+using namespace kith::tmtp;
+using tmtpd::SqlStore;
+
+namespace {
+
+struct Rig {
+    std::filesystem::path folder;
+    Key key;
+    std::unique_ptr<SqlStore> store;
+    SecretBytes first{as_bytes("NODE1")}, second{as_bytes("NODE2")};
+
+    Rig() {
+        REQUIRE(crypto::start());
+        std::string name = (std::filesystem::temp_directory_path() / "kith-sql-XXXXXX").string();
+        REQUIRE(mkdtemp(name.data()));
+        folder = name;
+        open();
+    }
+    ~Rig() {
+        store.reset();
+        std::filesystem::remove_all(folder);
+    }
+    void open() {
+        store.reset();
+        auto opened = SqlStore::open(folder / "db", key);
+        REQUIRE(opened);
+        store = std::move(*opened);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("accounts, nodes and aliases are found again after a restart") {
+    Rig rig;
+    auto node = rig.store->add_account("U", rig.first, "label");
+    REQUIRE(node);
+    REQUIRE(rig.store->add_alias("U", "Alice Adams", nullptr));
+    REQUIRE(rig.store->add_alias("U", "Alice Adams", nullptr));
+    CHECK_FALSE(rig.store->add_account("U", rig.second, "twice"));
+    CHECK_FALSE(rig.store->add_alias("NOBODY", "Nobody At All", nullptr));
+    rig.open();
+    CHECK(*rig.store->find_node("U", rig.first) == *node);
+    CHECK_FALSE(rig.store->find_node("U", rig.second)->has_value());
+    CHECK_FALSE(rig.store->find_node("V", rig.first)->has_value());
+    CHECK(*rig.store->owner_of("Alice Adams") == "U");
+    CHECK_FALSE(rig.store->owner_of("alice adams")->has_value());
+    CHECK(rig.store->nodes("U")->size() == 1);
+    CHECK(rig.store->nodes("V")->empty());
+}
+
+TEST_CASE("a message stays until the last node has it, its data included") {
+    Rig rig;
+    auto node = *rig.store->add_account("U", rig.first, "one");
+    Bytes piece(limits::tmtp_piece, 7), rest(10, 8);
+    REQUIRE(rig.store->put_piece(5, 0, piece));
+    REQUIRE(rig.store->put_piece(5, 1, rest));
+    StoredMessage message{5, "0008{\"é\":1}", piece.size() + rest.size()};
+    REQUIRE(rig.store->enqueue(message, {node}));
+    REQUIRE(rig.store->add_node("U", rig.second, "two", node, {9, "news", 0}));
+    auto other = **rig.store->find_node("U", rig.second);
+    auto weight = message.head.size() + message.datalen + 4;
+    CHECK(*rig.store->queue_bytes("U") == weight);
+    rig.open();
+    CHECK(*rig.store->last_id() == 9);
+    CHECK((*rig.store->first(other))->id == 5);
+    CHECK((*rig.store->first(other))->head == message.head);
+    REQUIRE(rig.store->remove(node, 5));
+    REQUIRE(rig.store->remove(node, 5));
+    REQUIRE(rig.store->remove(node, 9));
+    CHECK(*rig.store->queue_bytes("U") == weight);  // the fullest queue counts
+    CHECK(*rig.store->piece(5, 0) == piece);
+    CHECK(*rig.store->piece(5, 1) == rest);
+    REQUIRE(rig.store->remove(other, 5));
+    CHECK_FALSE(rig.store->piece(5, 0));
+    REQUIRE(rig.store->remove(other, 9));
+    CHECK_FALSE(rig.store->first(other)->has_value());
+    CHECK(*rig.store->queue_bytes("U") == 0);
+    CHECK(*rig.store->last_id() == 9);
+}
+
+TEST_CASE("an upload that was cut off leaves nothing") {
+    Rig rig;
+    auto node = *rig.store->add_account("U", rig.first, "one");
+    Bytes piece(limits::tmtp_piece, 7);
+    for (std::uint32_t i = 0; i < 3; ++i) REQUIRE(rig.store->put_piece(5, i, piece));
+    CHECK(rig.store->piece(5, 1));
+    SUBCASE("by the client") { rig.store->drop_pieces(5); }
+    SUBCASE("by the end of the process") { rig.open(); }
+    CHECK_FALSE(rig.store->piece(5, 0));
+    CHECK_FALSE(rig.store->piece(5, 1));
+    CHECK_FALSE(rig.store->first(node)->has_value());
+}
+
+TEST_CASE("queues go out by rising id") {
+    Rig rig;
+    auto node = *rig.store->add_account("U", rig.first, "one");
+    for (std::uint64_t id : {7u, 3u, 5u}) REQUIRE(rig.store->enqueue({id, "head", 0}, {node}));
+    for (std::uint64_t id : {3u, 5u, 7u}) {
+        CHECK((*rig.store->first(node))->id == id);
+        REQUIRE(rig.store->remove(node, id));
+    }
+}
