@@ -41,9 +41,10 @@ using Expected = tl::expected<T, Problem>;
 
 // One call of a method.
 struct Call {
-    std::string method;                          // "history.digest"
-    std::string args = "{}";                     // a JSON object
-    std::map<std::string, std::string> secrets;  // {"passphrase", ...}; copies that are made of them are wiped
+    std::string method;       // "history.digest"
+    std::string args = "{}";  // a JSON object
+    std::map<std::string, std::string>
+        secrets;  // {"passphrase", ...}; copies that are made of them are wiped
     // What happens meanwhile: a name and a JSON object.
     std::function<void(std::string_view name, std::string_view fields)> on_event;
     // What the engine needs to know ("code"); answer by Running::answer, now or later.
@@ -61,8 +62,9 @@ class KITH_API Running {
 
 class KITH_API Engine {
   public:
-    // Works on the profile in `home`, a folder that is made when it is missing (mode 0700). `log` may be empty;
-    // its lines never hold content or secrets. Fails with "refused" when another process uses the profile.
+    // Works on the profile in `home`, a folder that is made when it is missing (mode 0700). `log` may be
+    // empty; its lines never hold content or secrets. Fails with "refused" when another process uses the
+    // profile.
     static Expected<std::unique_ptr<Engine>> start(const std::string& home,
                                                    std::function<void(const std::string& line)> log = {});
     // Ends what is under way, as when a machine is switched off: all goes on at the next start.

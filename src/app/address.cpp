@@ -6,7 +6,8 @@ namespace kith::app {
 
 std::string ServiceAddress::text() const {
     bool brackets = host.find(':') != std::string::npos;
-    return std::string(pinned ? "=" : "+") + (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    return std::string(pinned ? "=" : "+") + (brackets ? "[" + host + "]" : host) + ":" +
+           std::to_string(port);
 }
 
 Result<ServiceAddress> parse_address(std::string_view text) {
@@ -21,8 +22,10 @@ Result<ServiceAddress> parse_address(std::string_view text) {
     auto colon = rest.rfind(':');
     if (colon == std::string_view::npos || colon == 0) return wrong();
     auto host = rest.substr(0, colon), port = rest.substr(colon + 1);
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    else if (host.find(':') != std::string_view::npos) return wrong();
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+        host = host.substr(1, host.size() - 2);
+    else if (host.find(':') != std::string_view::npos)
+        return wrong();
     for (char c : host)
         if (c <= ' ' || c == '/' || c == '@' || c == 127) return wrong();
     auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);

@@ -18,7 +18,9 @@ Core::Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on
     add_methods();
 }
 
-Core::~Core() { close(); }
+Core::~Core() {
+    close();
+}
 
 Result<> Core::start() {
     KITH_TRY(profile_.load());
@@ -62,8 +64,9 @@ void Core::add(std::string name, Method method, bool needs_person) {
         if (needs_person && profile_.exists() && !profile_.open())
             return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
         if (needs_person && (!profile_.open() || profile_.membership() == Membership::none))
-            return request->fail({Fault::refused, "this device belongs to nobody yet",
-                                  "run 'kith init' on a first device, or 'kith device join' on a further one"});
+            return request->fail(
+                {Fault::refused, "this device belongs to nobody yet",
+                 "run 'kith init' on a first device, or 'kith device join' on a further one"});
         (this->*method)(request);
     });
 }
@@ -100,19 +103,23 @@ Result<> Core::open() {
     };
     peers.on_link = [this](const DeviceId& peer) {
         log_("peer " + peer.hex().substr(0, 8) + (peers_->linked(peer) ? ": linked" : ": link lost"));
-        if (!peers_->linked(peer)) tell(peer, "warning", {{"text", "the other device is out of reach; waiting for it"}});
+        if (!peers_->linked(peer))
+            tell(peer, "warning", {{"text", "the other device is out of reach; waiting for it"}});
     };
     peers.on_denied = [this](const DeviceId& peer) {
         if (profile_.membership() == Membership::asked)
             tell(peer, "warning", {{"text", "the other device does not know this one (yet)"}});
     };
     peers.on_done = [this](const DeviceId& peer, const history::Digest& digest, double seconds) {
-        log_("transfer with " + peer.hex().substr(0, 8) + " is done: " + std::to_string(digest.records) + " records");
+        log_("transfer with " + peer.hex().substr(0, 8) + " is done: " + std::to_string(digest.records) +
+             " records");
         auto followers = std::move(followers_);
         followers_.clear();
         for (auto& [device, request] : followers) {
-            if (device == peer) request->finish({{"digest", to_hex(digest.hash)}, {"seconds", seconds}});
-            else followers_.emplace_back(device, request);
+            if (device == peer)
+                request->finish({{"digest", to_hex(digest.hash)}, {"seconds", seconds}});
+            else
+                followers_.emplace_back(device, request);
         }
     };
     peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, random_, std::move(peers));
@@ -144,7 +151,8 @@ void Core::close() {
 void Core::init(const Request& request) {
     auto fields = request->fields();
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("first device");
-    if (auto read = fields.finish("init"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (auto read = fields.finish("init"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
     if (profile_.open() && profile_.membership() == Membership::none && !joining_)
         if (auto gone = profile_.discard(); !gone) return request->fail(gone.error());
     auto founded = profile_.found(name, request->secret("passphrase"), loop_.now());
@@ -156,9 +164,11 @@ void Core::init(const Request& request) {
 }
 
 void Core::lock(const Request& request) {
-    if (!profile_.exists()) return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
+    if (!profile_.exists())
+        return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
     if (!profile_.has_passphrase())
-        return request->fail({Fault::refused, "this device has no passphrase, so locking would keep nobody out",
+        return request->fail({Fault::refused,
+                              "this device has no passphrase, so locking would keep nobody out",
                               "set one with 'kith passphrase'"});
     close();
     profile_.lock();
@@ -166,16 +176,19 @@ void Core::lock(const Request& request) {
 }
 
 void Core::unlock(const Request& request) {
-    if (!profile_.exists()) return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
+    if (!profile_.exists())
+        return request->fail({Fault::refused, "there is no profile here yet", "run 'kith init'"});
     bool was_open = profile_.open();
-    if (auto unlocked = profile_.unlock(request->secret("passphrase")); !unlocked) return request->fail(unlocked.error());
+    if (auto unlocked = profile_.unlock(request->secret("passphrase")); !unlocked)
+        return request->fail(unlocked.error());
     if (!was_open)
         if (auto opened = open(); !opened) return request->fail(opened.error());
     request->finish();
 }
 
 void Core::passphrase(const Request& request) {
-    auto changed = profile_.change_passphrase(request->secret("passphrase"), request->secret("new_passphrase"));
+    auto changed =
+        profile_.change_passphrase(request->secret("passphrase"), request->secret("new_passphrase"));
     if (!changed) return request->fail(changed.error());
     request->finish();
 }
@@ -195,7 +208,8 @@ void Core::status(const Request& request) {
             if (device.id == profile_.device()) continue;
             bool active = device.state == roster::DeviceState::active;
             std::string peer_state = !active ? std::string(roster::device_state_name(device.state))
-                                     : peers_->linked(device.id) ? "connected" : "out of reach";
+                                     : peers_->linked(device.id) ? "connected"
+                                                                 : "out of reach";
             result["peers"].push_back({{"name", device.name}, {"state", peer_state}});
         }
         for (const auto& [id, session] : peers_->sessions()) {

@@ -1,6 +1,6 @@
 // The core: one profile with its services, peers and what is under way, answering the methods of the control
-// protocol (src/control/README.md). `kithd` runs one behind a socket, libkith one in-process. Everything happens
-// on the loop's thread.
+// protocol (src/control/README.md). `kithd` runs one behind a socket, libkith one in-process. Everything
+// happens on the loop's thread.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +24,8 @@ namespace kith::app {
 
 class Core {
   public:
-    // `on_stop`: somebody asked for the end; called once. Lines for the log go to `log`: never content or secrets.
+    // `on_stop`: somebody asked for the end; called once. Lines for the log go to `log`: never content or
+    // secrets.
     Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on_stop,
          std::function<void(const std::string&)> log);
     ~Core();
@@ -58,10 +59,11 @@ class Core {
     void device_list(const Request& request);
     void message_send(const Request& request);
 
-    Result<> open();   // the profile is open: connect to everything
-    void close();      // the opposite
+    Result<> open();  // the profile is open: connect to everything
+    void close();     // the opposite
     Result<> joinable(const Request& request, const SecretBytes& passphrase);
-    void join_started(const Request& request, const std::string& text, const std::string& name, crypto::SignKey act_key);
+    void join_started(const Request& request, const std::string& text, const std::string& name,
+                      crypto::SignKey act_key);
     void joined(Result<DeviceId> host, bool undecided);
     Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
     void admitted(Result<DeviceId> device);

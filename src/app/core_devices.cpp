@@ -12,13 +12,17 @@ using control::Json;
 void Core::device_add(const Request& request) {
     auto fields = request->fields();
     auto seconds = fields.has("expires") ? fields.u64("expires") : limits::offer_valid_ms / 1000;
-    if (auto read = fields.finish("device.add"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (auto read = fields.finish("device.add"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
     if (seconds < 10 || seconds > 24 * 3600)
-        return request->fail({Fault::invalid, "an offer is good for 10 seconds to a day", "give --expires within that"});
+        return request->fail(
+            {Fault::invalid, "an offer is good for 10 seconds to a day", "give --expires within that"});
     if (profile_.membership() != Membership::member || !profile_.term_key())
-        return request->fail({Fault::refused, "this device is still being set up itself", "wait until that is done"});
+        return request->fail(
+            {Fault::refused, "this device is still being set up itself", "wait until that is done"});
     if (adding_)
-        return request->fail({Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
+        return request->fail(
+            {Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
     auto act = profile_.act_key(request->secret("passphrase"));
     if (!act) return request->fail(act.error());
 
@@ -48,7 +52,8 @@ void Core::device_add(const Request& request) {
     request->on_cancelled([this](control::Cancelled) {
         if (adding_) adding_->cancel();
     });
-    request->event("offer", {{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}});
+    request->event(
+        "offer", {{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}});
 }
 
 // The new device is one of the person's from here on, with everything that this brings, or not at all.
@@ -86,10 +91,14 @@ void Core::device_join(const Request& request) {
     auto fields = request->fields();
     auto text = fields.text("text", limits::input_line);
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
-    if (auto read = fields.finish("device.join"); !read) return request->fail({Fault::invalid, read.error().what, ""});
-    if (joining_) return request->fail({Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
+    if (auto read = fields.finish("device.join"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    if (joining_)
+        return request->fail(
+            {Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
     // What is not an offer must not even make a profile.
-    if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer) return request->fail(offer.error());
+    if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer)
+        return request->fail(offer.error());
     auto passphrase = request->secret("passphrase");
     if (auto ready = joinable(request, passphrase); !ready) return request->fail(ready.error());
     auto act = profile_.act_key(passphrase);
@@ -103,17 +112,20 @@ Result<> Core::joinable(const Request&, const SecretBytes& passphrase) {
     return profile_.check_joinable();
 }
 
-void Core::join_started(const Request& request, const std::string& text, const std::string& name, crypto::SignKey act_key) {
+void Core::join_started(const Request& request, const std::string& text, const std::string& name,
+                        crypto::SignKey act_key) {
     JoinPairing::Events events;
     events.on_code = [this](const std::string& code) {
         if (join_request_) join_request_->event("code", {{"code", code}});
     };
     events.on_code_wrong = [this](int left) {
         if (join_request_)
-            join_request_->event("warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
+            join_request_->event(
+                "warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
     };
     auto key = std::make_shared<crypto::SignKey>(std::move(act_key));
-    events.ask = [this, name, key](const Introduction& host, const roster::State& state) -> Result<roster::SignedRequest> {
+    events.ask = [this, name, key](const Introduction& host,
+                                   const roster::State& state) -> Result<roster::SignedRequest> {
         bool had_person = profile_.membership() == Membership::member;
         if (profile_.membership() != Membership::none) {
             peers_.reset();
@@ -122,8 +134,10 @@ void Core::join_started(const Request& request, const std::string& text, const s
             KITH_TRY(profile_.drop_person());
         }
         if (had_person && join_request_)
-            join_request_->event("warning", {{"text", "the person made here by 'kith init' is gone: its recovery sheet is void, "
-                                                      "tear it up"}});
+            join_request_->event("warning",
+                                 {{"text",
+                                   "the person made here by 'kith init' is gone: its recovery sheet is void, "
+                                   "tear it up"}});
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY_VALUE(asked, profile_.ask_to_join(state, host.entries, name, *key,
                                                    {host.device, host.endpoints, loop_.now().unix_ms}));
@@ -165,8 +179,10 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
     if (!request) return;
     if (!host) {
         auto error = host.error();
-        error.hint = "if the code was accepted there, this device is set up by itself; 'kith status' tells. If not, run "
-                     "'kith device join' again";
+        error.hint =
+            "if the code was accepted there, this device is set up by itself; 'kith status' tells. If not, "
+            "run "
+            "'kith device join' again";
         return request->fail(error);
     }
     const auto* peer = profile_.roster().find(*host);
@@ -200,11 +216,14 @@ void Core::device_cancel(const Request& request) {
             KITH_TRY_VALUE(provisions, profile_.store().provisions());
             KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
             for (const auto& provision : provisions) {
-                if (provision.device != device || provision.state == "wanted" || provision.state == "refused") continue;
+                if (provision.device != device || provision.state == "wanted" || provision.state == "refused")
+                    continue;
                 KITH_TRY_VALUE(account, profile_.store().account(provision.account));
                 if (account)
-                    remains.push_back("at " + account->address + " a node was asked for, and the service has no way to drop it: " +
-                                      "tell its operator the uid " + account->uid + " and the node's name " + provision.label);
+                    remains.push_back("at " + account->address +
+                                      " a node was asked for, and the service has no way to drop it: " +
+                                      "tell its operator the uid " + account->uid + " and the node's name " +
+                                      provision.label);
             }
             if (target) remains.push_back("what " + target->name + " has received so far stays on it");
             KITH_TRY(profile_.add_entries({&bar, 1}));
@@ -248,11 +267,13 @@ void Core::device_list(const Request& request) {
 // The caller sees what happens from now on, until the end; when it leaves, all goes on.
 void Core::follow(const Request& request, const DeviceId& peer) {
     request->on_cancelled([this, raw = request.get()](control::Cancelled) {
-        auto at = std::ranges::find_if(followers_, [&](const auto& item) { return item.second.get() == raw; });
+        auto at =
+            std::ranges::find_if(followers_, [&](const auto& item) { return item.second.get() == raw; });
         if (at == followers_.end()) return;
         auto left = at->second;
         followers_.erase(at);
-        left->fail({Fault::cancelled, "the transfer goes on without you", "'kith status' shows it, 'kith device cancel' ends it"});
+        left->fail({Fault::cancelled, "the transfer goes on without you",
+                    "'kith status' shows it, 'kith device cancel' ends it"});
     });
     followers_.emplace_back(peer, request);
 }

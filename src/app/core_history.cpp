@@ -21,7 +21,9 @@ Json digest_json(const history::Digest& digest) {
             {"bytes", digest.bytes}};
 }
 
-std::string time_text(std::uint64_t time_ms) { return control::to_time_text(static_cast<std::int64_t>(time_ms)); }
+std::string time_text(std::uint64_t time_ms) {
+    return control::to_time_text(static_cast<std::int64_t>(time_ms));
+}
 
 // What of a record is shown: texts as UTF-8, and where its attachments are in the content.
 struct Shown {
@@ -51,15 +53,16 @@ Result<Shown> shown(const history::Record& record, ByteView content) {
     if (record.kind != history::kind::message)
         return fail(Fault::refused, "this record is not a message", "'kith history list' shows messages");
     KITH_TRY_VALUE(parts, read_message_record(content));
-    view.from = parts.message.alias.empty() ? parts.alias.empty() ? parts.from : parts.alias : parts.message.alias;
+    view.from =
+        parts.message.alias.empty() ? parts.alias.empty() ? parts.from : parts.alias : parts.message.alias;
     view.to = parts.to;
     view.subject = parts.message.subject;
     auto data = content.subspan(std::min(parts.data_offset, content.size()));
     if (parts.message.body.offset + parts.message.body.size <= data.size())
         view.body = as_text(data.subspan(parts.message.body.offset, parts.message.body.size));
     for (const auto& attachment : parts.message.attachments)
-        view.attachments.push_back({std::string(attachment.shown_name()), "application/octet-stream", attachment.span.size,
-                                    parts.data_offset + attachment.span.offset});
+        view.attachments.push_back({std::string(attachment.shown_name()), "application/octet-stream",
+                                    attachment.span.size, parts.data_offset + attachment.span.offset});
     for (auto* text : {&view.from, &view.to, &view.subject, &view.body}) *text = history::valid_utf8(*text);
     return view;
 }
@@ -70,10 +73,13 @@ void Core::history_import(const Request& request) {
     auto fields = request->fields();
     auto path = fields.text("path", 4096);
     auto format = fields.has("format") ? fields.text("format", 16) : std::string("auto");
-    if (auto read = fields.finish("history.import"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (auto read = fields.finish("history.import"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
     if (format != "auto" && format != "mbox")
-        return request->fail({Fault::invalid, "there is no format '" + format + "'", "give --format mbox or auto"});
-    if (importer_) return request->fail({Fault::refused, "an import is running already", "wait until it is done"});
+        return request->fail(
+            {Fault::invalid, "there is no format '" + format + "'", "give --format mbox or auto"});
+    if (importer_)
+        return request->fail({Fault::refused, "an import is running already", "wait until it is done"});
     Importer::Events events;
     events.on_progress = [this](std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
         import_request_->event("progress", {{"done", done}, {"total", total}, {"bytes", bytes}});
@@ -89,7 +95,8 @@ void Core::history_import(const Request& request) {
         import_request_ = nullptr;
         loop_.defer([this] { importer_.reset(); });
         if (!counts) return ended->fail(counts.error());
-        ended->finish({{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}});
+        ended->finish(
+            {{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}});
     };
     auto started = Importer::start(loop_, profile_, path, format == "mbox", std::move(events));
     if (!started) return request->fail(started.error());
@@ -120,7 +127,8 @@ void Core::history_list(const Request& request) {
     auto fields = request->fields();
     auto limit = fields.u64("limit");
     auto before_text = fields.has("before") ? fields.text("before", 64) : std::string();
-    if (auto read = fields.finish("history.list"); !read) return request->fail({Fault::invalid, read.error().what, ""});
+    if (auto read = fields.finish("history.list"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
     std::optional<history::Key> before;
     if (!before_text.empty()) {
         auto key = profile_.history().find(before_text);
@@ -151,8 +159,11 @@ void Core::history_show(const Request& request) {
     auto offset = fields.has("offset") ? fields.u64("offset") : 0;
     std::optional<std::uint64_t> attachment;
     if (fields.has("attachment")) attachment = fields.u64("attachment");
-    if (auto read = fields.finish("history.show"); !read) return request->fail({Fault::invalid, read.error().what, ""});
-    if (id.size() < 8) return request->fail({Fault::invalid, "an id has at least 8 digits here", "'kith history list' shows them"});
+    if (auto read = fields.finish("history.show"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    if (id.size() < 8)
+        return request->fail(
+            {Fault::invalid, "an id has at least 8 digits here", "'kith history list' shows them"});
     auto result = [&]() -> Result<Json> {
         KITH_TRY_VALUE(key, profile_.history().find(id));
         KITH_TRY_VALUE(stored, profile_.history().get({key}));
@@ -161,7 +172,8 @@ void Core::history_show(const Request& request) {
         KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
         auto slice = [&](ByteView bytes) -> Json {
             auto from = std::min<std::uint64_t>(offset, bytes.size());
-            auto piece = bytes.subspan(from, std::min<std::size_t>(limits::control_piece, bytes.size() - from));
+            auto piece =
+                bytes.subspan(from, std::min<std::size_t>(limits::control_piece, bytes.size() - from));
             return {{"raw", control::to_base64(piece)}, {"raw_size", bytes.size()}};
         };
         if (raw && !attachment) return slice(content);
@@ -170,7 +182,8 @@ void Core::history_show(const Request& request) {
             if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
             if (view.is_mail) return slice(history::mail_attachment(content, *attachment));
             const auto& wanted = view.attachments[*attachment];
-            if (wanted.offset + wanted.size > content.size()) return fail(Fault::corrupt, "the attachment is cut off");
+            if (wanted.offset + wanted.size > content.size())
+                return fail(Fault::corrupt, "the attachment is cut off");
             return slice(ByteView(content).subspan(wanted.offset, wanted.size));
         }
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
@@ -180,11 +193,12 @@ void Core::history_show(const Request& request) {
                 service = status.account.site.empty() ? status.account.address : status.account.site;
         Json list = Json::array();
         for (const auto& item : view.attachments)
-            list.push_back({{"name", history::valid_utf8(item.name)}, {"type", item.type}, {"size", item.size}});
-        Json shown_json{{"id", key.id.hex()},     {"time", time_text(key.time_ms)},
-                        {"service", service},     {"from", view.from},
-                        {"to", view.to},          {"subject", view.subject},
-                        {"attachments", list},    {"raw_size", content.size()}};
+            list.push_back(
+                {{"name", history::valid_utf8(item.name)}, {"type", item.type}, {"size", item.size}});
+        Json shown_json{{"id", key.id.hex()},  {"time", time_text(key.time_ms)},
+                        {"service", service},  {"from", view.from},
+                        {"to", view.to},       {"subject", view.subject},
+                        {"attachments", list}, {"raw_size", content.size()}};
         if (view.body.size() > limits::control_body_bytes) {
             view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
             shown_json["truncated"] = true;

@@ -14,12 +14,13 @@ using Json = nlohmann::json;
 Bytes encode_introduction(const Introduction& introduction) {
     Json endpoints = Json::array();
     for (const auto& endpoint : introduction.endpoints) endpoints.push_back(endpoint);
-    auto head = Json{{"v", 1},
-                     {"device", introduction.device.hex()},
-                     {"link", introduction.link_key.hex()},
-                     {"act", introduction.act_key.hex()},
-                     {"endpoints", endpoints}}
-                    .dump();
+    auto head = Json{
+        {"v", 1},
+        {"device", introduction.device.hex()},
+        {"link", introduction.link_key.hex()},
+        {"act", introduction.act_key.hex()},
+        {"endpoints",
+         endpoints}}.dump();
     Bytes bytes;
     append_u32(bytes, static_cast<std::uint32_t>(head.size()));
     append(bytes, head);
@@ -46,14 +47,17 @@ Result<Introduction> decode_introduction(ByteView bytes) {
 
 Result<std::unique_ptr<HostPairing>> HostPairing::open(net::Loop& loop, net::Curve& curve, Profile& profile,
                                                        Random& random, crypto::SignKey act_key,
-                                                       std::vector<std::string> endpoints, std::int64_t valid_ms,
-                                                       Events events) {
+                                                       std::vector<std::string> endpoints,
+                                                       std::int64_t valid_ms, Events events) {
     std::vector<pairing::Address> addresses;
     for (const auto& address : net::own_addresses()) addresses.push_back({address.raw});
     if (addresses.empty())
-        return fail(Fault::unavailable, "this machine has no network address", "connect it to the network of the new device");
-    std::unique_ptr<HostPairing> self(new HostPairing(loop, profile, random, std::move(act_key), std::move(events)));
-    auto offer = pairing::make_offer(pairing::OfferKind::device, std::move(addresses), 0, valid_ms, loop.now(), random);
+        return fail(Fault::unavailable, "this machine has no network address",
+                    "connect it to the network of the new device");
+    std::unique_ptr<HostPairing> self(
+        new HostPairing(loop, profile, random, std::move(act_key), std::move(events)));
+    auto offer = pairing::make_offer(pairing::OfferKind::device, std::move(addresses), 0, valid_ms,
+                                     loop.now(), random);
 
     net::CurveListener::Options options;
     options.part_bytes = limits::pairing_payload + 1024;
@@ -119,7 +123,8 @@ void HostPairing::carry_out(pairing::HostActions actions) {
         } else if (auto* wanted = std::get_if<host::CodeWanted>(&action)) {
             events_.on_code_wanted(wanted->digits);
         } else if (auto* unusable = std::get_if<host::CodeUnusable>(&action)) {
-            events_.on_warning("a code has " + std::to_string(unusable->digits) + " digits; that try does not count");
+            events_.on_warning("a code has " + std::to_string(unusable->digits) +
+                               " digits; that try does not count");
             events_.on_code_wanted(unusable->digits);
         } else if (auto* wrong = std::get_if<host::CodeWrong>(&action)) {
             events_.on_code_wrong(wrong->left);
@@ -137,8 +142,10 @@ void HostPairing::carry_out(pairing::HostActions actions) {
 
 void HostPairing::replied(ByteView reply) {
     auto verdict = admit(reply);
-    if (verdict) carry_out(machine_->accept(std::move(*verdict), loop_.now()));
-    else carry_out(machine_->decline(verdict.error().what));
+    if (verdict)
+        carry_out(machine_->accept(std::move(*verdict), loop_.now()));
+    else
+        carry_out(machine_->decline(verdict.error().what));
 }
 
 // Durable when it returns: only then is the joiner told.
@@ -146,7 +153,8 @@ Result<Bytes> HostPairing::admit(ByteView reply) {
     KITH_TRY_VALUE(request, roster::unpack_request(reply));
     KITH_TRY_VALUE(read, roster::read_request(request));
     if (read.person != profile_.person()) return fail(Fault::protocol, "a request to join another person");
-    KITH_TRY_VALUE(add, roster::make_add(profile_.roster(), profile_.device(), act_key_, request, loop_.now().unix_ms));
+    KITH_TRY_VALUE(
+        add, roster::make_add(profile_.roster(), profile_.device(), act_key_, request, loop_.now().unix_ms));
     KITH_TRY(events_.admit(add, read, request.id()));
     admitted_ = request.id();
     return roster::pack_entries({&add, 1});

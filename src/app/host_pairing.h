@@ -21,13 +21,16 @@ class HostPairing {
         std::function<void(int left)> on_code_wrong;
         std::function<void(const std::string&)> on_warning;
         // The reply is a good request: add it, durably. Then the new device is told.
-        std::function<Result<>(const roster::Entry& add, const roster::Request& request, const DeviceId& device)> admit;
+        std::function<Result<>(const roster::Entry& add, const roster::Request& request,
+                               const DeviceId& device)>
+            admit;
         // Once, at the end; after it nothing is called.
         std::function<void(Result<DeviceId>)> on_end;
     };
     // `endpoints`: where this device's peer link is reached.
-    static Result<std::unique_ptr<HostPairing>> open(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random,
-                                                     crypto::SignKey act_key, std::vector<std::string> endpoints,
+    static Result<std::unique_ptr<HostPairing>> open(net::Loop& loop, net::Curve& curve, Profile& profile,
+                                                     Random& random, crypto::SignKey act_key,
+                                                     std::vector<std::string> endpoints,
                                                      std::int64_t valid_ms, Events events);
     const std::string& text() const { return text_; }
     std::int64_t expires_unix_ms() const { return expires_unix_ms_; }
@@ -37,7 +40,11 @@ class HostPairing {
 
   private:
     HostPairing(net::Loop& loop, Profile& profile, Random& random, crypto::SignKey act_key, Events events)
-        : loop_(loop), profile_(profile), random_(random), act_key_(std::move(act_key)), events_(std::move(events)) {}
+        : loop_(loop),
+          profile_(profile),
+          random_(random),
+          act_key_(std::move(act_key)),
+          events_(std::move(events)) {}
     void carry_out(pairing::HostActions actions);
     void replied(ByteView reply);
     Result<Bytes> admit(ByteView reply);

@@ -51,11 +51,13 @@ class MappedFile {
 std::vector<fs::path> files_below(const fs::path& folder) {
     std::vector<fs::path> files;
     std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
+    for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error),
+         end;
          !error && at != end; at.increment(error)) {
         std::error_code ignored;
         if (at->is_directory(ignored)) {
-            bool maildir_tmp = at->path().filename() == "tmp" && fs::is_directory(at->path().parent_path() / "cur", ignored);
+            bool maildir_tmp =
+                at->path().filename() == "tmp" && fs::is_directory(at->path().parent_path() / "cur", ignored);
             if (maildir_tmp) at.disable_recursion_pending();
         } else if (at->is_regular_file(ignored)) {
             files.push_back(at->path());
@@ -83,10 +85,13 @@ Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& prof
     std::error_code error;
     auto status = fs::status(path, error);
     if (error || !fs::exists(status))
-        return fail(Fault::not_found, "there is nothing at " + path.string(), "give a file or a folder of mails");
+        return fail(Fault::not_found, "there is nothing at " + path.string(),
+                    "give a file or a folder of mails");
     std::unique_ptr<Importer> self(new Importer(loop, profile, mbox_only, std::move(events)));
-    if (fs::is_directory(status)) self->files_ = files_below(path);
-    else self->files_.push_back(path);
+    if (fs::is_directory(status))
+        self->files_ = files_below(path);
+    else
+        self->files_.push_back(path);
     if (self->files_.empty()) return fail(Fault::invalid, "there is no file in " + path.string());
     std::uint64_t bytes = 0;
     for (const auto& file : self->files_) {
@@ -104,7 +109,9 @@ Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& prof
     return self;
 }
 
-void Importer::cancel() { end(fail(Fault::cancelled, "the import was stopped", "what was taken in stays")); }
+void Importer::cancel() {
+    end(fail(Fault::cancelled, "the import was stopped", "what was taken in stays"));
+}
 
 void Importer::step() {
     auto more = fill();
@@ -141,7 +148,8 @@ Result<bool> Importer::fill() {
             continue;
         }
         auto mail = file_->map.bytes().subspan(span->offset, span->size);
-        auto where = file_->path.string() + (span->offset > 0 ? " at byte " + std::to_string(span->offset) : "");
+        auto where =
+            file_->path.string() + (span->offset > 0 ? " at byte " + std::to_string(span->offset) : "");
         if (!history::looks_like_mail(mail)) {
             skip(where, "it does not begin with a mail's header");
             continue;

@@ -1,6 +1,6 @@
-// Takes mails from files into history: a file (one mail, or an mbox), a folder of such files, a Maildir. Works
-// in steps on the loop, so that everything else goes on; what is stored is durable step by step, and importing
-// the same again adds nothing, so an import that was broken off is simply repeated.
+// Takes mails from files into history: a file (one mail, or an mbox), a folder of such files, a Maildir.
+// Works in steps on the loop, so that everything else goes on; what is stored is durable step by step, and
+// importing the same again adds nothing, so an import that was broken off is simply repeated.
 #pragma once
 
 #include <filesystem>
@@ -26,9 +26,11 @@ class Importer {
         std::function<void()> on_history;
         std::function<void(Result<Counts>)> on_end;  // once, as the last thing
     };
-    // `mbox_only`: each file must be an mbox. Fails when there is nothing to read at `path`, or no space for it.
-    static Result<std::unique_ptr<Importer>> start(net::Loop& loop, Profile& profile, const std::filesystem::path& path,
-                                                   bool mbox_only, Events events);
+    // `mbox_only`: each file must be an mbox. Fails when there is nothing to read at `path`, or no space for
+    // it.
+    static Result<std::unique_ptr<Importer>> start(net::Loop& loop, Profile& profile,
+                                                   const std::filesystem::path& path, bool mbox_only,
+                                                   Events events);
     ~Importer();
     void cancel();
 

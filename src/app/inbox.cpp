@@ -45,14 +45,16 @@ store::Listing listing_of(const history::Record& record) {
         if (!parts->message.alias.empty()) listing.from = parts->message.alias;
     } else if (parts->op == "ping" || parts->op == "invite") {
         listing.shown = true;
-        listing.subject = parts->op == "ping" ? "(wants to be in contact)" : "(invites to " + parts->gid + ")";
+        listing.subject =
+            parts->op == "ping" ? "(wants to be in contact)" : "(invites to " + parts->gid + ")";
     }
     listing.from = history::valid_utf8(listing.from);
     return listing;
 }
 
 Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs) {
-    return make_record(history::kind::mail, {}, history::mail_time(mail), mail, history::mail_boundaries(mail), blobs);
+    return make_record(history::kind::mail, {}, history::mail_time(mail), mail,
+                       history::mail_boundaries(mail), blobs);
 }
 
 bool is_history(const tmtp::Delivered& message) {
@@ -62,11 +64,14 @@ bool is_history(const tmtp::Delivered& message) {
         case Kind::notify:
         case Kind::ping:
         case Kind::invite:
-        case Kind::member: return true;
-        case Kind::user: return !message.newalias.empty();
+        case Kind::member:
+            return true;
+        case Kind::user:
+            return !message.newalias.empty();
         case Kind::login:
         case Kind::ohiedit:
-        case Kind::other: return false;
+        case Kind::other:
+            return false;
     }
     return false;
 }
@@ -103,7 +108,8 @@ Result<Bytes> content_of(const history::Record& record, const store::BlobStore& 
         }
         KITH_TRY_VALUE(info, blobs.info(part.blob));
         if (info.state != store::BlobState::complete)
-            return fail(Fault::unavailable, "a part of this has not arrived yet", "wait until the transfer is done");
+            return fail(Fault::unavailable, "a part of this has not arrived yet",
+                        "wait until the transfer is done");
         for (std::uint64_t i = 0; i < history::piece_count(part.size); ++i) {
             KITH_TRY_VALUE(piece, blobs.read_piece(part.blob, i));
             append(content, piece);
@@ -115,13 +121,15 @@ Result<Bytes> content_of(const history::Record& record, const store::BlobStore& 
 Result<MessageParts> read_message_record(ByteView leading) {
     tmtp::FrameReader reader;
     ByteView in = leading;
-    if (reader.next(in) != tmtp::FrameReader::Got::head) return fail(Fault::corrupt, "a message's header is damaged");
+    if (reader.next(in) != tmtp::FrameReader::Got::head)
+        return fail(Fault::corrupt, "a message's header is damaged");
     auto reply = tmtp::parse_reply(reader.head());
     const auto* queued = reply ? std::get_if<tmtp::Queued>(&*reply) : nullptr;
     if (!queued) return fail(Fault::corrupt, "a message's header is damaged");
-    MessageParts parts{queued->op, queued->id, queued->from, queued->alias, queued->to, queued->gid, {}, reader.raw().size()};
-    parts.message = tmtp::read_message(leading.subspan(std::min(parts.data_offset, leading.size())), queued->datahead,
-                                       queued->datalen);
+    MessageParts parts{queued->op, queued->id,  queued->from, queued->alias,
+                       queued->to, queued->gid, {},           reader.raw().size()};
+    parts.message = tmtp::read_message(leading.subspan(std::min(parts.data_offset, leading.size())),
+                                       queued->datahead, queued->datalen);
     return parts;
 }
 

@@ -10,7 +10,8 @@ namespace kith::app {
 // What a list shows of a record; nothing is shown of kinds that are not messages for people.
 store::Listing listing_of(const history::Record& record);
 
-// A mail's record. Its blobs are kept in `blobs` and synced when this returns; the row is the caller's to add.
+// A mail's record. Its blobs are kept in `blobs` and synced when this returns; the row is the caller's to
+// add.
 Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs);
 
 // Whether a queued message of a service belongs to history (and not to the workings of the account).

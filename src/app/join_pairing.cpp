@@ -7,7 +7,8 @@
 namespace kith::app {
 
 Result<std::unique_ptr<JoinPairing>> JoinPairing::start(net::Loop& loop, net::Curve& curve, Profile& profile,
-                                                        Random& random, std::string_view text, Events events) {
+                                                        Random& random, std::string_view text,
+                                                        Events events) {
     KITH_TRY_VALUE(offer, pairing::decode_offer(text, pairing::OfferKind::device));
     std::unique_ptr<JoinPairing> self(
         new JoinPairing(loop, curve, profile, random, std::move(offer), std::move(events)));
@@ -15,8 +16,8 @@ Result<std::unique_ptr<JoinPairing>> JoinPairing::start(net::Loop& loop, net::Cu
     return self;
 }
 
-JoinPairing::JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random, pairing::Offer offer,
-                         Events events)
+JoinPairing::JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random,
+                         pairing::Offer offer, Events events)
     : loop_(loop),
       curve_(curve),
       profile_(profile),
@@ -49,11 +50,12 @@ void JoinPairing::probed(net::Reach reach) {
     for (const auto& endpoint : endpoints_) where += (where.empty() ? "" : ", ") + net::to_text(endpoint);
     bool expired = offer_.expires_unix_s * std::int64_t{1000} < loop_.now().unix_ms;
     if (std::ranges::find(outcomes_, net::Reach::refused) != outcomes_.end())
-        return end(fail(Fault::unreachable,
-                        expired ? "the offer has expired: nobody listens for it any more"
-                                : "nobody listens for this offer any more: it was used, cancelled, or has expired",
-                        "make a new one with 'kith device add' on the other device"),
-                   false);
+        return end(
+            fail(Fault::unreachable,
+                 expired ? "the offer has expired: nobody listens for it any more"
+                         : "nobody listens for this offer any more: it was used, cancelled, or has expired",
+                 "make a new one with 'kith device add' on the other device"),
+            false);
     end(fail(Fault::unreachable, "the other device does not answer at " + where,
              "are both on the same network? a firewall, or a Wi-Fi that keeps devices apart, also does this"),
         false);
@@ -105,7 +107,8 @@ void JoinPairing::carry_out(pairing::JoinerActions actions) {
             auto request = introduced(known->introduction);
             if (!request) {
                 for (auto& last : machine_.cancel())
-                    if (auto* bye = std::get_if<joiner::Send>(&last)) (void)dialer_->send(std::move(bye->frame));
+                    if (auto* bye = std::get_if<joiner::Send>(&last))
+                        (void)dialer_->send(std::move(bye->frame));
                 return end(fail(request.error()), false);
             }
             carry_out(machine_.reply(roster::pack_request(*request), loop_.now()));
@@ -122,9 +125,11 @@ void JoinPairing::carry_out(pairing::JoinerActions actions) {
 
 Result<roster::SignedRequest> JoinPairing::introduced(ByteView bytes) {
     KITH_TRY_VALUE(introduction, decode_introduction(bytes));
-    KITH_TRY_VALUE(state, roster::check_introduction(introduction.entries, introduction.link_key, introduction.act_key));
+    KITH_TRY_VALUE(
+        state, roster::check_introduction(introduction.entries, introduction.link_key, introduction.act_key));
     const auto* host = state.link_allowed(introduction.link_key);
-    if (!host || host->id != introduction.device) return fail(Fault::protocol, "the host is not who it says it is");
+    if (!host || host->id != introduction.device)
+        return fail(Fault::protocol, "the host is not who it says it is");
     host_ = host->id;
     return events_.ask(introduction, state);
 }
@@ -133,12 +138,13 @@ void JoinPairing::end(Result<DeviceId> result, bool undecided) {
     if (ended_) return;
     ended_ = true;
     tick_timer_.cancel();
-    end_timer_ = loop_.after(limits::pairing_flush_ms, [this, undecided, result = std::move(result)]() mutable {
-        dialer_.reset();
-        leaving_.reset();
-        auto call = std::move(events_.on_end);
-        call(std::move(result), undecided);
-    });
+    end_timer_ =
+        loop_.after(limits::pairing_flush_ms, [this, undecided, result = std::move(result)]() mutable {
+            dialer_.reset();
+            leaving_.reset();
+            auto call = std::move(events_.on_end);
+            call(std::move(result), undecided);
+        });
 }
 
 }  // namespace kith::app

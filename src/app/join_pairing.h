@@ -1,5 +1,5 @@
-// `kith device join`: the joiner's machine over CurveZMQ. Checks whom it is about to join, keeps what it needs
-// to go on after a crash, and only then asks to be added.
+// `kith device join`: the joiner's machine over CurveZMQ. Checks whom it is about to join, keeps what it
+// needs to go on after a crash, and only then asks to be added.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,8 @@ class JoinPairing {
     void cancel();
 
   private:
-    JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random, pairing::Offer offer, Events events);
+    JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random, pairing::Offer offer,
+                Events events);
     void probe();
     void probed(net::Reach reach);
     void begin();

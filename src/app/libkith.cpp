@@ -16,7 +16,9 @@ namespace {
 
 using control::Json;
 
-Problem problem(const Error& error) { return {std::string(fault_name(error.kind)), error.what, error.hint}; }
+Problem problem(const Error& error) {
+    return {std::string(fault_name(error.kind)), error.what, error.hint};
+}
 
 struct Lines {
     net::Loop loop;
@@ -83,7 +85,8 @@ class CoreEngine : public Engine {
     std::unique_ptr<Running> begin(Call call, std::function<void(Expected<std::string>)> on_end) override {
         auto state = std::make_shared<CallState>();
         state->on_end = std::move(on_end);
-        lines_->loop.post([lines = lines_.get(), state, call = std::move(call)]() mutable { start(*lines, state, call); });
+        lines_->loop.post(
+            [lines = lines_.get(), state, call = std::move(call)]() mutable { start(*lines, state, call); });
         return std::make_unique<RunningCall>(lines_, state);
     }
 
@@ -105,14 +108,18 @@ class CoreEngine : public Engine {
     static void start(Lines& lines, const std::shared_ptr<CallState>& state, Call& call) {
         auto args = control::parse_json(call.args);
         if (!args || !args->is_object())
-            return state->on_end(tl::unexpected(Problem{"invalid", "the arguments are not a JSON object", ""}));
+            return state->on_end(
+                tl::unexpected(Problem{"invalid", "the arguments are not a JSON object", ""}));
         control::Secrets secrets;
         for (auto& [name, value] : call.secrets) {
             secrets.set(name, SecretBytes(as_bytes(value)));
             wipe({reinterpret_cast<std::uint8_t*>(value.data()), value.size()});
         }
-        auto sink = [state, on_event = call.on_event, on_ask = call.on_ask](const control::FromDaemon& message) {
-            auto text = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
+        auto sink = [state, on_event = call.on_event,
+                     on_ask = call.on_ask](const control::FromDaemon& message) {
+            auto text = [](const Json& json) {
+                return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+            };
             if (const auto* event = std::get_if<control::Event>(&message)) {
                 if (on_event) on_event(event->name, text(event->fields));
             } else if (const auto* ask = std::get_if<control::Ask>(&message)) {
@@ -125,7 +132,8 @@ class CoreEngine : public Engine {
                 state->on_end = nullptr;
             }
         };
-        state->call = lines.core->dispatcher().call(call.method, std::move(*args), std::move(secrets), std::move(sink));
+        state->call =
+            lines.core->dispatcher().call(call.method, std::move(*args), std::move(secrets), std::move(sink));
     }
 
     net::FileLock lock_;
@@ -135,7 +143,8 @@ class CoreEngine : public Engine {
 
 }  // namespace
 
-Expected<std::unique_ptr<Engine>> Engine::start(const std::string& home, std::function<void(const std::string&)> log) {
+Expected<std::unique_ptr<Engine>> Engine::start(const std::string& home,
+                                                std::function<void(const std::string&)> log) {
     if (!crypto::start()) return tl::unexpected(Problem{"io", "the system gives no randomness", ""});
     std::error_code error;
     auto path = std::filesystem::absolute(home, error);
@@ -145,10 +154,13 @@ Expected<std::unique_ptr<Engine>> Engine::start(const std::string& home, std::fu
     auto lock = net::FileLock::take((path / "kithd.lock").string());
     if (!lock) return tl::unexpected(problem(lock.error()));
     auto engine = std::make_unique<CoreEngine>(std::move(*lock));
-    if (auto started = engine->run(path, std::move(log)); !started) return tl::unexpected(problem(started.error()));
+    if (auto started = engine->run(path, std::move(log)); !started)
+        return tl::unexpected(problem(started.error()));
     return engine;
 }
 
-std::string_view version() { return KITH_VERSION; }
+std::string_view version() {
+    return KITH_VERSION;
+}
 
 }  // namespace kith

@@ -14,17 +14,24 @@ using Json = nlohmann::json;
 
 namespace {
 
-std::string hex(const std::array<std::uint8_t, 32>& bytes) { return to_hex(bytes); }
+std::string hex(const std::array<std::uint8_t, 32>& bytes) {
+    return to_hex(bytes);
+}
 
 Json to_json(const history::Digest& digest) {
-    return {{"hash", hex(digest.hash)}, {"records", digest.records}, {"blobs", digest.blobs}, {"bytes", digest.bytes}};
+    return {{"hash", hex(digest.hash)},
+            {"records", digest.records},
+            {"blobs", digest.blobs},
+            {"bytes", digest.bytes}};
 }
 
 history::Digest read_digest(wire::Fields& head) {
     history::Digest digest;
     auto hash = head.hex("hash", 32);
-    if (hash.size() == 32) std::copy(hash.begin(), hash.end(), digest.hash.begin());
-    else head.reject("hash", "has the wrong length");
+    if (hash.size() == 32)
+        std::copy(hash.begin(), hash.end(), digest.hash.begin());
+    else
+        head.reject("hash", "has the wrong length");
     digest.records = head.u64("records");
     digest.blobs = head.u64("blobs");
     digest.bytes = head.u64("bytes");
@@ -36,7 +43,8 @@ history::Digest read_digest(wire::Fields& head) {
 Result<history::Digest> compute_digest(const Profile& profile) {
     history::DigestBuilder builder;
     KITH_TRY(profile.history().for_each_id([&](const history::Key& key) { builder.add_record(key.id); }));
-    KITH_TRY(profile.history().for_each_complete_blob([&](const BlobId& id, std::uint64_t size) { builder.add_blob(id, size); }));
+    KITH_TRY(profile.history().for_each_complete_blob(
+        [&](const BlobId& id, std::uint64_t size) { builder.add_blob(id, size); }));
     KITH_TRY_VALUE(totals, profile.history().totals());
     return builder.finish(totals.record_bytes);
 }
@@ -149,7 +157,8 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
     KITH_TRY(head.finish("hello"));
     if (version != 1) {
         if (events_.on_trouble)
-            events_.on_trouble({Fault::refused, "the other device speaks another version of kith", "update kith on both"});
+            events_.on_trouble(
+                {Fault::refused, "the other device speaks another version of kith", "update kith on both"});
         return {};
     }
     if (device != peer_) return fail(Fault::protocol, "hello from another device");
@@ -279,8 +288,8 @@ Result<> PeerSession::on_receipt(wire::Fields& head, ByteView body) {
     if (!active) return {};
     KITH_TRY_VALUE(receipt, read_receipt(body));
     const auto* host = profile_.roster().find(peer_);
-    if (!host || receipt.person != profile_.person() || receipt.from != peer_ || receipt.to != profile_.device() ||
-        !crypto::verify(host->device_key, body, signature))
+    if (!host || receipt.person != profile_.person() || receipt.from != peer_ ||
+        receipt.to != profile_.device() || !crypto::verify(host->device_key, body, signature))
         return fail(Fault::protocol, "a receipt that is not for this transfer");
     KITH_TRY_VALUE(ours, compute_digest(profile_));
     if (ours != receipt.digest) {  // something arrived meanwhile
@@ -305,8 +314,9 @@ Result<> PeerSession::on_receipt_ok(wire::Fields& head, ByteView body) {
     if (!active) return {};
     KITH_TRY_VALUE(receipt, read_receipt(body));
     const auto* joiner = profile_.roster().find(peer_);
-    if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() || receipt.to != peer_ ||
-        receipt.time_ms < active->started_ms || !crypto::verify(joiner->device_key, body, theirs))
+    if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() ||
+        receipt.to != peer_ || receipt.time_ms < active->started_ms ||
+        !crypto::verify(joiner->device_key, body, theirs))
         return fail(Fault::protocol, "a receipt that is not of this transfer");
     auto own = profile_.device_key().sign(body);
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
@@ -351,7 +361,8 @@ void PeerSession::roster_changed() {
 }
 
 void PeerSession::send(std::string head, Bytes body) {
-    if (link_ && !link_->send({std::move(head), std::move(body)})) broken({Fault::unreachable, "the other device does not read", ""});
+    if (link_ && !link_->send({std::move(head), std::move(body)}))
+        broken({Fault::unreachable, "the other device does not read", ""});
 }
 
 void PeerSession::send_hello() {
@@ -366,14 +377,16 @@ void PeerSession::send_hello() {
              .dump());
 }
 
-void PeerSession::send_roster() { send(Json{{"op", "roster"}}.dump(), roster::pack_entries(profile_.entries())); }
+void PeerSession::send_roster() {
+    send(Json{{"op", "roster"}}.dump(), roster::pack_entries(profile_.entries()));
+}
 
 // The secrets that all devices of the person share. The link is encrypted to the key that the roster names.
 Result<> PeerSession::send_welcome() {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
-    std::string text = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) + "\",\"recovery_accounts\":\"" +
-                       to_hex(accounts) + "\"}";
+    std::string text = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
+                       "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
     send(Json{{"op", "welcome"}}.dump(), to_bytes(text));
     wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     return {};
@@ -422,12 +435,17 @@ Result<> PeerSession::send_services() {
     for (const auto& service : services_.list()) {
         KITH_TRY_VALUE(provision, profile_.store().provision(service.account.id, peer_));
         std::string state = "working";
-        if (!provision || provision->state == "refused") state = "pending";
-        else if (provision->state == "made" || provision->state == "done") state = "ready";
-        else if (service.state != ServiceState::online && service.settled) state = "pending";
-        else if (loop_.now().mono_ms - link_up_ms_ > limits::node_wait_ms) state = "pending";
+        if (!provision || provision->state == "refused")
+            state = "pending";
+        else if (provision->state == "made" || provision->state == "done")
+            state = "ready";
+        else if (service.state != ServiceState::online && service.settled)
+            state = "pending";
+        else if (loop_.now().mono_ms - link_up_ms_ > limits::node_wait_ms)
+            state = "pending";
         waiting = waiting || state == "working";
-        list.push_back({{"account", service.account.id.hex()}, {"address", service.account.address}, {"state", state}});
+        list.push_back(
+            {{"account", service.account.id.hex()}, {"address", service.account.address}, {"state", state}});
     }
     send(Json{{"op", "services"}, {"list", list}}.dump());
     if (waiting)
@@ -464,8 +482,8 @@ void PeerSession::check(Result<> result) {
     if (!result) broken(result.error());
 }
 
-// A breach of protocol ends the link, and the next one begins anew. Trouble of our own (a full disk) pauses: both
-// owners are told, and after a while it is tried again.
+// A breach of protocol ends the link, and the next one begins anew. Trouble of our own (a full disk) pauses:
+// both owners are told, and after a while it is tried again.
 void PeerSession::broken(const Error& error) {
     if (events_.on_trouble) events_.on_trouble(error);
     if (error.kind == Fault::protocol || error.kind == Fault::unreachable) {
@@ -486,7 +504,8 @@ void PeerSession::broken(const Error& error) {
 }
 
 Result<> PeerSession::advance() {
-    if (!link_ || !greeted_ || !profile_.term_key() || !peer_state_ || !records_.idle() || !blobs_.idle()) return {};
+    if (!link_ || !greeted_ || !profile_.term_key() || !peer_state_ || !records_.idle() || !blobs_.idle())
+        return {};
     KITH_TRY_VALUE(ours, profile_.history().fingerprint(history::Range::all()));
     if (state_changed_ && ours != peer_state_->all && peer_state_->all.count > 0) {
         state_changed_ = false;
@@ -512,7 +531,8 @@ Result<> PeerSession::check_space() const {
     KITH_TRY_VALUE(free, store::free_bytes(profile_.home()));
     if (free >= needed) return {};
     auto mib = [](std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
-    return fail(Fault::disk_full, "not enough space: about " + mib(needed) + " are needed and " + mib(free) + " are free",
+    return fail(Fault::disk_full,
+                "not enough space: about " + mib(needed) + " are needed and " + mib(free) + " are free",
                 "free some space; the transfer goes on by itself");
 }
 
@@ -552,7 +572,8 @@ Result<> PeerSession::store(std::vector<history::Arrived> records) {
     std::vector<store::Account> accounts;
     for (auto& arrived : records) {
         if (arrived.record.kind == history::kind::account)
-            if (auto account = read_account_record(profile_, arrived.record)) accounts.push_back(std::move(*account));
+            if (auto account = read_account_record(profile_, arrived.record))
+                accounts.push_back(std::move(*account));
         rows.push_back(new_record(std::move(arrived.stored), std::move(arrived.record)));
     }
     KITH_TRY_VALUE(added, profile_.history().add(rows));
@@ -573,8 +594,8 @@ void PeerSession::count_progress() {
     send_progress();
 }
 
-// The joiner's part: once nothing is missing and every service is set up or said to be pending, the digests are
-// compared.
+// The joiner's part: once nothing is missing and every service is set up or said to be pending, the digests
+// are compared.
 Result<> PeerSession::prove() {
     if (!job("joiner") || !peer_state_) return {};
     KITH_TRY_VALUE(settled, services_settled());

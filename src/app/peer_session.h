@@ -1,6 +1,6 @@
 // What two devices of one person say to each other on the peer link, from this side, for one peer: roster,
-// shared secrets, history both ways, nodes for services, and the proof at the end of an onboarding. The frames
-// are specified in src/app/README.md.
+// shared secrets, history both ways, nodes for services, and the proof at the end of an onboarding. The
+// frames are specified in src/app/README.md.
 //
 // It outlives the link: link_up and link_lost come as often as they like, and what was under way goes on by
 // itself. No sockets here: `send` is given.
@@ -32,23 +32,25 @@ Result<history::Digest> compute_digest(const Profile& profile);
 class PeerSession {
   public:
     struct Events {
-        std::function<std::vector<std::string>()> endpoints;  // where this device is reached
+        std::function<std::vector<std::string>()> endpoints;         // where this device is reached
         std::function<void(std::vector<std::string>)> on_endpoints;  // where the peer says that it is
-        std::function<void()> on_roster;      // entries were added
+        std::function<void()> on_roster;                             // entries were added
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
         std::function<void(const Progress&)> on_progress;
         std::function<void(const std::string& address, const std::string& state)> on_service;
         std::function<void(const history::Digest&, double seconds)> on_done;
-        std::function<void(const Error&)> on_trouble;  // a condition that stops progress, or a breach of protocol
-        std::function<void()> drop_link;               // after a breach of protocol
+        std::function<void(const Error&)>
+            on_trouble;                   // a condition that stops progress, or a breach of protocol
+        std::function<void()> drop_link;  // after a breach of protocol
     };
     // `queued` tells how many bytes wait on the link.
     struct Link {
         std::function<bool(wire::Frame)> send;  // false: not taken
         std::function<std::size_t()> queued;
     };
-    PeerSession(net::Loop& loop, Profile& profile, Services& services, Random& random, DeviceId peer, Events events);
+    PeerSession(net::Loop& loop, Profile& profile, Services& services, Random& random, DeviceId peer,
+                Events events);
 
     void link_up(Link link);
     void link_lost();
@@ -117,12 +119,12 @@ class PeerSession {
     history::SyncServer server_;
 
     std::optional<Link> link_;
-    bool greeted_ = false;       // the peer's hello is here
+    bool greeted_ = false;  // the peer's hello is here
     bool peer_member_ = false;
     std::optional<PeerState> peer_state_;
-    bool state_changed_ = false;  // the peer's state changed since the last pass began
-    bool announce_ = false;       // our state is to be sent
-    std::uint64_t absent_ = 0;    // blobs that the peer lacks too
+    bool state_changed_ = false;   // the peer's state changed since the last pass began
+    bool announce_ = false;        // our state is to be sent
+    std::uint64_t absent_ = 0;     // blobs that the peer lacks too
     std::optional<Bytes> proved_;  // the digest that was sent last, until something changes
     std::optional<std::map<AccountId, std::pair<std::string, std::string>>> peer_services_;
     std::map<std::string, std::string> told_services_;

@@ -24,8 +24,14 @@ std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
 
 }  // namespace
 
-Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random, Events events)
-    : loop_(loop), curve_(curve), profile_(profile), services_(services), random_(random), events_(std::move(events)) {}
+Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random,
+             Events events)
+    : loop_(loop),
+      curve_(curve),
+      profile_(profile),
+      services_(services),
+      random_(random),
+      events_(std::move(events)) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {
@@ -50,7 +56,8 @@ Result<> Peers::start() {
         if (auto owner = owners_.find(connection); owner != owners_.end())
             if (auto* session = find(owner->second)) session->drained();
     };
-    KITH_TRY_VALUE(listener, net::CurveListener::listen(curve_, profile_.link_key(), options, std::move(events)));
+    KITH_TRY_VALUE(listener,
+                   net::CurveListener::listen(curve_, profile_.link_key(), options, std::move(events)));
     listener_ = std::move(listener);
     Bytes bound;
     append_u32(bound, listener_->port());
@@ -84,7 +91,8 @@ void Peers::refresh() {
         for (const auto& peer : known ? *known : std::vector<store::Peer>())
             if (peer.device == device.id)
                 for (const auto& text : peer.endpoints)
-                    if (auto endpoint = parse_endpoint(text); endpoint && endpoints.size() < limits::link_endpoints)
+                    if (auto endpoint = parse_endpoint(text);
+                        endpoint && endpoints.size() < limits::link_endpoints)
                         endpoints.push_back(*endpoint);
         auto& lines = lines_[device.id];
         if (endpoints != lines.endpoints && !(lines.dialer && lines.dialer->up())) {
@@ -164,7 +172,8 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
     events.on_trouble = [this, device](const net::Endpoint&, net::DialTrouble trouble) {
         if (trouble == net::DialTrouble::denied && events_.on_denied) events_.on_denied(device);
     };
-    auto dialer = net::CurveDialer::dial(curve_, profile_.link_key(), peer->link_key, lines.endpoints, std::move(events));
+    auto dialer = net::CurveDialer::dial(curve_, profile_.link_key(), peer->link_key, lines.endpoints,
+                                         std::move(events));
     if (dialer) lines.dialer = std::move(*dialer);
 }
 

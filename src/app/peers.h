@@ -1,5 +1,5 @@
-// The other devices of the person: a listener for them, a dialer to each whose address is known, and a session
-// with each. Both sides dial; the first connection that stands carries this side's frames.
+// The other devices of the person: a listener for them, a dialer to each whose address is known, and a
+// session with each. Both sides dial; the first connection that stands carries this side's frames.
 #pragma once
 
 #include <map>
@@ -19,10 +19,11 @@ class Peers {
         std::function<void(const DeviceId&, const std::string& address, const std::string& state)> on_service;
         std::function<void(const DeviceId&, const history::Digest&, double seconds)> on_done;
         std::function<void(const DeviceId&, const Error&)> on_trouble;
-        std::function<void(const DeviceId&)> on_link;   // up or lost
+        std::function<void(const DeviceId&)> on_link;    // up or lost
         std::function<void(const DeviceId&)> on_denied;  // the peer does not let this device in
     };
-    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random, Events events);
+    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random,
+          Events events);
     ~Peers();
 
     // Listens and dials. The port is remembered; another one is taken when it is in use.

@@ -67,7 +67,8 @@ Result<> Profile::change_passphrase(const SecretBytes& old_passphrase, const Sec
 
 Result<Founded> Profile::found(const std::string& name, const SecretBytes& passphrase, Now now) {
     if (exists())
-        return fail(Fault::refused, "there is a profile here already", "use another folder with --home to make a second one");
+        return fail(Fault::refused, "there is a profile here already",
+                    "use another folder with --home to make a second one");
     KITH_TRY(make_files(passphrase));
     auto made = [&]() -> Result<Founded> {
         auto seed = crypto::random_secret(random_);
@@ -75,7 +76,8 @@ Result<Founded> Profile::found(const std::string& name, const SecretBytes& passp
         auto genesis = roster::make_genesis(seed);
         PersonId person{genesis.id.bytes};
         KITH_TRY_VALUE(act, act_key(passphrase));
-        KITH_TRY_VALUE(request, roster::make_request(person, name, device_key_, act, link_key_.public_key, random_));
+        KITH_TRY_VALUE(request,
+                       roster::make_request(person, name, device_key_, act, link_key_.public_key, random_));
         std::vector<roster::Entry> entries{genesis};
         KITH_TRY_VALUE(first, roster::fold(person, entries));
         KITH_TRY_VALUE(add, roster::make_add(first, std::nullopt, recovery, request, now.unix_ms));
@@ -113,7 +115,8 @@ Result<> Profile::discard() {
     keys_.reset();
     std::error_code error;
     // The key file first: without it the rest means nothing.
-    for (const char* name : {"keys.json", "kith.db", "kith.db-wal", "kith.db-shm"}) fs::remove(home_ / name, error);
+    for (const char* name : {"keys.json", "kith.db", "kith.db-wal", "kith.db-shm"})
+        fs::remove(home_ / name, error);
     fs::remove_all(home_ / "blobs", error);
     return {};
 }
@@ -123,8 +126,10 @@ Result<> Profile::check_joinable() const {
     KITH_TRY_VALUE(totals, history_->totals());
     KITH_TRY_VALUE(accounts, store_->accounts());
     if (totals.records == 0 && accounts.empty() && roster_.devices.size() <= 1) return {};
-    return fail(Fault::refused, "this device already belongs to a person and holds an account, history or other devices",
-                "nothing was changed; use another folder with --home to make this machine a device of another person");
+    return fail(Fault::refused,
+                "this device already belongs to a person and holds an account, history or other devices",
+                "nothing was changed; use another folder with --home to make this machine a device of "
+                "another person");
 }
 
 Result<> Profile::drop_person() {
@@ -145,10 +150,12 @@ Result<> Profile::drop_person() {
     return read_identity();
 }
 
-Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state, std::span<const roster::Entry> entries,
+Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state,
+                                                   std::span<const roster::Entry> entries,
                                                    const std::string& name, const crypto::SignKey& act_key,
                                                    const store::Peer& host) {
-    KITH_TRY_VALUE(request, roster::make_request(state.person, name, device_key_, act_key, link_key_.public_key, random_));
+    KITH_TRY_VALUE(request, roster::make_request(state.person, name, device_key_, act_key,
+                                                 link_key_.public_key, random_));
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     KITH_TRY(store_->put_setting(setting::person, state.person.view()));
     KITH_TRY(store_->put_setting(setting::device, request.id().view()));
@@ -236,7 +243,8 @@ Result<> Profile::make_files(const SecretBytes& passphrase) {
     for (const char* stale : {"kith.db", "kith.db-wal", "kith.db-shm"}) fs::remove(home_ / stale, error);
     for (const char* name : {"kith.db", "keys.json"}) {
         fs::rename(staging / name, home_ / name, error);
-        if (error) return fail(Fault::io, "cannot write to " + home_.string(), "check the folder's permissions");
+        if (error)
+            return fail(Fault::io, "cannot write to " + home_.string(), "check the folder's permissions");
     }
     fs::remove_all(staging, error);
     KITH_TRY(load());
@@ -263,7 +271,8 @@ Result<> Profile::open_with(const Key& database_key) {
 Result<> Profile::read_identity() {
     auto key = [&](std::string_view name) -> Result<Key> {
         KITH_TRY_VALUE(found, store_->setting(name));
-        if (!found || found->size() != Key::size()) return fail(Fault::corrupt, "the profile lacks its " + std::string(name));
+        if (!found || found->size() != Key::size())
+            return fail(Fault::corrupt, "the profile lacks its " + std::string(name));
         return Key(found->view().first<32>());
     };
     KITH_TRY_VALUE(device_seed, key(setting::device_seed));

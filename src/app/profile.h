@@ -1,8 +1,8 @@
 // A profile: one device of one person, in one folder. Holds the keys, the database and the blobs while it is
 // open, and what they say of person, device and roster. No network.
 //
-// A home is empty, locked (there are keys, not opened yet), or open; an open profile belongs to a person or is
-// in the course of joining one.
+// A home is empty, locked (there are keys, not opened yet), or open; an open profile belongs to a person or
+// is in the course of joining one.
 #pragma once
 
 #include <filesystem>
@@ -58,9 +58,9 @@ class Profile {
     // Drops the person (and with it its recovery sheet's use), keeping nothing of it.
     Result<> drop_person();
     // Belongs to `state.person` from now on, once the host has added the request. Durable when it returns.
-    Result<roster::SignedRequest> ask_to_join(const roster::State& state, std::span<const roster::Entry> entries,
-                                              const std::string& name, const crypto::SignKey& act_key,
-                                              const store::Peer& host);
+    Result<roster::SignedRequest> ask_to_join(const roster::State& state,
+                                              std::span<const roster::Entry> entries, const std::string& name,
+                                              const crypto::SignKey& act_key, const store::Peer& host);
     // The secrets that devices of one person share.
     Result<> take_person_secrets(const Key& term_key, ByteView recovery_accounts);
     Result<Bytes> recovery_accounts() const;

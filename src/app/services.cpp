@@ -14,10 +14,14 @@ using Json = nlohmann::json;
 
 std::string_view service_state_name(ServiceState state) {
     switch (state) {
-        case ServiceState::pending: return "pending";
-        case ServiceState::offline: return "offline";
-        case ServiceState::online: return "online";
-        case ServiceState::barred: return "barred";
+        case ServiceState::pending:
+            return "pending";
+        case ServiceState::offline:
+            return "offline";
+        case ServiceState::online:
+            return "online";
+        case ServiceState::barred:
+            return "barred";
     }
     return "unknown";
 }
@@ -30,7 +34,7 @@ struct Services::Link {
     net::Timer timer;
     tmtp::Backoff backoff;
     bool was_online = false;
-    Done adding;              // registration under way
+    Done adding;                       // registration under way
     std::set<std::int64_t> in_flight;  // posts without an answer on this connection
     store::Account& account() { return status.account; }
 };
@@ -38,12 +42,17 @@ struct Services::Link {
 namespace {
 
 // States of a provision and of a post, as stored.
-constexpr std::string_view wanted = "wanted", asked = "asked", made = "made", refused = "refused", handed_over = "done";
+constexpr std::string_view wanted = "wanted", asked = "asked", made = "made", refused = "refused",
+                           handed_over = "done";
 constexpr std::string_view queued = "queued", sent = "sent";
 
-std::optional<net::Pin> stored_pin(const store::Account& account) { return net::Pin::from(account.pin); }
+std::optional<net::Pin> stored_pin(const store::Account& account) {
+    return net::Pin::from(account.pin);
+}
 
-std::string random_label(Random& random) { return "kith-" + crypto::random_id<Id<struct LabelTag, 12>>(random).hex(); }
+std::string random_label(Random& random) {
+    return "kith-" + crypto::random_id<Id<struct LabelTag, 12>>(random).hex();
+}
 
 }  // namespace
 
@@ -76,15 +85,18 @@ void Services::stop() {
     sending_.clear();
 }
 
-void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Done done) {
+void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin,
+                   Done done) {
     for (auto& [id, link] : links_) {
         if (link->account().address != address.text()) continue;
-        if (link->adding) return done(fail(Fault::refused, "this service is being added already", "wait a moment"));
+        if (link->adding)
+            return done(fail(Fault::refused, "this service is being added already", "wait a moment"));
         if (!link->account().alias.empty())
             return done(fail(Fault::refused, "this device has an account there: " + link->account().alias,
                              "'kith service list' shows it"));
         if (link->status.state != ServiceState::online)
-            return done(fail(Fault::unreachable, "the service is not reached now: " + link->status.why, "try again later"));
+            return done(fail(Fault::unreachable, "the service is not reached now: " + link->status.why,
+                             "try again later"));
         link->adding = std::move(done);
         return run(*link, link->client->add_alias(alias, alias, loop_.now()));
     }
@@ -153,7 +165,8 @@ std::vector<ServiceStatus> Services::list() const {
     std::vector<ServiceStatus> all;
     for (const auto& [id, link] : links_)
         if (!link->account().uid.empty()) all.push_back(link->status);
-    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.account.address < b.account.address; });
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.account.address < b.account.address; });
     return all;
 }
 
@@ -167,8 +180,11 @@ const store::Account* Services::find(std::string_view address_or_site) const {
 
 void Services::look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done) {
     auto number = next_look_++;
-    net::TlsConnect to{address.host, address.port,
-                       address.pinned ? net::TlsConnect::Trust::pinned : net::TlsConnect::Trust::authorities, {}, {}};
+    net::TlsConnect to{address.host,
+                       address.port,
+                       address.pinned ? net::TlsConnect::Trust::pinned : net::TlsConnect::Trust::authorities,
+                       {},
+                       {}};
     net::TlsClient::Events events;
     auto shared = std::make_shared<std::function<void(Result<net::Pin>)>>(std::move(done));
     events.on_connected = [this, number, shared](const net::Pin& pin) {
@@ -196,9 +212,11 @@ Result<> Services::repin(const AccountId& account, const net::Pin& pin) {
     return {};
 }
 
-void Services::send(const AccountId& account, const OutgoingPost& post, std::function<void(Result<SendOutcome>)> done) {
+void Services::send(const AccountId& account, const OutgoingPost& post,
+                    std::function<void(Result<SendOutcome>)> done) {
     auto at = links_.find(account);
-    if (at == links_.end()) return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
+    if (at == links_.end())
+        return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
     auto& link = *at->second;
     auto put = [&]() -> Result<std::int64_t> {
         KITH_TRY_VALUE(uid, resolve(link.account(), post.to));
@@ -211,7 +229,12 @@ void Services::send(const AccountId& account, const OutgoingPost& post, std::fun
         KITH_TRY_VALUE(composed, tmtp::compose(draft, link.account().uid));
         Json head{{"for", Json::array()}, {"datahead", composed.head.datahead}};
         for (const auto& recipient : composed.head.recipients) head["for"].push_back(recipient.id);
-        store::Post row{0, account, to_bytes(head.dump()), std::move(composed.data), std::string(queued), loop_.now().unix_ms};
+        store::Post row{0,
+                        account,
+                        to_bytes(head.dump()),
+                        std::move(composed.data),
+                        std::string(queued),
+                        loop_.now().unix_ms};
         return profile_.store().add_post(row);
     }();
     if (!put) return done(fail(put.error()));
@@ -246,7 +269,8 @@ void Services::connect(Link& link) {
         if (link.address.pinned && link.account().pin.empty()) {
             link.account().pin = to_bytes(pin.view());
             if (!link.account().uid.empty())
-                if (auto kept = profile_.store().put_account(link.account()); !kept) return lost(link, kept.error());
+                if (auto kept = profile_.store().put_account(link.account()); !kept)
+                    return lost(link, kept.error());
         }
         run(link, link.client->connected(loop_.now()));
     };
@@ -261,7 +285,9 @@ void Services::lost(Link& link, const Error& why) {
     link.in_flight.clear();
     bool key_changed = why.kind == Fault::refused;
     Error error = why;
-    if (key_changed) error.hint = "if the operator confirms it, accept it with 'kith service repin " + link.account().address + "'";
+    if (key_changed)
+        error.hint =
+            "if the operator confirms it, accept it with 'kith service repin " + link.account().address + "'";
     if (link.adding && link.account().uid.empty()) {
         auto done = std::move(link.adding);
         links_.erase(link.account().id);
@@ -333,16 +359,19 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         } else if (auto* answer = std::get_if<tmtp::RequestResult>(&action)) {
             result(link, std::move(*answer));
         } else if (auto* failed = std::get_if<tmtp::Failed>(&action)) {
-            if (failed->permanent && !link.account().uid.empty()) set_state(link, ServiceState::barred, failed->error.what);
+            if (failed->permanent && !link.account().uid.empty())
+                set_state(link, ServiceState::barred, failed->error.what);
             loop_.defer([this, id, error = failed->error] {
-                if (auto at = links_.find(id); at != links_.end() && at->second->tls) lost(*at->second, error);
+                if (auto at = links_.find(id); at != links_.end() && at->second->tls)
+                    lost(*at->second, error);
             });
             return;
         }
-        // DeliveryBegin and its data: larger than this version takes. It is not acknowledged, so the service keeps
-        // it; the owner reads of it in the service's state.
+        // DeliveryBegin and its data: larger than this version takes. It is not acknowledged, so the service
+        // keeps it; the owner reads of it in the service's state.
         else if (auto* begin = std::get_if<tmtp::DeliveryBegin>(&action)) {
-            link.status.why = "a message of " + std::to_string(begin->datalen >> 20) + " MiB is too large and waits at the service";
+            link.status.why = "a message of " + std::to_string(begin->datalen >> 20) +
+                              " MiB is too large and waits at the service";
             if (events_.on_state) events_.on_state(id);
         }
     }
@@ -424,7 +453,8 @@ void Services::node_added(Link& link, tmtp::NodeAdded added) {
     auto provisions = profile_.store().provisions();
     if (!provisions) return;  // not acknowledged: it comes again
     for (auto& provision : *provisions) {
-        if (provision.account != link.account().id || provision.label != added.label || provision.state == handed_over)
+        if (provision.account != link.account().id || provision.label != added.label ||
+            provision.state == handed_over)
             continue;
         provision.nodeid = added.nodeid.copy();
         provision.state = made;
@@ -441,7 +471,8 @@ void Services::result(Link& link, tmtp::RequestResult result) {
         auto done = std::move(link.adding);
         link.adding = nullptr;
         if (result.outcome != Outcome::accepted)
-            return done(fail(Fault::refused, "the service refused the alias: " + result.error.what, "choose another --alias"));
+            return done(fail(Fault::refused, "the service refused the alias: " + result.error.what,
+                             "choose another --alias"));
         link.account().alias = result.local_id;
         (void)profile_.store().put_account(link.account());
         (void)keep_account_record(profile_, link.account(), loop_.now());
@@ -459,12 +490,14 @@ void Services::result(Link& link, tmtp::RequestResult result) {
     if (at == sending_.end()) return;
     auto done = std::move(at->second);
     sending_.erase(at);
-    if (result.outcome == Outcome::refused) done(fail(Fault::refused, "the service refused the message: " + result.error.what));
-    else done(SendOutcome{std::string(queued), {}});
+    if (result.outcome == Outcome::refused)
+        done(fail(Fault::refused, "the service refused the message: " + result.error.what));
+    else
+        done(SendOutcome{std::string(queued), {}});
 }
 
-// Sends what waits in the outbox. A post whose answer was lost is sent again only once the queue was drained and
-// showed no copy of it.
+// Sends what waits in the outbox. A post whose answer was lost is sent again only once the queue was drained
+// and showed no copy of it.
 Result<> Services::flush_posts(Link& link, bool uncertain_too) {
     KITH_TRY_VALUE(posts, profile_.store().posts(link.account().id));
     for (auto& post : posts) {
@@ -484,14 +517,16 @@ Result<> Services::flush_posts(Link& link, bool uncertain_too) {
     return {};
 }
 
-Result<> Services::post_accepted(Link& link, std::int64_t post_id, const std::string& msgid, const std::string& posted) {
+Result<> Services::post_accepted(Link& link, std::int64_t post_id, const std::string& msgid,
+                                 const std::string& posted) {
     KITH_TRY_VALUE(posts, profile_.store().posts(link.account().id));
     auto post = std::find_if(posts.begin(), posts.end(), [&](const auto& row) { return row.id == post_id; });
     if (post == posts.end()) return {};
     auto head = Json::parse(as_text(post->head).begin(), as_text(post->head).end(), nullptr, false);
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     auto time = tmtp::parse_posted(posted).value_or(loop_.now().unix_ms);
-    KITH_TRY(keep_recipients_record(profile_, link.account().id, msgid, head.value("for", Json::array()).dump(), time));
+    KITH_TRY(keep_recipients_record(profile_, link.account().id, msgid,
+                                    head.value("for", Json::array()).dump(), time));
     KITH_TRY(profile_.store().remove_post(post_id));
     KITH_TRY(tx.commit());
     if (events_.on_history) events_.on_history();

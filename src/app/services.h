@@ -42,9 +42,10 @@ struct OutgoingPost {
 class Services {
   public:
     struct Events {
-        std::function<void(const AccountId&)> on_state;     // any of ServiceStatus changed
-        std::function<void()> on_history;                   // records were added
-        std::function<void(const DeviceId&)> on_provision;  // a node was made for this device, or its state changed
+        std::function<void(const AccountId&)> on_state;  // any of ServiceStatus changed
+        std::function<void()> on_history;                // records were added
+        std::function<void(const DeviceId&)>
+            on_provision;  // a node was made for this device, or its state changed
     };
     Services(net::Loop& loop, Profile& profile, Random& random, Events events);
     ~Services();
@@ -54,8 +55,8 @@ class Services {
     void stop();
 
     using Done = std::function<void(Result<ServiceStatus>)>;
-    // Registers a new account (or gives an account that was refused its alias another one), and asks for a node
-    // for each other device.
+    // Registers a new account (or gives an account that was refused its alias another one), and asks for a
+    // node for each other device.
     void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Done done);
     // Another device made this node for this one. Durable when it returns; connects.
     Result<> adopt(const store::Account& account, const SecretBytes& nodeid);
@@ -72,13 +73,14 @@ class Services {
     void look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done);
     Result<> repin(const AccountId& account, const net::Pin& pin);
 
-    // Puts it into the outbox, durably. `done` is called when the service took or refused it, or when the account is
-    // not online (state "queued": it goes out later by itself).
+    // Puts it into the outbox, durably. `done` is called when the service took or refused it, or when the
+    // account is not online (state "queued": it goes out later by itself).
     struct SendOutcome {
         std::string state;  // "sent" or "queued"
         std::string msgid;
     };
-    void send(const AccountId& account, const OutgoingPost& post, std::function<void(Result<SendOutcome>)> done);
+    void send(const AccountId& account, const OutgoingPost& post,
+              std::function<void(Result<SendOutcome>)> done);
 
   private:
     struct Link;
@@ -95,7 +97,8 @@ class Services {
     void online(Link& link);
     void caught_up(Link& link);
     Result<> flush_posts(Link& link, bool uncertain_too);
-    Result<> post_accepted(Link& link, std::int64_t post_id, const std::string& msgid, const std::string& posted);
+    Result<> post_accepted(Link& link, std::int64_t post_id, const std::string& msgid,
+                           const std::string& posted);
     Result<std::string> resolve(const store::Account& account, const std::string& to) const;
     Result<> provision_at(Link& link, const DeviceId& device);
 

@@ -37,15 +37,15 @@ struct Id {
     }
 };
 
-using PersonId = Id<struct PersonTag, 32>;      // hash of the roster's first entry
-using DeviceId = Id<struct DeviceTag, 32>;      // hash of the device's signed request
-using EntryId = Id<struct EntryTag, 32>;        // hash of a roster entry's body
-using RecordId = Id<struct RecordTag, 32>;      // hash of a record's canonical form
-using BlobId = Id<struct BlobTag, 32>;          // hash over a blob's pieces
-using AccountId = Id<struct AccountTag, 16>;    // random, fixed once
-using SignPublic = Id<struct SignPublicTag, 32>;    // Ed25519
-using LinkPublic = Id<struct LinkPublicTag, 32>;    // Curve25519, CurveZMQ
-using Signature = Id<struct SignatureTag, 64>;  // Ed25519
+using PersonId = Id<struct PersonTag, 32>;        // hash of the roster's first entry
+using DeviceId = Id<struct DeviceTag, 32>;        // hash of the device's signed request
+using EntryId = Id<struct EntryTag, 32>;          // hash of a roster entry's body
+using RecordId = Id<struct RecordTag, 32>;        // hash of a record's canonical form
+using BlobId = Id<struct BlobTag, 32>;            // hash over a blob's pieces
+using AccountId = Id<struct AccountTag, 16>;      // random, fixed once
+using SignPublic = Id<struct SignPublicTag, 32>;  // Ed25519
+using LinkPublic = Id<struct LinkPublicTag, 32>;  // Curve25519, CurveZMQ
+using Signature = Id<struct SignatureTag, 64>;    // Ed25519
 
 }  // namespace kith
 

@@ -13,7 +13,8 @@ inline constexpr std::size_t head_bytes = 64 * 1024;
 // A frame's bytes on the peer link. A batch is at most `batch_bytes` before compression plus one record.
 inline constexpr std::size_t frame_bytes = 8 * 1024 * 1024;
 
-// A record's part above this is a blob of its own, so that rows stay small and messages go before attachments.
+// A record's part above this is a blob of its own, so that rows stay small and messages go before
+// attachments.
 inline constexpr std::size_t inline_part = 64 * 1024;
 // All inline parts of one record together: keeps a record of many parts within one frame.
 inline constexpr std::size_t inline_total = 256 * 1024;
@@ -96,8 +97,8 @@ inline constexpr std::uint64_t log_bytes = 4 * 1024 * 1024;
 // How long the command line waits for a daemon that it started: the store may have to be migrated.
 inline constexpr std::int64_t daemon_start_ms = 20000;
 
-// TMTP (src/tmtp). A message up to this size is handed over whole, a larger one piece by piece: most mails with
-// their attachments fit, and a few accounts at once still fit a small machine's memory.
+// TMTP (src/tmtp). A message up to this size is handed over whole, a larger one piece by piece: most mails
+// with their attachments fit, and a few accounts at once still fit a small machine's memory.
 inline constexpr std::size_t tmtp_whole_bytes = 64 * 1024 * 1024;
 // What kith itself posts: so that each of its devices can take it whole.
 inline constexpr std::size_t tmtp_post_bytes = tmtp_whole_bytes;
@@ -110,7 +111,8 @@ inline constexpr std::size_t tmtp_text = 4096;
 inline constexpr std::size_t tmtp_local_id = 64;
 // Recipients of one post: what fits its header of 64 KiB.
 inline constexpr std::size_t tmtp_recipients = 1200;
-// Requests without an answer on one link: enough to fill the link, few enough to end as "unknown" when it breaks.
+// Requests without an answer on one link: enough to fill the link, few enough to end as "unknown" when it
+// breaks.
 inline constexpr std::size_t tmtp_requests = 64;
 // Nodes that are wanted at the same time: the reference server allows 100 in all.
 inline constexpr std::size_t tmtp_nodes = 100;
@@ -183,7 +185,8 @@ inline constexpr int link_messages = 16;
 inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
 // Frames handled before the loop turns to others: a flood from one device must not starve the rest.
 inline constexpr int link_burst = 64;
-// Connections of one listener that showed themselves: a person's devices, and old connections on their way out.
+// Connections of one listener that showed themselves: a person's devices, and old connections on their way
+// out.
 inline constexpr std::size_t link_connections = 256;
 // Addresses of one device that are dialed: what an offer or a roster entry may name.
 inline constexpr std::size_t link_endpoints = 16;
@@ -200,16 +203,16 @@ inline constexpr std::int64_t denied_retry_ms = 5000;
 // Events of libzmq's monitor that may wait for the loop; libzmq's own thread would stop when it is reached.
 inline constexpr int link_monitor_events = 100000;
 
-// Pairing. How long an offer is good: long enough to fetch the other device, short enough that a photograph of
-// the code on the screen is soon worth nothing.
+// Pairing. How long an offer is good: long enough to fetch the other device, short enough that a photograph
+// of the code on the screen is soon worth nothing.
 inline constexpr std::int64_t offer_valid_ms = 10 * 60 * 1000;
 // Wrong codes before the offer ends: each gives a thief of the offer one chance in a million.
 inline constexpr int pairing_tries = 5;
 // Sessions one offer serves, and connections one joiner makes: wrong codes, and a bad radio link on top.
 inline constexpr int pairing_sessions = 16;
-// Waits: for the first answer of a host (people stand beside it); for the owner to read and type a code; for the
-// machine's answer to a code; for what the joiner's side prepares; for the owner's passphrase on the host's; for
-// the last word, without which all is well too.
+// Waits: for the first answer of a host (people stand beside it); for the owner to read and type a code; for
+// the machine's answer to a code; for what the joiner's side prepares; for the owner's passphrase on the
+// host's; for the last word, without which all is well too.
 inline constexpr std::int64_t pairing_connect_ms = 20 * 1000;
 inline constexpr std::int64_t pairing_code_ms = 5 * 60 * 1000;
 inline constexpr std::int64_t pairing_answer_ms = 30 * 1000;
@@ -261,7 +264,8 @@ inline constexpr std::int64_t announce_ms = 200;
 inline constexpr std::int64_t progress_ms = 250;
 // A node that a service has not made by then is reported as pending; it still comes later.
 inline constexpr std::int64_t node_wait_ms = 8000;
-// Answers wait until the link holds less than this: enough to keep it busy, little to throw away when it is cut.
+// Answers wait until the link holds less than this: enough to keep it busy, little to throw away when it is
+// cut.
 inline constexpr std::size_t link_pump_bytes = 4 * 1024 * 1024;
 // After trouble of our own, a full disk say, it is tried again.
 inline constexpr std::int64_t trouble_retry_ms = 5000;

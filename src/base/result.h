@@ -39,19 +39,20 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(Fault kind, std::string what, std::string hint = {}) {
     return tl::unexpected<Error>(Error{kind, std::move(what), std::move(hint)});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace kith
 
 // Evaluates a Result; on failure returns the error from the enclosing function.
-#define KITH_TRY(expr)                                                        \
-    do {                                                                      \
-        if (auto kith_try_ = (expr); !kith_try_)                              \
-            return ::kith::fail(std::move(kith_try_).error());                \
+#define KITH_TRY(expr)                                                                              \
+    do {                                                                                            \
+        if (auto kith_try_ = (expr); !kith_try_) return ::kith::fail(std::move(kith_try_).error()); \
     } while (false)
 
 // Like KITH_TRY, and declares `var` with the value.
-#define KITH_TRY_VALUE(var, expr)                                             \
-    auto var##_result_ = (expr);                                              \
+#define KITH_TRY_VALUE(var, expr)                                              \
+    auto var##_result_ = (expr);                                               \
     if (!var##_result_) return ::kith::fail(std::move(var##_result_).error()); \
     auto var = std::move(*var##_result_)

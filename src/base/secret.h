@@ -21,7 +21,9 @@ template <std::size_t N>
 class Secret {
   public:
     Secret() = default;
-    explicit Secret(std::span<const std::uint8_t, N> from) { std::copy(from.begin(), from.end(), bytes_.begin()); }
+    explicit Secret(std::span<const std::uint8_t, N> from) {
+        std::copy(from.begin(), from.end(), bytes_.begin());
+    }
     Secret(const Secret&) = delete;
     Secret& operator=(const Secret&) = delete;
     Secret(Secret&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }

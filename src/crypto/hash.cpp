@@ -21,7 +21,9 @@ struct Hasher::State {
     ~State() { sodium_memzero(&sodium, sizeof sodium); }
 };
 
-Hasher::Hasher() : state_(std::make_unique<State>()) { crypto_generichash_init(&state_->sodium, nullptr, 0, 32); }
+Hasher::Hasher() : state_(std::make_unique<State>()) {
+    crypto_generichash_init(&state_->sodium, nullptr, 0, 32);
+}
 Hasher::Hasher(const Key& key) : state_(std::make_unique<State>()) {
     crypto_generichash_init(&state_->sodium, key.view().data(), key.size(), 32);
 }

@@ -6,9 +6,13 @@
 
 namespace kith::crypto {
 
-bool start() { return sodium_init() >= 0; }
+bool start() {
+    return sodium_init() >= 0;
+}
 
-void SystemRandom::fill(std::span<std::uint8_t> out) { randombytes_buf(out.data(), out.size()); }
+void SystemRandom::fill(std::span<std::uint8_t> out) {
+    randombytes_buf(out.data(), out.size());
+}
 
 SignKey::SignKey(const Key& seed) : seed_(seed.copy()) {
     crypto_sign_seed_keypair(public_.bytes.data(), secret_.fill().data(), seed_.view().data());
@@ -21,7 +25,8 @@ Signature SignKey::sign(ByteView bytes) const {
 }
 
 bool verify(const SignPublic& key, ByteView bytes, const Signature& signature) {
-    return crypto_sign_verify_detached(signature.bytes.data(), bytes.data(), bytes.size(), key.bytes.data()) == 0;
+    return crypto_sign_verify_detached(signature.bytes.data(), bytes.data(), bytes.size(),
+                                       key.bytes.data()) == 0;
 }
 
 LinkKey LinkKey::from_secret(const Key& secret) {
@@ -44,8 +49,9 @@ Bytes seal(const Key& key, std::string_view purpose, ByteView plain, Random& ran
     Bytes sealed(nonce_size + plain.size() + crypto_aead_xchacha20poly1305_ietf_ABYTES);
     random.fill(std::span(sealed).first(nonce_size));
     auto aad = as_bytes(purpose);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(sealed.data() + nonce_size, nullptr, plain.data(), plain.size(),
-                                               aad.data(), aad.size(), nullptr, sealed.data(), key.view().data());
+    crypto_aead_xchacha20poly1305_ietf_encrypt(sealed.data() + nonce_size, nullptr, plain.data(),
+                                               plain.size(), aad.data(), aad.size(), nullptr, sealed.data(),
+                                               key.view().data());
     return sealed;
 }
 
@@ -75,8 +81,8 @@ std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES> numbered_n
 Bytes seal_numbered(const Key& key, std::uint64_t number, ByteView plain) {
     auto nonce = numbered_nonce(number);
     Bytes sealed(plain.size() + crypto_aead_chacha20poly1305_ietf_ABYTES);
-    crypto_aead_chacha20poly1305_ietf_encrypt(sealed.data(), nullptr, plain.data(), plain.size(), nullptr, 0, nullptr,
-                                              nonce.data(), key.view().data());
+    crypto_aead_chacha20poly1305_ietf_encrypt(sealed.data(), nullptr, plain.data(), plain.size(), nullptr, 0,
+                                              nullptr, nonce.data(), key.view().data());
     return sealed;
 }
 
@@ -84,13 +90,15 @@ std::optional<Bytes> open_numbered(const Key& key, std::uint64_t number, ByteVie
     if (sealed.size() < crypto_aead_chacha20poly1305_ietf_ABYTES) return std::nullopt;
     auto nonce = numbered_nonce(number);
     Bytes plain(sealed.size() - crypto_aead_chacha20poly1305_ietf_ABYTES);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, sealed.data(), sealed.size(), nullptr,
-                                                  0, nonce.data(), key.view().data()) != 0)
+    if (crypto_aead_chacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, sealed.data(),
+                                                  sealed.size(), nullptr, 0, nonce.data(),
+                                                  key.view().data()) != 0)
         return std::nullopt;
     return plain;
 }
 
-Result<Key> stretch(const SecretBytes& passphrase, std::span<const std::uint8_t, 16> salt, PassphraseCost cost) {
+Result<Key> stretch(const SecretBytes& passphrase, std::span<const std::uint8_t, 16> salt,
+                    PassphraseCost cost) {
     // Above these a forged key file would only keep the machine busy.
     constexpr std::uint64_t most_memory = 1024ull * 1024 * 1024, most_operations = 20;
     if (cost.operations < crypto_pwhash_OPSLIMIT_MIN || cost.operations > most_operations ||
@@ -99,9 +107,10 @@ Result<Key> stretch(const SecretBytes& passphrase, std::span<const std::uint8_t,
     Key key;
     static_assert(crypto_pwhash_SALTBYTES == 16);
     if (crypto_pwhash(key.fill().data(), key.size(), reinterpret_cast<const char*>(passphrase.view().data()),
-                      passphrase.size(), salt.data(), cost.operations, static_cast<std::size_t>(cost.memory_bytes),
-                      crypto_pwhash_ALG_ARGON2ID13) != 0)
-        return fail(Fault::io, "not enough memory to check the passphrase", "close other programs and try again");
+                      passphrase.size(), salt.data(), cost.operations,
+                      static_cast<std::size_t>(cost.memory_bytes), crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return fail(Fault::io, "not enough memory to check the passphrase",
+                    "close other programs and try again");
     return key;
 }
 

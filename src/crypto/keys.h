@@ -82,6 +82,7 @@ struct PassphraseCost {
     std::uint64_t operations = 3;
     std::uint64_t memory_bytes = 64ull * 1024 * 1024;
 };
-Result<Key> stretch(const SecretBytes& passphrase, std::span<const std::uint8_t, 16> salt, PassphraseCost cost);
+Result<Key> stretch(const SecretBytes& passphrase, std::span<const std::uint8_t, 16> salt,
+                    PassphraseCost cost);
 
 }  // namespace kith::crypto

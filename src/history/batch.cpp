@@ -32,7 +32,8 @@ void append_compare(Bytes& to, const Range& range, const Fingerprint& fingerprin
 }
 
 Result<std::vector<Compared>> decode_compare(ByteView body) {
-    if (body.empty() || body.size() % compare_bytes != 0 || body.size() / compare_bytes > limits::compare_ranges)
+    if (body.empty() || body.size() % compare_bytes != 0 ||
+        body.size() / compare_bytes > limits::compare_ranges)
         return fail(Fault::protocol, "sync.compare of wrong size");
     std::vector<Compared> list;
     for (; !body.empty(); body = body.subspan(compare_bytes)) {
@@ -73,7 +74,8 @@ Result<std::vector<PartsAnswer>> decode_parts(ByteView body, const std::vector<R
             if (body.size() < 4) return broken();
             std::size_t count = load_u32(body.data()), size = tag == tag_parts ? part_bytes : key_bytes;
             body = body.subspan(4);
-            if (count > (tag == tag_parts ? limits::compare_ranges : limits::listed_keys) || body.size() < count * size)
+            if (count > (tag == tag_parts ? limits::compare_ranges : limits::listed_keys) ||
+                body.size() < count * size)
                 return broken();
             Key from = range.from;
             for (std::size_t i = 0; i < count; ++i, body = body.subspan(size)) {
@@ -120,7 +122,8 @@ Result<std::vector<Arrived>> decode_batch(ByteView body, std::uint64_t count, st
         auto key = key_of(record, canonical);
         records.push_back({{key, to_bytes(canonical)}, std::move(record)});
     }
-    if (records.size() != count || plain.size() != raw) return fail(Fault::protocol, "sync.batch of another size");
+    if (records.size() != count || plain.size() != raw)
+        return fail(Fault::protocol, "sync.batch of another size");
     return records;
 }
 

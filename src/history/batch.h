@@ -16,7 +16,8 @@ inline constexpr std::size_t compare_bytes = 120;
 void append_compare(Bytes& to, const Range& range, const Fingerprint& fingerprint);
 Result<std::vector<Compared>> decode_compare(ByteView body);
 
-// What the peer holds in a range that was compared: the same; or its parts; or, when `parts` is empty, all keys.
+// What the peer holds in a range that was compared: the same; or its parts; or, when `parts` is empty, all
+// keys.
 struct PartsAnswer {
     Range range;
     bool same = false;

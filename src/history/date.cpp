@@ -61,7 +61,8 @@ std::optional<int> clock_of(std::string_view word) {
     if (first == std::string_view::npos) return std::nullopt;
     auto second = word.find(':', first + 1);
     auto hours = number(word.substr(0, first), 2);
-    auto minutes = number(word.substr(first + 1, second == std::string_view::npos ? second : second - first - 1), 2);
+    auto minutes =
+        number(word.substr(first + 1, second == std::string_view::npos ? second : second - first - 1), 2);
     std::optional<int> seconds = 0;
     if (second != std::string_view::npos) {
         auto rest = word.substr(second + 1);
@@ -121,7 +122,8 @@ std::optional<std::uint64_t> parse_date(std::string_view text) {
         zone_at = at + 4;
     }
     if (!day || !month || !year || !clock || *year < 1970 || *year > 2099) return std::nullopt;
-    std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+    std::chrono::year_month_day date{std::chrono::year(*year),
+                                     std::chrono::month(static_cast<unsigned>(*month)),
                                      std::chrono::day(static_cast<unsigned>(*day))};
     if (!date.ok()) return std::nullopt;
     auto offset = zone_at < words.size() ? zone_of(words[zone_at]) : std::optional<int>(0);

@@ -26,8 +26,10 @@ Line line_at(std::string_view bytes, std::size_t at) {
 }
 
 bool starts_with_no_case(std::string_view text, std::string_view prefix) {
-    return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
-               return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+    return text.size() >= prefix.size() &&
+           std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
+               return std::tolower(static_cast<unsigned char>(a)) ==
+                      std::tolower(static_cast<unsigned char>(b));
            });
 }
 
@@ -97,8 +99,8 @@ std::optional<std::string> raw_field(std::string_view mail, std::string_view nam
 }  // namespace
 
 bool looks_like_mail(ByteView bytes) {
-    static constexpr std::array<std::string_view, 8> usual{"from", "to", "date", "subject", "received",
-                                                           "message-id", "return-path", "delivered-to"};
+    static constexpr std::array<std::string_view, 8> usual{
+        "from", "to", "date", "subject", "received", "message-id", "return-path", "delivered-to"};
     auto text = as_text(bytes.first(std::min<std::size_t>(bytes.size(), limits::mail_header)));
     std::size_t at = 0;
     bool first = true;
@@ -132,7 +134,8 @@ std::optional<MailSpan> MailWalker::next() {
         return MailSpan{start, text.size() - start};
     }
     // Candidates are found by a plain search; only they are looked at as lines.
-    for (std::size_t at = text.find("\nFrom ", start); at != std::string_view::npos; at = text.find("\nFrom ", at + 1)) {
+    for (std::size_t at = text.find("\nFrom ", start); at != std::string_view::npos;
+         at = text.find("\nFrom ", at + 1)) {
         bool crlf = at > start && text[at - 1] == '\r';
         std::size_t empty_line = crlf ? at - 1 : at;  // the line that ends at `at` must be empty
         if (empty_line == start || text[empty_line - 1] != '\n' || !starts_mail(text, at + 1)) continue;
@@ -143,8 +146,10 @@ std::optional<MailSpan> MailWalker::next() {
     position_ = text.size();
     std::size_t end = text.size();
     auto rest = text.substr(start);
-    if (several_ && rest.ends_with("\n\n")) end -= 1;
-    else if (several_ && rest.ends_with("\n\r\n")) end -= 2;
+    if (several_ && rest.ends_with("\n\n"))
+        end -= 1;
+    else if (several_ && rest.ends_with("\n\r\n"))
+        end -= 2;
     return MailSpan{start, end - start};
 }
 

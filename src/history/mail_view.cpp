@@ -22,7 +22,9 @@ std::string_view trim(std::string_view text) {
 }
 
 // The value before the first ';', lower case.
-std::string main_value(std::string_view field) { return lower(trim(field.substr(0, field.find(';')))); }
+std::string main_value(std::string_view field) {
+    return lower(trim(field.substr(0, field.find(';'))));
+}
 
 // A parameter such as charset= or boundary=, quotes taken off.
 std::string parameter(std::string_view field, std::string_view name) {
@@ -76,7 +78,8 @@ struct Viewer {
             if (encoding == "quoted-printable") return decode_quoted_printable(text);
             return to_bytes(text);
         };
-        bool attached = main_value(disposition) == "attachment" || !name.empty() || !type.starts_with("text/");
+        bool attached =
+            main_value(disposition) == "attachment" || !name.empty() || !type.starts_with("text/");
         if (!attached && !has_text) {
             auto text = as_text(body.first(std::min(body.size(), limits::shown_text)));
             view.text = to_utf8(decode(text), parameter(content_type, "charset"));
@@ -102,7 +105,8 @@ struct Viewer {
             if (body.substr(found + delimiter.size()).starts_with("--")) return;
             at = start > 0 ? start - 1 : 0;  // the newline may begin the next delimiter
         }
-        if (start != std::string_view::npos && start < body.size()) part(as_bytes(body.substr(start)), depth + 1);
+        if (start != std::string_view::npos && start < body.size())
+            part(as_bytes(body.substr(start)), depth + 1);
     }
 };
 

@@ -30,8 +30,11 @@ int hex_digit(char c) {
 std::size_t sequence_size(std::string_view text) {
     auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     unsigned char first = byte(0);
-    std::size_t size = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3
-                       : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+    std::size_t size = first < 0x80                    ? 1
+                       : first >= 0xC2 && first < 0xE0 ? 2
+                       : first >= 0xE0 && first < 0xF0 ? 3
+                       : first >= 0xF0 && first < 0xF5 ? 4
+                                                       : 0;
     if (size == 0 || size > text.size()) return 0;
     for (std::size_t i = 1; i < size; ++i)
         if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -58,7 +61,8 @@ struct EncodedWord {
 std::optional<EncodedWord> encoded_word(std::string_view text) {
     if (!text.starts_with("=?")) return std::nullopt;
     auto charset_end = text.find('?', 2);
-    if (charset_end == std::string_view::npos || charset_end + 2 >= text.size() || text[charset_end + 2] != '?')
+    if (charset_end == std::string_view::npos || charset_end + 2 >= text.size() ||
+        text[charset_end + 2] != '?')
         return std::nullopt;
     auto end = text.find("?=", charset_end + 3);
     if (end == std::string_view::npos || end > 2000) return std::nullopt;
@@ -100,7 +104,8 @@ std::string readable_field(std::string_view raw) {
 std::string to_utf8(ByteView bytes, std::string_view charset) {
     std::string name(charset);
     for (auto& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (is_valid_utf8(as_text(bytes)) && (name.empty() || name == "utf-8" || name == "us-ascii" || name == "ascii"))
+    if (is_valid_utf8(as_text(bytes)) &&
+        (name.empty() || name == "utf-8" || name == "us-ascii" || name == "ascii"))
         return std::string(as_text(bytes));
     if (name == "utf-8") return valid_utf8(as_text(bytes));
     iconv_t converter = name.empty() || name == "us-ascii" || name == "iso-8859-1" || name.size() > 40
@@ -133,8 +138,10 @@ std::string valid_utf8(std::string_view text) {
     std::string out;
     while (!text.empty()) {
         auto size = sequence_size(text);
-        if (size == 0) out += replacement;
-        else out.append(text.substr(0, size));
+        if (size == 0)
+            out += replacement;
+        else
+            out.append(text.substr(0, size));
         text.remove_prefix(size == 0 ? 1 : size);
     }
     return out;
@@ -164,7 +171,8 @@ Bytes decode_quoted_printable(std::string_view text, bool in_header) {
         char c = text[i];
         if (in_header && c == '_') {
             out.push_back(' ');
-        } else if (c == '=' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+        } else if (c == '=' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+                   hex_digit(text[i + 2]) >= 0) {
             out.push_back(static_cast<std::uint8_t>(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2])));
             i += 2;
         } else if (c == '=' && i + 1 < text.size() && (text[i + 1] == '\n' || text[i + 1] == '\r')) {

@@ -31,20 +31,26 @@ Fingerprint& Fingerprint::operator+=(const Fingerprint& other) {
     return *this;
 }
 
-Sum term(const kith::Key& key, const RecordId& id) { return Sum{crypto::keyed_hash(key, id.view())}; }
+Sum term(const kith::Key& key, const RecordId& id) {
+    return Sum{crypto::keyed_hash(key, id.view())};
+}
 
 Key last_key() {
     Key key{limits::time_ms + 1, {}};
     return key;
 }
 
-Range Range::all() { return {Key{}, last_key()}; }
+Range Range::all() {
+    return {Key{}, last_key()};
+}
 
 void append_key(Bytes& to, const Key& key) {
     append_u64(to, key.time_ms);
     append(to, key.id.view());
 }
 
-Key load_key(ByteView forty_bytes) { return {load_u64(forty_bytes.data()), *RecordId::from(forty_bytes.subspan(8, 32))}; }
+Key load_key(ByteView forty_bytes) {
+    return {load_u64(forty_bytes.data()), *RecordId::from(forty_bytes.subspan(8, 32))};
+}
 
 }  // namespace kith::history

@@ -82,14 +82,16 @@ Bytes encode(const Record& record) {
 Result<Record> decode(ByteView canonical) {
     Cursor at{canonical};
     if (as_text(at.take(magic.size())) != magic) return fail(Fault::protocol, "record: not a record");
-    if (at.u8() != version) return fail(Fault::protocol, "record: unknown version", "update kith on this device");
+    if (at.u8() != version)
+        return fail(Fault::protocol, "record: unknown version", "update kith on this device");
     Record record;
     record.kind = as_text(at.take(at.u8()));
     if (!is_kind(record.kind)) return fail(Fault::protocol, "record: malformed kind");
     auto account = at.take(AccountId::size);
     record.time_ms = at.u64();
     auto part_count = at.u32();
-    if (!at.ok || record.time_ms > limits::time_ms) return fail(Fault::protocol, "record: truncated or time out of range");
+    if (!at.ok || record.time_ms > limits::time_ms)
+        return fail(Fault::protocol, "record: truncated or time out of range");
     record.account = *AccountId::from(account);
     std::uint64_t total = 0;
     // Each part takes at least 9 bytes, so a forged count cannot make this reserve or loop for long.
@@ -104,15 +106,19 @@ Result<Record> decode(ByteView canonical) {
         total += part.size;
         auto bytes = at.take(part.is_blob ? BlobId::size : part.size);
         if (!at.ok) return fail(Fault::protocol, "record: truncated");
-        if (part.is_blob) part.blob = *BlobId::from(bytes);
-        else part.bytes = to_bytes(bytes);
+        if (part.is_blob)
+            part.blob = *BlobId::from(bytes);
+        else
+            part.bytes = to_bytes(bytes);
         record.parts.push_back(std::move(part));
     }
     if (!at.rest.empty()) return fail(Fault::protocol, "record: bytes after the end");
     return record;
 }
 
-RecordId record_id(ByteView canonical) { return crypto::hash_id<RecordId>(canonical); }
+RecordId record_id(ByteView canonical) {
+    return crypto::hash_id<RecordId>(canonical);
+}
 
 std::vector<Cut> cut(std::uint64_t content_size, const Boundaries& boundaries) {
     std::vector<Cut> cuts;
@@ -167,11 +173,14 @@ void BlobHasher::end_piece() {
 }
 
 Result<BlobId> blob_id(std::uint64_t size, ByteView piece_hashes) {
-    if (piece_hashes.size() != piece_count(size) * 32) return fail(Fault::protocol, "blob: wrong number of pieces");
+    if (piece_hashes.size() != piece_count(size) * 32)
+        return fail(Fault::protocol, "blob: wrong number of pieces");
     return BlobId{crypto::Hasher().add("kith.blob.1").add_u64(size).add(piece_hashes).finish()};
 }
 
-std::uint64_t piece_count(std::uint64_t size) { return (size + limits::blob_piece - 1) / limits::blob_piece; }
+std::uint64_t piece_count(std::uint64_t size) {
+    return (size + limits::blob_piece - 1) / limits::blob_piece;
+}
 
 std::uint64_t piece_size(std::uint64_t size, std::uint64_t index) {
     std::uint64_t start = index * limits::blob_piece;

@@ -32,10 +32,11 @@ struct Part {
 
 // The kinds that this version makes. Others are kept and passed on unread.
 namespace kind {
-inline constexpr std::string_view mail = "mail";              // an imported mail, byte for byte
-inline constexpr std::string_view message = "message";        // a TMTP delivery, notify, ping, invite or member
-inline constexpr std::string_view recipients = "recipients";  // whom a message was sent to, by (account, msgid)
-inline constexpr std::string_view account = "account";        // made by kith: a membership in a service
+inline constexpr std::string_view mail = "mail";        // an imported mail, byte for byte
+inline constexpr std::string_view message = "message";  // a TMTP delivery, notify, ping, invite or member
+inline constexpr std::string_view recipients =
+    "recipients";                                       // whom a message was sent to, by (account, msgid)
+inline constexpr std::string_view account = "account";  // made by kith: a membership in a service
 inline constexpr std::string_view contact = "contact";
 inline constexpr std::string_view mark = "mark";
 inline constexpr std::string_view tag = "tag";
@@ -45,7 +46,7 @@ inline constexpr std::string_view erasure = "erasure";
 
 struct Record {
     std::string kind;
-    AccountId account;  // zero: belongs to no account
+    AccountId account;          // zero: belongs to no account
     std::uint64_t time_ms = 0;  // since 1970, UTC; 0: unknown
     std::vector<Part> parts;
 
@@ -59,7 +60,9 @@ Bytes encode(const Record& record);
 // Refuses what is not exactly a canonical form: another length, version or order has another id.
 Result<Record> decode(ByteView canonical);
 RecordId record_id(ByteView canonical);
-inline Key key_of(const Record& record, ByteView canonical) { return {record.time_ms, record_id(canonical)}; }
+inline Key key_of(const Record& record, ByteView canonical) {
+    return {record.time_ms, record_id(canonical)};
+}
 
 // Where content may be cut: offsets, rising, each the start of a segment. The content's start and end are
 // boundaries anyway.
@@ -72,8 +75,8 @@ struct Cut {
     bool is_blob = false;
 };
 
-// The rule that makes parts of content (README "Parts"): a segment over limits::inline_part is a blob; runs of
-// smaller segments are inline while the record's inline bytes stay within limits::inline_total.
+// The rule that makes parts of content (README "Parts"): a segment over limits::inline_part is a blob; runs
+// of smaller segments are inline while the record's inline bytes stay within limits::inline_total.
 std::vector<Cut> cut(std::uint64_t content_size, const Boundaries& boundaries);
 
 // Names a blob while its bytes go by: pieces of limits::blob_piece, a hash each, then one over all.

@@ -5,10 +5,11 @@
 
 namespace kith::history {
 
-Record make_signed(std::string_view kind, const AccountId& account, std::uint64_t time_ms, const DeviceId& device,
-                   const crypto::SignKey& device_key, const std::string& fields) {
-    std::string head = "{\"purpose\":\"kith.record." + std::string(kind) + "\",\"v\":1,\"device\":\"" + device.hex() +
-                       "\",\"account\":\"" + account.hex() + "\",\"time\":" + std::to_string(time_ms);
+Record make_signed(std::string_view kind, const AccountId& account, std::uint64_t time_ms,
+                   const DeviceId& device, const crypto::SignKey& device_key, const std::string& fields) {
+    std::string head = "{\"purpose\":\"kith.record." + std::string(kind) + "\",\"v\":1,\"device\":\"" +
+                       device.hex() + "\",\"account\":\"" + account.hex() +
+                       "\",\"time\":" + std::to_string(time_ms);
     if (!fields.empty()) head += "," + fields;
     head += "}";
     Bytes content = to_bytes(device_key.sign(as_bytes(head)).view());
@@ -25,10 +26,12 @@ bool SignedContent::signed_by(const SignPublic& device_key) const {
 
 Result<SignedContent> read_signed(const Record& record) {
     auto broken = [] { return fail(Fault::protocol, "a signed record is malformed"); };
-    if (record.parts.size() != 1 || record.parts[0].is_blob || record.parts[0].bytes.size() <= Signature::size)
+    if (record.parts.size() != 1 || record.parts[0].is_blob ||
+        record.parts[0].bytes.size() <= Signature::size)
         return broken();
     ByteView content(record.parts[0].bytes);
-    SignedContent read{{}, std::string(as_text(content.subspan(Signature::size))),
+    SignedContent read{{},
+                       std::string(as_text(content.subspan(Signature::size))),
                        *Signature::from(content.first(Signature::size))};
     auto head = wire::Fields::parse(read.head);
     bool fits = head.text("purpose", 64) == "kith.record." + record.kind && head.u64("v") == 1 &&

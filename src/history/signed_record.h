@@ -13,8 +13,8 @@ namespace kith::history {
 
 // `fields` is a JSON object's inside without braces, as `"address":"=host:1","uid":"x"`, or empty; the kind's
 // own fields as src/history/README.md gives them.
-Record make_signed(std::string_view kind, const AccountId& account, std::uint64_t time_ms, const DeviceId& device,
-                   const crypto::SignKey& device_key, const std::string& fields);
+Record make_signed(std::string_view kind, const AccountId& account, std::uint64_t time_ms,
+                   const DeviceId& device, const crypto::SignKey& device_key, const std::string& fields);
 
 struct SignedContent {
     DeviceId device;

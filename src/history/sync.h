@@ -99,8 +99,8 @@ class BlobSet {
     // Of a blob that is here in full. Fault::not_found otherwise.
     virtual Result<Bytes> piece_hashes(const BlobId& id) const = 0;
     virtual Result<Bytes> piece(const BlobId& id, std::uint64_t index) const = 0;
-    // Receiving: `begin` takes the verified list of hashes and gives the pieces that are still missing (all, or
-    // fewer when an earlier try was cut); nothing when `begin` was never called for it.
+    // Receiving: `begin` takes the verified list of hashes and gives the pieces that are still missing (all,
+    // or fewer when an earlier try was cut); nothing when `begin` was never called for it.
     virtual Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const = 0;
     virtual Result<> begin(const BlobId& id, std::uint64_t size, ByteView hashes) = 0;
     // Verifies against the list; Fault::protocol when the bytes are not the ones.
@@ -144,8 +144,8 @@ class BlobPuller {
     std::set<BlobId> absent_;
 };
 
-// Answers a peer's pullers. Work is queued by `on_frame` and done by `work`, one frame at a time, whenever the
-// link takes more: so a peer that asks without reading costs nothing.
+// Answers a peer's pullers. Work is queued by `on_frame` and done by `work`, one frame at a time, whenever
+// the link takes more: so a peer that asks without reading costs nothing.
 class SyncServer {
   public:
     SyncServer(const RecordSet& records, const BlobSet& blobs) : records_(records), blobs_(blobs) {}
@@ -167,7 +167,8 @@ class SyncServer {
         BlobId blob;
         std::uint64_t index = 0;
     };
-    Result<wire::Frame> answer_compare(std::uint64_t id, const std::vector<std::pair<Range, Fingerprint>>& asked);
+    Result<wire::Frame> answer_compare(std::uint64_t id,
+                                       const std::vector<std::pair<Range, Fingerprint>>& asked);
     Result<wire::Frame> next_batch(std::uint64_t id, Stream& stream, bool& ended);
     Result<wire::Frame> answer_want(const BlobId& blob);
     Result<wire::Frame> answer_piece(const PieceRequest& request);

@@ -22,7 +22,8 @@ RecordPuller::Actions RecordPuller::start() {
 RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) {
     auto id = head.u64("id");
     KITH_TRY(head.finish("sync.parts"));
-    if (!running_ || id != compare_id_ || comparing_.empty()) return std::vector<Action>{};  // of a pass that was stopped
+    if (!running_ || id != compare_id_ || comparing_.empty())
+        return std::vector<Action>{};  // of a pass that was stopped
     KITH_TRY_VALUE(answers, decode_parts(body, comparing_));
     comparing_.clear();
     for (auto& answer : answers) {
@@ -39,8 +40,10 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
             if (theirs.count == 0) continue;
             KITH_TRY_VALUE(ours, mine_.fingerprint(range));
             if (ours == theirs) continue;
-            if (ours.count == 0) to_fetch_.push_back({range, {}});
-            else to_compare_.emplace_back(range, ours);
+            if (ours.count == 0)
+                to_fetch_.push_back({range, {}});
+            else
+                to_compare_.emplace_back(range, ours);
         }
     }
     auto newest_last = [](const auto& a, const auto& b) { return a.first.from < b.first.from; };
@@ -114,15 +117,17 @@ void RecordPuller::reset() {
 
 Result<> RecordPuller::compare(const Range& range) {
     KITH_TRY_VALUE(ours, mine_.fingerprint(range));
-    if (ours.count == 0) to_fetch_.push_back({range, {}});
-    else to_compare_.emplace_back(range, ours);
+    if (ours.count == 0)
+        to_fetch_.push_back({range, {}});
+    else
+        to_compare_.emplace_back(range, ours);
     return {};
 }
 
 // Notes a key to be fetched. Keys arrive oldest first within a range, so a group is newest last.
 void RecordPuller::miss(Key key) {
-    if (to_fetch_.empty() || to_fetch_.back().keys.empty() || to_fetch_.back().keys.size() >= limits::fetched_keys ||
-        to_fetch_.back().keys.back() > key)
+    if (to_fetch_.empty() || to_fetch_.back().keys.empty() ||
+        to_fetch_.back().keys.size() >= limits::fetched_keys || to_fetch_.back().keys.back() > key)
         to_fetch_.push_back({{key, key}, {}});
     to_fetch_.back().keys.push_back(key);
 }
@@ -167,11 +172,12 @@ void RecordPuller::send_fetch(std::vector<Action>& out) {
         append_key(body, fetching_->range.from);
         append_key(body, fetching_->range.to);
     } else {
-        for (auto key = fetching_->keys.rbegin(); key != fetching_->keys.rend(); ++key) append_key(body, *key);
+        for (auto key = fetching_->keys.rbegin(); key != fetching_->keys.rend(); ++key)
+            append_key(body, *key);
     }
     std::string op = fetching_->keys.empty() ? "sync.fetch" : "sync.get";
-    out.push_back(
-        Send{{Json{{"op", op}, {"stream", stream_}, {"credit", limits::sync_credit}}.dump(), std::move(body)}});
+    out.push_back(Send{
+        {Json{{"op", op}, {"stream", stream_}, {"credit", limits::sync_credit}}.dump(), std::move(body)}});
 }
 
 }  // namespace kith::history

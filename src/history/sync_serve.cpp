@@ -26,14 +26,17 @@ Result<> SyncServer::on_frame(std::string_view op, wire::Fields& head, ByteView 
         stream.credit = head.u64("credit");
         stream.by_keys = op == "sync.get";
         KITH_TRY(head.finish(op));
-        if (stream.credit > limits::sync_credit || streams_.size() >= limits::sync_streams || streams_.contains(id))
+        if (stream.credit > limits::sync_credit || streams_.size() >= limits::sync_streams ||
+            streams_.contains(id))
             return too_many();
-        bool sized = stream.by_keys ? !body.empty() && body.size() % 40 == 0 && body.size() / 40 <= limits::fetched_keys
-                                    : body.size() == 80;
+        bool sized = stream.by_keys
+                         ? !body.empty() && body.size() % 40 == 0 && body.size() / 40 <= limits::fetched_keys
+                         : body.size() == 80;
         if (!sized) return fail(Fault::protocol, std::string(op) + " of wrong size");
         if (stream.by_keys)
             for (; !body.empty(); body = body.subspan(40)) stream.keys.push_back(load_key(body));
-        else stream.range = {load_key(body), load_key(body.subspan(40))};
+        else
+            stream.range = {load_key(body), load_key(body.subspan(40))};
         streams_.emplace(id, std::move(stream));
         return {};
     }
@@ -42,7 +45,8 @@ Result<> SyncServer::on_frame(std::string_view op, wire::Fields& head, ByteView 
         KITH_TRY(head.finish(op));
         auto at = streams_.find(id);
         if (at == streams_.end()) return {};  // it ended meanwhile
-        if (credit > limits::sync_credit || at->second.credit + credit > limits::sync_credit) return too_many();
+        if (credit > limits::sync_credit || at->second.credit + credit > limits::sync_credit)
+            return too_many();
         at->second.credit += credit;
         return {};
     }
@@ -133,7 +137,8 @@ Result<wire::Frame> SyncServer::next_batch(std::uint64_t id, Stream& stream, boo
     std::vector<StoredRecord> records;
     if (stream.by_keys) {
         std::size_t bytes = 0;
-        while (!stream.keys.empty() && bytes < limits::batch_bytes && records.size() < limits::batch_records) {
+        while (!stream.keys.empty() && bytes < limits::batch_bytes &&
+               records.size() < limits::batch_records) {
             // A few at a time, so that the batch stays within its bytes.
             std::vector<Key> some;
             while (!stream.keys.empty() && some.size() < 8) {
@@ -161,7 +166,8 @@ Result<wire::Frame> SyncServer::next_batch(std::uint64_t id, Stream& stream, boo
         ended = stream.range.empty();
     }
     KITH_TRY_VALUE(batch, encode_batch(records));
-    Json head{{"op", "sync.batch"}, {"stream", id}, {"count", batch.count}, {"raw", batch.raw}, {"end", ended}};
+    Json head{
+        {"op", "sync.batch"}, {"stream", id}, {"count", batch.count}, {"raw", batch.raw}, {"end", ended}};
     return wire::Frame{head.dump(), std::move(batch.body)};
 }
 
@@ -175,7 +181,10 @@ Result<wire::Frame> SyncServer::answer_want(const BlobId& blob) {
 Result<wire::Frame> SyncServer::answer_piece(const PieceRequest& request) {
     auto bytes = blobs_.piece(request.blob, request.index);
     if (!bytes && bytes.error().kind != Fault::not_found) return fail(bytes.error());
-    Json head{{"op", "sync.piece"}, {"blob", request.blob.hex()}, {"index", request.index}, {"here", bytes.has_value()}};
+    Json head{{"op", "sync.piece"},
+              {"blob", request.blob.hex()},
+              {"index", request.index},
+              {"here", bytes.has_value()}};
     return wire::Frame{head.dump(), bytes ? compress(*bytes) : Bytes()};
 }
 

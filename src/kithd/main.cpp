@@ -34,7 +34,8 @@ int give_up(const Error& error) {
 std::string default_home() {
     if (const char* home = std::getenv("KITH_HOME"); home && *home) return home;
     if (const char* data = std::getenv("XDG_DATA_HOME"); data && *data) return std::string(data) + "/kith";
-    if (const char* user = std::getenv("HOME"); user && *user) return std::string(user) + "/.local/share/kith";
+    if (const char* user = std::getenv("HOME"); user && *user)
+        return std::string(user) + "/.local/share/kith";
     return {};
 }
 
@@ -49,8 +50,10 @@ int serve(const fs::path& home) {
     net::Loop loop;
     std::unique_ptr<control::SocketServer> socket;
     auto stop = [&] {
-        if (socket) socket->close([&] { loop.stop(); });
-        else loop.stop();
+        if (socket)
+            socket->close([&] { loop.stop(); });
+        else
+            loop.stop();
     };
     app::Core core(loop, home, stop, log_line);
     if (auto started = core.start(); !started) return give_up(started.error());

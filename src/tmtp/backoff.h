@@ -1,5 +1,5 @@
-// How long to wait before the next attempt: doubling from `first_ms` up to `most_ms`, each time a random share
-// (half to all) of it, so that clients that lost a server together do not come back together.
+// How long to wait before the next attempt: doubling from `first_ms` up to `most_ms`, each time a random
+// share (half to all) of it, so that clients that lost a server together do not come back together.
 #pragma once
 
 #include <cstdint>

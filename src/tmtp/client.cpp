@@ -28,11 +28,14 @@ struct QuitMeaning {
 };
 QuitMeaning meaning_of(std::string_view reason) {
     if (reason == "login failed" || reason == "corrupt base32 value")
-        return {{Fault::refused, "the service does not know this device's login (it said: " + shown(reason) + ")",
-                 "set the device up again for this service"},
-                true};
+        return {
+            {Fault::refused, "the service does not know this device's login (it said: " + shown(reason) + ")",
+             "set the device up again for this service"},
+            true};
     if (reason == "authentication required")
-        return {{Fault::refused, "the service asks for a sign-in that kith does not have", "use another service"}, true};
+        return {
+            {Fault::refused, "the service asks for a sign-in that kith does not have", "use another service"},
+            true};
     if (reason == "node already connected")
         return {{Fault::unavailable, "the service still holds an earlier connection of this device",
                  "nothing to do: it ends within two minutes"},
@@ -40,8 +43,12 @@ QuitMeaning meaning_of(std::string_view reason) {
     return {{Fault::unavailable, "the service ended the connection: " + shown(reason), ""}, false};
 }
 
-Error broken(std::string what) { return {Fault::protocol, std::move(what), "if it happens again, tell the service's operator"}; }
-Error not_online() { return {Fault::unavailable, "the service is not connected", "try again when it is online"}; }
+Error broken(std::string what) {
+    return {Fault::protocol, std::move(what), "if it happens again, tell the service's operator"};
+}
+Error not_online() {
+    return {Fault::unavailable, "the service is not connected", "try again when it is online"};
+}
 
 }  // namespace
 
@@ -81,12 +88,21 @@ ClientActions Client::received(ByteView in, Now now) {
     ClientActions out;
     while (state_ != State::offline && state_ != State::failed) {
         switch (reader_.next(in)) {
-            case FrameReader::Got::more: return out;
-            case FrameReader::Got::head: on_head(now, out); break;
-            case FrameReader::Got::data: on_data(out); break;
-            case FrameReader::Got::end: on_end(now, out); break;
+            case FrameReader::Got::more:
+                return out;
+            case FrameReader::Got::head:
+                on_head(now, out);
+                break;
+            case FrameReader::Got::data:
+                on_data(out);
+                break;
+            case FrameReader::Got::end:
+                on_end(now, out);
+                break;
             case FrameReader::Got::bad_length:
-            case FrameReader::Got::bad_header: fail(broken("the service sent what is not TMTP"), false, out); break;
+            case FrameReader::Got::bad_header:
+                fail(broken("the service sent what is not TMTP"), false, out);
+                break;
         }
     }
     return out;
@@ -96,7 +112,8 @@ ClientActions Client::tick(Now now) {
     ClientActions out;
     switch (state_) {
         case State::offline:
-        case State::failed: break;
+        case State::failed:
+            break;
         case State::greeting:
         case State::registering:
         case State::logging_in:
@@ -155,8 +172,8 @@ ClientActions Client::post(std::string_view local_id, ComposedPost post, Now now
     return request(Request::What::post, local_id, std::move(post.head), post.data, now);
 }
 
-ClientActions Client::ping(std::string_view local_id, std::string from_alias, std::string to_alias, std::string text,
-                           Now now) {
+ClientActions Client::ping(std::string_view local_id, std::string from_alias, std::string to_alias,
+                           std::string text, Now now) {
     Ping op{{}, std::move(from_alias), std::move(to_alias), text.size()};
     return request(Request::What::ping, local_id, std::move(op), as_bytes(text), now);
 }
@@ -168,12 +185,14 @@ ClientActions Client::add_alias(std::string_view local_id, std::string alias, No
 ClientActions Client::request(Request::What what, std::string_view local_id, Op op, ByteView data, Now now) {
     ClientActions out;
     auto refuse = [&](Error error) {
-        out.push_back(RequestResult{std::string(local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
+        out.push_back(
+            RequestResult{std::string(local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
         return std::move(out);
     };
     if (state_ != State::online) return refuse(not_online());
     if (requests_.size() >= limits::tmtp_requests || local_id.size() > limits::tmtp_local_id)
-        return refuse({Fault::unavailable, "too many requests to the service at once", "try again in a while"});
+        return refuse(
+            {Fault::unavailable, "too many requests to the service at once", "try again in a while"});
     if (data.size() > limits::tmtp_post_bytes)
         return refuse({Fault::invalid, "the message is larger than 64 MiB", "send it in several messages"});
 
@@ -196,8 +215,9 @@ ClientActions Client::add_node(std::string label, bool maybe_asked, Now now) {
     ClientActions out;
     if (nodes_.contains(label)) return out;
     if (nodes_.size() >= limits::tmtp_nodes || label.empty() || label.size() > limits::tmtp_text) {
-        out.push_back(NodeRefused{
-            label, {Fault::invalid, "the service cannot be asked for this device", "wait for the other devices' setup"}});
+        out.push_back(NodeRefused{label,
+                                  {Fault::invalid, "the service cannot be asked for this device",
+                                   "wait for the other devices' setup"}});
         return out;
     }
     NodeState wanted = maybe_asked ? NodeState::uncertain : NodeState::wanted;
@@ -237,16 +257,19 @@ void Client::send(const Op& op, ByteView data, Now now, ClientActions& out) {
     action.bytes.reserve(head->size() + data.size());
     append(action.bytes, *head);
     append(action.bytes, data);
-    if (std::holds_alternative<Login>(op)) wipe({reinterpret_cast<std::uint8_t*>(head->data()), head->size()});
+    if (std::holds_alternative<Login>(op))
+        wipe({reinterpret_cast<std::uint8_t*>(head->data()), head->size()});
     out.push_back(std::move(action));
     pulse_at_ms_ = now.mono_ms + limits::tmtp_pulse_ms;
 }
 
 void Client::on_head(Now now, ClientActions& out) {
-    if (!headsum_agrees(reader_.raw())) return fail(broken("a header from the service is damaged"), false, out);
+    if (!headsum_agrees(reader_.raw()))
+        return fail(broken("a header from the service is damaged"), false, out);
     auto reply = parse_reply(reader_.head());
     if (!reply && reply.error().kind != Fault::unavailable) return fail(std::move(reply).error(), false, out);
-    if (reply && std::holds_alternative<Queued>(*reply)) return on_queued(std::get<Queued>(std::move(*reply)), out);
+    if (reply && std::holds_alternative<Queued>(*reply))
+        return on_queued(std::get<Queued>(std::move(*reply)), out);
     incoming_.emplace().skip = true;  // data that does not belong there, or to what we do not know
     if (reply) on_reply(std::move(*reply), now, out);
 }
@@ -312,7 +335,8 @@ void Client::on_end(Now now, ClientActions& out) {
             if (state_ == State::online) send(Ack{msgid, "ok"}, {}, now, out);
             return;
         }
-        // Other bytes under an id that we know: for the app to judge. A large one has gone by; it comes again.
+        // Other bytes under an id that we know: for the app to judge. A large one has gone by; it comes
+        // again.
         confirmed_.erase(known);
         std::erase(confirmed_order_, msgid);
         if (in.large) return;
@@ -342,7 +366,8 @@ void Client::on_reply(Reply reply, Now now, ClientActions& out) {
 void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
     if (state_ != State::greeting) return fail(broken("the service greets twice"), false, out);
     if (reply.id != "1")
-        return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"}, true, out);
+        return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"},
+                    true, out);
     out.push_back(SiteName{shown(reply.name), reply.auth, std::move(reply.authby)});
     if (uid_.empty()) {
         state_ = State::registering;
@@ -354,7 +379,8 @@ void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
 }
 
 void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
-    if (state_ != State::registering) return fail(broken("the service answers what was not asked"), false, out);
+    if (state_ != State::registering)
+        return fail(broken("the service answers what was not asked"), false, out);
     auto sound = [](std::size_t size) { return size > 0 && size <= limits::tmtp_text; };
     if (!sound(reply.uid.size()) || !sound(reply.nodeid.size()))
         return fail(broken("the service registered the account without saying its name"), true, out);
@@ -385,11 +411,14 @@ void Client::on_ack(AckReply reply, ClientActions& out) {
         nodes_.erase(request.local_id);
         out.push_back(NodeRefused{std::move(request.local_id), std::move(error)});
     } else if (reply.error.empty()) {
-        out.push_back(RequestResult{std::move(request.local_id), RequestResult::Outcome::accepted, std::move(reply.msgid),
-                                    std::move(reply.posted), {}});
+        out.push_back(RequestResult{std::move(request.local_id),
+                                    RequestResult::Outcome::accepted,
+                                    std::move(reply.msgid),
+                                    std::move(reply.posted),
+                                    {}});
     } else {
-        out.push_back(
-            RequestResult{std::move(request.local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
+        out.push_back(RequestResult{
+            std::move(request.local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
     }
 }
 
@@ -415,9 +444,13 @@ void Client::fail(Error error, bool permanent, ClientActions& out) {
 void Client::end_requests(ClientActions& out) {
     for (auto& [id, request] : requests_)
         if (request.what != Request::What::node)
-            out.push_back(RequestResult{std::move(request.local_id), RequestResult::Outcome::unknown, {}, {},
-                                        {Fault::unreachable, "the connection was lost before the service answered",
-                                         "look whether the message arrived before sending it again"}});
+            out.push_back(
+                RequestResult{std::move(request.local_id),
+                              RequestResult::Outcome::unknown,
+                              {},
+                              {},
+                              {Fault::unreachable, "the connection was lost before the service answered",
+                               "look whether the message arrived before sending it again"}});
     requests_.clear();
     for (auto& [label, state] : nodes_)
         if (state == NodeState::asked) state = NodeState::uncertain;

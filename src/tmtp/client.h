@@ -1,11 +1,11 @@
 // The client's side of one connection to one account, as a machine without I/O. One Client lives across
 // reconnects: connected() starts afresh with TmtpRev and Login, disconnected() ends the session.
 //
-// What it promises: nothing is acknowledged to the server before acked() says that it is stored; a message that
-// comes again after that is acknowledged again and not handed out again; a node is not asked for a second time
-// while the first request may still have worked.
-// What it leaves to others: TLS, waiting before a reconnect (backoff.h), storing, and telling apart messages
-// that arrive again after a restart (by account and msgid).
+// What it promises: nothing is acknowledged to the server before acked() says that it is stored; a message
+// that comes again after that is acknowledged again and not handed out again; a node is not asked for a
+// second time while the first request may still have worked. What it leaves to others: TLS, waiting before a
+// reconnect (backoff.h), storing, and telling apart messages that arrive again after a restart (by account
+// and msgid).
 //
 // Carry out the actions in their order. SendBytes may hold a secret: do not log it.
 #pragma once
@@ -68,9 +68,9 @@ struct Delivered {
     ByteView head() const { return ByteView(raw).first(head_size); }
     ByteView data() const { return ByteView(raw).subspan(head_size); }
 };
-// The same for data over limits::tmtp_whole_bytes: `begin` as above, with the header alone in raw and the size
-// that will follow; then the data in order; then the end, after which acked() is due. A lost link in between
-// means that the message will come again from its start.
+// The same for data over limits::tmtp_whole_bytes: `begin` as above, with the header alone in raw and the
+// size that will follow; then the data in order; then the end, after which acked() is due. A lost link in
+// between means that the message will come again from its start.
 struct DeliveryBegin {
     Delivered message;
     std::uint64_t datalen = 0;
@@ -99,8 +99,8 @@ struct NodeRefused {
 struct RequestResult {
     enum class Outcome {
         accepted,
-        refused,   // by the service, or it was not sent: see error
-        unknown,   // the link was lost before the answer; sending it again may double it
+        refused,  // by the service, or it was not sent: see error
+        unknown,  // the link was lost before the answer; sending it again may double it
     };
     std::string local_id;
     Outcome outcome = Outcome::unknown;
@@ -117,8 +117,9 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction = std::variant<SendBytes, SiteName, Registered, Online, CaughtUp, Delivered, DeliveryBegin,
-                                  DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, RequestResult, Failed, LoggedOut>;
+using ClientAction =
+    std::variant<SendBytes, SiteName, Registered, Online, CaughtUp, Delivered, DeliveryBegin, DeliveryData,
+                 DeliveryEnd, NodeAdded, NodeRefused, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
@@ -145,13 +146,14 @@ class Client {
     // Answered by RequestResult with `local_id` (unique among those without an answer; 64 bytes at most).
     // Refused at once when not online or when limits::tmtp_requests are without an answer.
     ClientActions post(std::string_view local_id, ComposedPost post, Now now);
-    ClientActions ping(std::string_view local_id, std::string from_alias, std::string to_alias, std::string text,
-                       Now now);
+    ClientActions ping(std::string_view local_id, std::string from_alias, std::string to_alias,
+                       std::string text, Now now);
     ClientActions add_alias(std::string_view local_id, std::string alias, Now now);
 
-    // Wants a node with this label, which must be random and stored before the call: the answer, NodeAdded, is
-    // known by it. `maybe_asked`: it may have been asked for before (after a restart): then the queue is drained
-    // first, and the request is sent only if no such node turned up. Remembered across reconnects; in any state.
+    // Wants a node with this label, which must be random and stored before the call: the answer, NodeAdded,
+    // is known by it. `maybe_asked`: it may have been asked for before (after a restart): then the queue is
+    // drained first, and the request is sent only if no such node turned up. Remembered across reconnects; in
+    // any state.
     ClientActions add_node(std::string label, bool maybe_asked, Now now);
 
     ClientActions quit(Now now);

@@ -28,7 +28,8 @@ std::optional<std::size_t> parse_length(std::string_view digits) {
     std::size_t value = 0;
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     // from_chars takes a minus sign, which is none of the digits.
-    if (error != std::errc{} || end != digits.data() + digits.size() || digits.front() == '-') return std::nullopt;
+    if (error != std::errc{} || end != digits.data() + digits.size() || digits.front() == '-')
+        return std::nullopt;
     return value;
 }
 
@@ -49,7 +50,8 @@ FrameReader::Got FrameReader::next(ByteView& in) {
                 return at_ = At::broken, Got::bad_length;
             }
             [[fallthrough]];
-        case At::json: return fill(in) ? read_head() : Got::more;
+        case At::json:
+            return fill(in) ? read_head() : Got::more;
         case At::data: {
             if (left_ == 0) {
                 at_ = At::length;
@@ -63,7 +65,8 @@ FrameReader::Got FrameReader::next(ByteView& in) {
             left_ -= take;
             return Got::data;
         }
-        case At::broken: break;
+        case At::broken:
+            break;
     }
     in = {};
     return Got::more;  // what was wrong has been said; nothing more comes out
@@ -87,7 +90,9 @@ FrameReader::Got FrameReader::read_head() {
     return Got::head;
 }
 
-void FrameReader::wipe_raw() { wipe({reinterpret_cast<std::uint8_t*>(raw_.data()), raw_.size()}); }
+void FrameReader::wipe_raw() {
+    wipe({reinterpret_cast<std::uint8_t*>(raw_.data()), raw_.size()});
+}
 
 std::string with_length(std::string_view json) {
     assert(json.size() <= max_header);
@@ -101,7 +106,8 @@ std::string with_length(std::string_view json) {
 std::uint32_t crc32c(ByteView bytes, std::uint32_t sum) {
     sum = ~sum;
     while (bytes.size() >= 8) {  // eight tables at once: attachments are large
-        std::uint32_t low = sum ^ (bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<std::uint32_t>(bytes[3]) << 24);
+        std::uint32_t low =
+            sum ^ (bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<std::uint32_t>(bytes[3]) << 24);
         sum = tables[7][low & 0xff] ^ tables[6][(low >> 8) & 0xff] ^ tables[5][(low >> 16) & 0xff] ^
               tables[4][low >> 24] ^ tables[3][bytes[4]] ^ tables[2][bytes[5]] ^ tables[1][bytes[6]] ^
               tables[0][bytes[7]];

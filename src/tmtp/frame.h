@@ -60,11 +60,13 @@ inline constexpr std::size_t min_header = 8;
 // `json` with its size in front. The caller keeps to max_header; longer is a bug.
 std::string with_length(std::string_view json);
 
-// CRC-32C (Castagnoli, reflected polynomial 0x82f63b78; RFC 3720 appendix B.4). `sum` continues an earlier one.
+// CRC-32C (Castagnoli, reflected polynomial 0x82f63b78; RFC 3720 appendix B.4). `sum` continues an earlier
+// one.
 std::uint32_t crc32c(ByteView bytes, std::uint32_t sum = 0);
 
-// Whether a received header (`hhhh` included) agrees with the "headsum" in it: CRC-32C of the header as it was
-// before `"headsum":N,` was inserted, with the size in front that belongs to it. A header without one agrees.
+// Whether a received header (`hhhh` included) agrees with the "headsum" in it: CRC-32C of the header as it
+// was before `"headsum":N,` was inserted, with the size in front that belongs to it. A header without one
+// agrees.
 bool headsum_agrees(std::string_view raw);
 
 }  // namespace kith::tmtp

@@ -51,14 +51,17 @@ struct Head::State {
 };
 
 std::optional<Head> Head::parse(std::string_view json) {
-    if (json.starts_with('\xef')) return std::nullopt;  // a byte order mark, which the library would pass over
+    if (json.starts_with('\xef'))
+        return std::nullopt;  // a byte order mark, which the library would pass over
     auto state = std::make_shared<State>();
     LoweringBuilder builder(state->object);
     if (!Json::sax_parse(json, &builder) || !state->object.is_object()) return std::nullopt;
     return Head(std::move(state));
 }
 
-bool Head::has(std::string_view key) const { return state_->find(key) != nullptr; }
+bool Head::has(std::string_view key) const {
+    return state_->find(key) != nullptr;
+}
 
 std::optional<std::string> Head::text(std::string_view key) const {
     const Json* value = state_->find(key);
@@ -71,7 +74,8 @@ std::optional<std::int64_t> Head::number(std::string_view key) const {
     const Json* value = state_->find(key);
     if (!value) return std::nullopt;
     if (value->is_number_unsigned()) {
-        if (value->get<std::uint64_t>() <= static_cast<std::uint64_t>(max_exact)) return value->get<std::int64_t>();
+        if (value->get<std::uint64_t>() <= static_cast<std::uint64_t>(max_exact))
+            return value->get<std::int64_t>();
     } else if (value->is_number_integer()) {
         if (value->get<std::int64_t>() >= -max_exact) return value->get<std::int64_t>();
     }

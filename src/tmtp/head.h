@@ -1,5 +1,5 @@
-// A TMTP header as the protocol reads it: one JSON object whose keys count without regard to case, the last of
-// duplicates wins, unknown keys are ignored. (kith's own wires are stricter: wire/fields.h.)
+// A TMTP header as the protocol reads it: one JSON object whose keys count without regard to case, the last
+// of duplicates wins, unknown keys are ignored. (kith's own wires are stricter: wire/fields.h.)
 #pragma once
 
 #include <cstdint>

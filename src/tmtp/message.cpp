@@ -39,7 +39,8 @@ bool read_attachments(const Head& head, std::uint64_t datahead, std::uint64_t da
     for (const auto& item : *items) {
         auto size = item.number("size").value_or(-1);
         auto name = shown(item, "name"), ffn = shown(item, "ffn");
-        if (!item.ok() || size < 0 || static_cast<std::uint64_t>(size) > datalen - datahead - total) return false;
+        if (!item.ok() || size < 0 || static_cast<std::uint64_t>(size) > datalen - datahead - total)
+            return false;
         total += static_cast<std::uint64_t>(size);
         message.attachments.push_back(
             {std::move(name), std::move(ffn), {0, static_cast<std::uint64_t>(size)}});
@@ -70,12 +71,15 @@ std::vector<std::uint64_t> Message::part_offsets() const {
     return offsets;
 }
 
-std::uint64_t message_head_size(std::uint64_t datahead) { return datahead <= limits::tmtp_datahead ? datahead : 0; }
+std::uint64_t message_head_size(std::uint64_t datahead) {
+    return datahead <= limits::tmtp_datahead ? datahead : 0;
+}
 
 Message read_message(ByteView data, std::uint64_t datahead, std::uint64_t datalen) {
     Message plain;
     plain.body = {0, datalen};
-    if (datahead == 0 || datahead > limits::tmtp_datahead || datahead > datalen || datahead > data.size()) return plain;
+    if (datahead == 0 || datahead > limits::tmtp_datahead || datahead > datalen || datahead > data.size())
+        return plain;
     auto head = Head::parse(as_text(data.first(static_cast<std::size_t>(datahead))));
     if (!head) return plain;
 
@@ -103,7 +107,8 @@ Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid) {
     if (draft.recipients.size() >= limits::tmtp_recipients)
         return fail(Fault::invalid, "the message has too many recipients", "send it to fewer at a time");
     if (std::max({draft.subject.size(), draft.alias.size(), draft.threadid.size()}) > limits::tmtp_text)
-        return fail(Fault::invalid, "the subject is too long", "shorten it and put the rest into the message");
+        return fail(Fault::invalid, "the subject is too long",
+                    "shorten it and put the rest into the message");
 
     // Capitalised keys, as the reference client writes them.
     Json head{{"ThreadId", draft.threadid}, {"Alias", draft.alias}, {"Subject", draft.subject}};
@@ -115,8 +120,13 @@ Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid) {
         total += one.bytes.size();
     }
     for (const auto& one : draft.cc)
-        head["Cc"].push_back({{"Who", one.who}, {"WhoUid", one.whouid}, {"By", one.by}, {"ByUid", one.byuid},
-                              {"Date", one.date}, {"Note", one.note}, {"Subscribe", one.subscribe}});
+        head["Cc"].push_back({{"Who", one.who},
+                              {"WhoUid", one.whouid},
+                              {"By", one.by},
+                              {"ByUid", one.byuid},
+                              {"Date", one.date},
+                              {"Note", one.note},
+                              {"Subscribe", one.subscribe}});
     std::string text = json_text(head);
     if (text.size() > limits::tmtp_datahead)
         return fail(Fault::invalid, "the message's list of attachments is too long", shorter);
@@ -127,7 +137,8 @@ Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid) {
     post.head.recipients.push_back({own_uid, Recipient::uid});
     for (const auto& uid : draft.recipients) {
         Recipient one{uid, Recipient::uid};
-        if (std::find(post.head.recipients.begin(), post.head.recipients.end(), one) == post.head.recipients.end())
+        if (std::find(post.head.recipients.begin(), post.head.recipients.end(), one) ==
+            post.head.recipients.end())
             post.head.recipients.push_back(std::move(one));
     }
     post.data.reserve(text.size() + static_cast<std::size_t>(total));

@@ -1,6 +1,6 @@
-// The inner layer of a Post: what normal clients put into its data. A second JSON head (`datahead` bytes), the
-// body (UTF-8, CommonMark), then the attachments in the order that the head lists them. Servers enforce none
-// of this, so reading it never fails: what is not understood is body.
+// The inner layer of a Post: what normal clients put into its data. A second JSON head (`datahead` bytes),
+// the body (UTF-8, CommonMark), then the attachments in the order that the head lists them. Servers enforce
+// none of this, so reading it never fails: what is not understood is body.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,8 @@ struct Message {
     Span body;
     std::vector<Attachment> attachments;
 
-    // Where its parts that are not empty begin, rising: body and attachments. The boundaries at which a record is cut.
+    // Where its parts that are not empty begin, rising: body and attachments. The boundaries at which a
+    // record is cut.
     std::vector<std::uint64_t> part_offsets() const;
 };
 
@@ -71,8 +72,8 @@ struct ComposedPost {
     Bytes data;
 };
 
-// The sender's own uid is always added to the recipients: a post comes back to the posting node only then, and
-// what comes back is the record. Refuses what is over the limits.
+// The sender's own uid is always added to the recipients: a post comes back to the posting node only then,
+// and what comes back is the record. Refuses what is over the limits.
 Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid);
 
 }  // namespace kith::tmtp

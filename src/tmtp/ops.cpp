@@ -11,7 +11,21 @@ namespace {
 
 using Json = nlohmann::json;
 
-enum Code { tmtprev, reg, login, useredit, ohiedit, groupinvite, groupedit, post, postnotify, ping, ack, pulse, quit };
+enum Code {
+    tmtprev,
+    reg,
+    login,
+    useredit,
+    ohiedit,
+    groupinvite,
+    groupedit,
+    post,
+    postnotify,
+    ping,
+    ack,
+    pulse,
+    quit
+};
 
 // Reads one op's fields, and remembers whether all was as it must be.
 struct Reader {
@@ -43,7 +57,8 @@ struct Reader {
             return list;
         }
         for (const auto& item : *items) {
-            Recipient one{item.text("id").value_or(""), static_cast<int>(item.number("type").value_or(0) & 0xff)};
+            Recipient one{item.text("id").value_or(""),
+                          static_cast<int>(item.number("type").value_or(0) & 0xff)};
             if (!item.ok() || one.id.empty()) fits = false;
             if (typed && (one.type < Recipient::uid || one.type > Recipient::group)) fits = false;
             list.push_back(std::move(one));
@@ -65,8 +80,10 @@ Post read_post(Reader& in) {
 
 Op read(std::int64_t code, Reader& in) {
     switch (code) {
-        case tmtprev: return TmtpRev{in.required("id")};
-        case reg: return Register{in.required("newnode"), in.required("newalias"), in.optional("oidc")};
+        case tmtprev:
+            return TmtpRev{in.required("id")};
+        case reg:
+            return Register{in.required("newnode"), in.required("newalias"), in.optional("oidc")};
         case login: {
             auto uid = in.required("uid");
             return Login{std::move(uid), SecretBytes(as_bytes(in.required("node")))};
@@ -97,18 +114,27 @@ Op read(std::int64_t code, Reader& in) {
             return op;
         }
         case postnotify: {
-            PostNotify op{read_post(in), in.head.flag("fornotself").value_or(false),
-                          in.recipients("notefor", false, true), in.size("notelen"), in.size("notehead"),
+            PostNotify op{read_post(in),
+                          in.head.flag("fornotself").value_or(false),
+                          in.recipients("notefor", false, true),
+                          in.size("notelen"),
+                          in.size("notehead"),
                           in.sum("notesum")};
             in.must(op.notelen > 0 && op.notehead <= op.notelen && op.notelen <= op.post.datalen &&
                     op.post.datahead <= op.post.datalen - op.notelen);
             return op;
         }
-        case ping: return Ping{in.required("id"), in.required("from"), in.required("to"), in.size("datalen")};
-        case ack: return Ack{in.required("id"), in.required("type")};
-        case pulse: return Pulse{};
-        case quit: return Quit{};
-        default: in.fits = false; return Pulse{};
+        case ping:
+            return Ping{in.required("id"), in.required("from"), in.required("to"), in.size("datalen")};
+        case ack:
+            return Ack{in.required("id"), in.required("type")};
+        case pulse:
+            return Pulse{};
+        case quit:
+            return Quit{};
+        default:
+            in.fits = false;
+            return Pulse{};
     }
 }
 
@@ -137,13 +163,17 @@ void put(Json& json, const char* key, std::optional<std::uint32_t> value) {
     if (value) json[key] = *value;
 }
 
-Json to_json(const TmtpRev& op) { return {{"op", tmtprev}, {"id", op.id}}; }
+Json to_json(const TmtpRev& op) {
+    return {{"op", tmtprev}, {"id", op.id}};
+}
 Json to_json(const Register& op) {
     Json json{{"op", reg}, {"newnode", op.newnode}, {"newalias", op.newalias}};
     put(json, "oidc", op.oidc);
     return json;
 }
-Json to_json(const Login& op) { return {{"op", login}, {"uid", op.uid}, {"node", as_text(op.node.view())}}; }
+Json to_json(const Login& op) {
+    return {{"op", login}, {"uid", op.uid}, {"node", as_text(op.node.view())}};
+}
 Json to_json(const UserEdit& op) {
     Json json{{"op", useredit}, {"id", op.id}};
     put(json, "newnode", op.newnode);
@@ -185,9 +215,15 @@ Json to_json(const Ping& op) {
     put(json, "datalen", op.datalen);
     return json;
 }
-Json to_json(const Ack& op) { return {{"op", ack}, {"id", op.id}, {"type", op.type}}; }
-Json to_json(const Pulse&) { return {{"op", pulse}}; }
-Json to_json(const Quit&) { return {{"op", quit}}; }
+Json to_json(const Ack& op) {
+    return {{"op", ack}, {"id", op.id}, {"type", op.type}};
+}
+Json to_json(const Pulse&) {
+    return {{"op", pulse}};
+}
+Json to_json(const Quit&) {
+    return {{"op", quit}};
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// What a client sends: one struct for each operation, with its parser and encoder. The parser refuses what the
-// reference server refuses; each refusal is the same to the client: quit "invalid header".
+// What a client sends: one struct for each operation, with its parser and encoder. The parser refuses what
+// the reference server refuses; each refusal is the same to the client: quit "invalid header".
 #pragma once
 
 #include <cstdint>

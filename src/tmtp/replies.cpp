@@ -16,7 +16,9 @@ using Json = nlohmann::json;
 constexpr std::array<std::string_view, 8> kind_names = {"delivery", "notify", "ping",  "invite",
                                                         "member",   "user",   "login", "ohiedit"};
 
-std::string text(const Head& head, std::string_view key) { return head.text(key).value_or(std::string()); }
+std::string text(const Head& head, std::string_view key) {
+    return head.text(key).value_or(std::string());
+}
 std::uint64_t size(const Head& head, std::string_view key) {
     auto value = head.number(key).value_or(0);
     return value < 0 ? 0 : static_cast<std::uint64_t>(value);
@@ -33,7 +35,8 @@ TmtpRevReply read_tmtprev(const Head& head) {
     TmtpRevReply reply{text(head, "id"), text(head, "name"), small(head, "auth"), {}};
     if (auto list = head.objects("authby", 100))
         for (const auto& item : *list)
-            reply.authby.push_back({text(item, "label"), item.texts("login", 10).value_or(std::vector<std::string>{}),
+            reply.authby.push_back({text(item, "label"),
+                                    item.texts("login", 10).value_or(std::vector<std::string>{}),
                                     item.texts("token", 10).value_or(std::vector<std::string>{})});
     return reply;
 }
@@ -93,8 +96,12 @@ Json to_json(const AckReply& reply) {
     put(json, "error", reply.error);
     return json;
 }
-Json to_json(const QuitReply& reply) { return {{"op", "quit"}, {"error", reply.error}}; }
-Json to_json(const OhiReply& reply) { return {{"op", "ohi"}, {"from", reply.from}, {"status", reply.status}}; }
+Json to_json(const QuitReply& reply) {
+    return {{"op", "quit"}, {"error", reply.error}};
+}
+Json to_json(const OhiReply& reply) {
+    return {{"op", "ohi"}, {"from", reply.from}, {"status", reply.status}};
+}
 Json to_json(const Queued& message) {
     Json json{{"op", message.kind == Kind::other ? message.op : std::string(kind_name(message.kind))},
               {"id", message.id},
@@ -157,16 +164,20 @@ Result<Reply> parse_reply(const Head& head) {
     auto parsed = [&]() -> std::optional<Reply> {
         if (op == "tmtprev") return read_tmtprev(head);
         if (op == "registered")
-            return RegisteredReply{text(head, "uid"), SecretBytes(as_bytes(text(head, "nodeid"))), text(head, "error")};
+            return RegisteredReply{text(head, "uid"), SecretBytes(as_bytes(text(head, "nodeid"))),
+                                   text(head, "error")};
         if (op == "info")
-            return InfoReply{text(head, "info"), head.texts("ohi", max_list).value_or(std::vector<std::string>{})};
-        if (op == "ack") return AckReply{text(head, "id"), text(head, "msgid"), text(head, "posted"), text(head, "error")};
+            return InfoReply{text(head, "info"),
+                             head.texts("ohi", max_list).value_or(std::vector<std::string>{})};
+        if (op == "ack")
+            return AckReply{text(head, "id"), text(head, "msgid"), text(head, "posted"), text(head, "error")};
         if (op == "quit") return QuitReply{text(head, "error")};
         if (op == "ohi") return OhiReply{text(head, "from"), small(head, "status")};
         if (head.has("id") && head.has("posted")) return read_queued(head, op);
         return std::nullopt;
     }();
-    if (!head.ok() || op.empty()) return fail(Fault::protocol, "the service sent a header with a field of the wrong type");
+    if (!head.ok() || op.empty())
+        return fail(Fault::protocol, "the service sent a header with a field of the wrong type");
     if (!parsed) return fail(Fault::unavailable, "the service sent a message of an unknown kind");
     return std::move(*parsed);
 }
@@ -188,8 +199,9 @@ std::string format_posted(std::int64_t unix_ms) {
     Date date = date_of(days);
     auto ms = static_cast<unsigned>(rest);
     char text[64];
-    std::snprintf(text, sizeof text, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ", static_cast<long long>(date.year), date.month,
-                  date.day, ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, ms % 1000);
+    std::snprintf(text, sizeof text, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                  static_cast<long long>(date.year), date.month, date.day, ms / 3'600'000, ms / 60'000 % 60,
+                  ms / 1000 % 60, ms % 1000);
     return text;
 }
 
@@ -205,8 +217,10 @@ std::optional<std::int64_t> parse_posted(std::string_view text) {
         for (char c : text.substr(from, count)) value = value * 10 + static_cast<unsigned>(c - '0');
         return value;
     };
-    unsigned month = number(5, 2), day = number(8, 2), hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    unsigned month = number(5, 2), day = number(8, 2), hour = number(11, 2), minute = number(14, 2),
+             second = number(17, 2);
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
+        return std::nullopt;
     std::int64_t ms = 0;
     std::string_view fraction = text.substr(form.size(), text.size() - form.size() - 1);
     if (!fraction.empty()) {

@@ -55,14 +55,14 @@ struct Queued {
     std::string id, from, posted;
     std::uint64_t datalen = 0, datahead = 0;  // datahead: the first bytes of data that are a second head
     std::optional<std::uint32_t> datasum;
-    int notify = 0;                             // delivery: 1 or 2 when a notify belongs to it
-    std::string postid;                         // notify
-    std::string alias, to, gid, act;            // ping, invite, member
-    std::string newalias, newnode;              // user, member
-    SecretBytes nodeid;                         // user: the new node's secret
-    std::string node;                           // login: "tbd"
-    std::vector<Recipient> recipients;          // ohiedit
-    std::string type;                           // ohiedit
+    int notify = 0;                     // delivery: 1 or 2 when a notify belongs to it
+    std::string postid;                 // notify
+    std::string alias, to, gid, act;    // ping, invite, member
+    std::string newalias, newnode;      // user, member
+    SecretBytes nodeid;                 // user: the new node's secret
+    std::string node;                   // login: "tbd"
+    std::vector<Recipient> recipients;  // ohiedit
+    std::string type;                   // ohiedit
 };
 
 using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply, Queued>;

@@ -34,12 +34,23 @@ HubActions Hub::received(LinkId link, ByteView in, Now now) {
     session.last_byte_ms = now.mono_ms;
     while (session.state != Session::State::closing) {
         switch (session.reader.next(in)) {
-            case FrameReader::Got::more: return take();
-            case FrameReader::Got::head: on_head(session, now); break;
-            case FrameReader::Got::data: on_data(session, session.reader.data(), now); break;
-            case FrameReader::Got::end: on_end(session, now); break;
-            case FrameReader::Got::bad_length: refuse(session, "invalid header length", now); break;
-            case FrameReader::Got::bad_header: refuse(session, "invalid header", now); break;
+            case FrameReader::Got::more:
+                return take();
+            case FrameReader::Got::head:
+                on_head(session, now);
+                break;
+            case FrameReader::Got::data:
+                on_data(session, session.reader.data(), now);
+                break;
+            case FrameReader::Got::end:
+                on_end(session, now);
+                break;
+            case FrameReader::Got::bad_length:
+                refuse(session, "invalid header length", now);
+                break;
+            case FrameReader::Got::bad_header:
+                refuse(session, "invalid header", now);
+                break;
         }
     }
     return take();
@@ -82,11 +93,13 @@ std::optional<std::int64_t> Hub::next_tick_ms() const {
 
 void Hub::check_time(Session& session, Now now) {
     if (session.state == Session::State::closing) return;
-    bool late = session.state != Session::State::online && now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
+    bool late =
+        session.state != Session::State::online && now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
     bool idle = now.mono_ms >= session.last_byte_ms + limits::tmtpd_idle_ms;
     bool stalled = session.undrained && now.mono_ms >= session.undrained_since_ms + limits::tmtpd_stalled_ms;
     if (late || idle || stalled) return end(session);
-    if (session.in_flight && !session.sending() && now.mono_ms >= session.resend_ms) send_message(session, now);
+    if (session.in_flight && !session.sending() && now.mono_ms >= session.resend_ms)
+        send_message(session, now);
 }
 
 void Hub::reply(Session& session, const Reply& reply, Now now) {
@@ -103,7 +116,8 @@ void Hub::answer(Session& session, const std::string& id, std::string error, Now
     reply(session, AckReply{id, {}, {}, std::move(error)}, now);
 }
 
-// Before the greeting there is no answer, as with the reference server: who does not speak TMTP learns nothing.
+// Before the greeting there is no answer, as with the reference server: who does not speak TMTP learns
+// nothing.
 void Hub::refuse(Session& session, std::string_view reason, Now now) {
     if (session.state == Session::State::closing) return;
     if (session.state != Session::State::fresh) reply(session, QuitReply{std::string(reason)}, now);
@@ -113,7 +127,8 @@ void Hub::refuse(Session& session, std::string_view reason, Now now) {
 void Hub::end(Session& session) {
     if (session.state == Session::State::closing) return;
     session.state = Session::State::closing;
-    if (auto at = online_.find(session.node); at != online_.end() && at->second == &session) online_.erase(at);
+    if (auto at = online_.find(session.node); at != online_.end() && at->second == &session)
+        online_.erase(at);
     if (session.upload) store_.drop_pieces(session.upload->id);
     session.upload.reset();
     session.op.reset();
@@ -170,6 +185,8 @@ void Hub::send_pieces(Session& session, Now now) {
     }
 }
 
-HubActions Hub::take() { return std::exchange(out_, {}); }
+HubActions Hub::take() {
+    return std::exchange(out_, {});
+}
 
 }  // namespace kith::tmtp

@@ -1,6 +1,6 @@
 // The server's side: a Hub holds all sessions of a service, as a machine without I/O over a durable store.
-// Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close). What a client
-// is told has been stored before: the store is called within the event.
+// Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close). What a
+// client is told has been stored before: the store is called within the event.
 //
 // What it leaves to others: TLS, sockets, and how many links there may be (limits::tmtpd_links).
 #pragma once
@@ -68,8 +68,8 @@ class Hub {
     bool store_piece(Session& session, Now now);
     void end_upload(Session& session, Now now);
     std::string check_upload(const Session& session, std::vector<NodeRef>& to);
-    Result<std::string> add_recipients(const Session& session, const std::vector<std::string>& uids, std::uint64_t datalen,
-                                       std::vector<NodeRef>& to);
+    Result<std::string> add_recipients(const Session& session, const std::vector<std::string>& uids,
+                                       std::uint64_t datalen, std::vector<NodeRef>& to);
     void run(Session& session, Op& op, Now now);
     void register_account(Session& session, const Register& op, Now now);
     void login(Session& session, const Login& op, Now now);

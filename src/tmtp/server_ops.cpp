@@ -25,7 +25,9 @@ std::string id_text(std::uint64_t id) {
 }
 
 // A name that a client sent, to be repeated in an error: its head.
-std::string named(const std::string& name) { return name.substr(0, 100); }
+std::string named(const std::string& name) {
+    return name.substr(0, 100);
+}
 
 const std::string& request_id(const Op& op) {
     static const std::string none;
@@ -46,7 +48,10 @@ std::optional<std::size_t> utf16_units(ByteView bytes) {
     std::size_t units = 0;
     for (std::size_t i = 0; i < bytes.size();) {
         std::uint8_t lead = bytes[i];
-        std::size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 3;
+        std::size_t more = lead < 0x80                   ? 0
+                           : lead >= 0xc2 && lead < 0xe0 ? 1
+                           : lead >= 0xe0 && lead < 0xf0 ? 2
+                                                         : 3;
         if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || bytes.size() - i <= more) return std::nullopt;
         for (std::size_t k = 1; k <= more; ++k)
             if ((bytes[i + k] & 0xc0) != 0x80) return std::nullopt;
@@ -64,7 +69,9 @@ bool printable(std::string_view text) {
                         [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-StoredMessage stored(const Queued& message, std::uint64_t id) { return {id, encode(message), message.datalen}; }
+StoredMessage stored(const Queued& message, std::uint64_t id) {
+    return {id, encode(message), message.datalen};
+}
 
 }  // namespace
 
@@ -72,7 +79,8 @@ StoredMessage stored(const Queued& message, std::uint64_t id) { return {id, enco
 
 void Hub::on_head(Session& session, Now now) {
     auto op = parse_op(session.reader.head());
-    if (!op || request_id(*op).size() > limits::tmtpd_request_id) return refuse(session, "invalid header", now);
+    if (!op || request_id(*op).size() > limits::tmtpd_request_id)
+        return refuse(session, "invalid header", now);
     if (auto reason = objection(session, *op); !reason.empty()) return refuse(session, reason, now);
     session.op = std::move(*op);
     if (data_size(*session.op) > 0 || std::holds_alternative<Ping>(*session.op)) begin_upload(session, now);
@@ -87,7 +95,8 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
     if (session.state == Session::State::greeted && !login) return "disallowed op on unauthenticated link";
     if (session.state == Session::State::online && login) return "disallowed op on connected link";
     bool ping = std::holds_alternative<Ping>(op);
-    if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes)) return "data too long for request type";
+    if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes))
+        return "data too long for request type";
     return {};
 }
 
@@ -123,9 +132,8 @@ void Hub::run(Session& session, Op& op, Now now) {
                           [&](OhiEdit& one) { answer(session, one.id, std::string(not_supported), now); },
                           [&](GroupEdit& one) { answer(session, one.id, std::string(not_supported), now); },
                           [&](GroupInvite& one) { answer(session, one.id, std::string(not_supported), now); },
-                          [](Post&) {},        // these three have data and end in end_upload
-                          [](PostNotify&) {},
-                          [](Ping&) {}},
+                          [](Post&) {},  // these three have data and end in end_upload
+                          [](PostNotify&) {}, [](Ping&) {}},
                op);
 }
 
@@ -178,7 +186,8 @@ void Hub::end_upload(Session& session, Now now) {
     // Again: a node that was made during the upload copied a queue without this message.
     session.op = std::move(op);
     if (upload.error.empty() && store_piece(session, now)) upload.error = check_upload(session, to);
-    if (upload.error.empty() && !to.empty() && !store_.enqueue(stored(message, upload.id), to)) upload.error = no_store;
+    if (upload.error.empty() && !to.empty() && !store_.enqueue(stored(message, upload.id), to))
+        upload.error = no_store;
     if (!upload.error.empty() || to.empty()) store_.drop_pieces(upload.id);
 
     std::string error = std::move(upload.error);
@@ -221,7 +230,8 @@ Result<std::string> Hub::add_recipients(const Session& session, const std::vecto
         KITH_TRY_VALUE(theirs, store_.nodes(uid));
         if (theirs.empty()) return "uid " + named(uid) + " not found";
         KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
-        if (bytes + datalen > limits::tmtpd_queue_bytes) return "uid " + named(uid) + " has no room for more messages";
+        if (bytes + datalen > limits::tmtpd_queue_bytes)
+            return "uid " + named(uid) + " has no room for more messages";
         nodes.insert(theirs.begin(), theirs.end());
     }
     KITH_TRY_VALUE(own, store_.nodes(session.uid));
@@ -285,7 +295,8 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
     auto nodes = store_.nodes(session.uid);
     if (!nodes) return answer(session, op.id, std::string(no_store), now);
     if (!op.newnode.empty()) {
-        if (nodes->size() >= limits::tmtpd_nodes) return answer(session, op.id, "an account has at most 100 nodes", now);
+        if (nodes->size() >= limits::tmtpd_nodes)
+            return answer(session, op.id, "an account has at most 100 nodes", now);
         if (op.newnode.size() > limits::tmtpd_name) return answer(session, op.id, "newnode is too long", now);
         std::string code = new_code(40);
         SecretBytes nodeid{as_bytes(code)};

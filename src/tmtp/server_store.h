@@ -33,19 +33,23 @@ class ServerStore {
     virtual Result<std::uint64_t> last_id() = 0;
 
     // A new account with one node.
-    virtual Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) = 0;
+    virtual Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
+                                        const std::string& label) = 0;
     // Nothing: no such account, or it has no such node.
     virtual Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) = 0;
     // All nodes of an account, in the order they were made; empty when there is no such account.
     virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;
     virtual Result<std::optional<std::string>> owner_of(const std::string& alias) = 0;
     // Gives the alias, which is free, to the account; with `news` also queues that to all its nodes.
-    virtual Result<> add_alias(const std::string& uid, const std::string& alias, const StoredMessage* news) = 0;
-    // A new node that starts with a copy of `from`'s queue; then queues `news` to all nodes, the new one included.
-    virtual Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, NodeRef from,
-                            const StoredMessage& news) = 0;
+    virtual Result<> add_alias(const std::string& uid, const std::string& alias,
+                               const StoredMessage* news) = 0;
+    // A new node that starts with a copy of `from`'s queue; then queues `news` to all nodes, the new one
+    // included.
+    virtual Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
+                              NodeRef from, const StoredMessage& news) = 0;
 
-    // A piece of a message that is not queued yet. Need not be durable before enqueue(); a restart forgets it.
+    // A piece of a message that is not queued yet. Need not be durable before enqueue(); a restart forgets
+    // it.
     virtual Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) = 0;
     virtual void drop_pieces(std::uint64_t id) = 0;
     // Queues a message, whose pieces were put, to each of `to` (without repetitions).

@@ -32,9 +32,9 @@ struct Hub::Session {
     // The message in flight: sent, or being sent piece by piece, and not acknowledged.
     std::optional<StoredMessage> in_flight;
     std::int64_t resend_ms = 0;
-    std::uint64_t left = 0;       // bytes of its data that are not sent yet
+    std::uint64_t left = 0;  // bytes of its data that are not sent yet
     std::uint32_t next_piece = 0;
-    Bytes held;                   // answers that wait until the message in flight is sent whole
+    Bytes held;  // answers that wait until the message in flight is sent whole
 
     std::size_t undrained = 0;  // bytes sent since the output was last empty
     std::int64_t undrained_since_ms = 0;

@@ -21,10 +21,14 @@ std::optional<Bytes> from_base32(std::string_view text) {
     int bits = 0;
     for (char c : text) {
         std::uint32_t value;
-        if (c >= 'A' && c <= 'Z') value = static_cast<std::uint32_t>(c - 'A');
-        else if (c >= 'a' && c <= 'z') value = static_cast<std::uint32_t>(c - 'a');
-        else if (c >= '2' && c <= '7') value = static_cast<std::uint32_t>(c - '2' + 26);
-        else return std::nullopt;
+        if (c >= 'A' && c <= 'Z')
+            value = static_cast<std::uint32_t>(c - 'A');
+        else if (c >= 'a' && c <= 'z')
+            value = static_cast<std::uint32_t>(c - 'a');
+        else if (c >= '2' && c <= '7')
+            value = static_cast<std::uint32_t>(c - '2' + 26);
+        else
+            return std::nullopt;
         held = held << 5 | value;
         bits += 5;
         if (bits >= 8) {

@@ -80,7 +80,9 @@ Fields Fields::parse(std::string_view json) {
     return Fields(std::move(state));
 }
 
-bool Fields::has(std::string_view key) const { return state_->object.contains(std::string(key)); }
+bool Fields::has(std::string_view key) const {
+    return state_->object.contains(std::string(key));
+}
 
 std::string Fields::text(std::string_view key, std::size_t max_bytes) {
     const Json* value = state_->find(key);
@@ -102,8 +104,8 @@ std::int64_t Fields::i64(std::string_view key) {
     if (!value) return 0;
     if (value->is_number_unsigned() && value->get<std::uint64_t>() <= static_cast<std::uint64_t>(max_exact))
         return static_cast<std::int64_t>(value->get<std::uint64_t>());
-    if (value->is_number_integer() && !value->is_number_unsigned() && value->get<std::int64_t>() >= -max_exact &&
-        value->get<std::int64_t>() <= max_exact)
+    if (value->is_number_integer() && !value->is_number_unsigned() &&
+        value->get<std::int64_t>() >= -max_exact && value->get<std::int64_t>() <= max_exact)
         return value->get<std::int64_t>();
     reject(key, "is not a whole number in range");
     return 0;
@@ -138,7 +140,8 @@ std::vector<Fields> Fields::objects(std::string_view key, std::size_t max_count)
     std::vector<Fields> list;
     const Json* value = state_->find(key);
     if (!value) return list;
-    if (!value->is_array() || value->size() > max_count) return reject(key, "is not a list of allowed size"), std::move(list);
+    if (!value->is_array() || value->size() > max_count)
+        return reject(key, "is not a list of allowed size"), std::move(list);
     for (const auto& item : *value) {
         if (!item.is_object()) return reject(key, "holds what is not an object"), std::vector<Fields>();
         auto state = std::make_unique<State>();
@@ -152,7 +155,8 @@ std::vector<std::string> Fields::texts(std::string_view key, std::size_t max_cou
     std::vector<std::string> list;
     const Json* value = state_->find(key);
     if (!value) return list;
-    if (!value->is_array() || value->size() > max_count) return reject(key, "is not a list of allowed size"), std::move(list);
+    if (!value->is_array() || value->size() > max_count)
+        return reject(key, "is not a list of allowed size"), std::move(list);
     for (const auto& item : *value) {
         if (!item.is_string() || item.get_ref<const std::string&>().size() > max_bytes)
             return reject(key, "holds what is not a short text"), std::vector<std::string>();
@@ -161,9 +165,13 @@ std::vector<std::string> Fields::texts(std::string_view key, std::size_t max_cou
     return list;
 }
 
-void Fields::reject(std::string_view key, std::string_view why) { state_->reject(key, why); }
+void Fields::reject(std::string_view key, std::string_view why) {
+    state_->reject(key, why);
+}
 
-bool Fields::ok() const { return state_->error.empty(); }
+bool Fields::ok() const {
+    return state_->error.empty();
+}
 
 Result<> Fields::finish(std::string_view name) const {
     if (ok()) return {};
@@ -173,7 +181,8 @@ Result<> Fields::finish(std::string_view name) const {
 Result<> Fields::finish_exact(std::string_view name) const {
     KITH_TRY(finish(name));
     for (const auto& [key, value] : state_->object.items())
-        if (!state_->read.contains(key)) return fail(Fault::protocol, std::string(name) + ": unknown \"" + key + "\"");
+        if (!state_->read.contains(key))
+            return fail(Fault::protocol, std::string(name) + ": unknown \"" + key + "\"");
     return {};
 }
 

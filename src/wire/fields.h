@@ -33,8 +33,8 @@ class Fields {
     bool has(std::string_view key) const;
 
     std::string text(std::string_view key, std::size_t max_bytes);
-    std::uint64_t u64(std::string_view key);   // 0 .. 2^53-1, an integer
-    std::int64_t i64(std::string_view key);    // -(2^53-1) .. 2^53-1
+    std::uint64_t u64(std::string_view key);  // 0 .. 2^53-1, an integer
+    std::int64_t i64(std::string_view key);   // -(2^53-1) .. 2^53-1
     bool flag(std::string_view key);
     Bytes hex(std::string_view key, std::size_t max_bytes);
     Fields object(std::string_view key);
@@ -51,8 +51,10 @@ class Fields {
     std::vector<IdType> ids(std::string_view key, std::size_t max_count) {
         std::vector<IdType> list;
         for (auto& text : texts(key, max_count, IdType::size * 2)) {
-            if (auto value = IdType::from_hex(text)) list.push_back(*value);
-            else reject(key, "holds an id of the wrong length");
+            if (auto value = IdType::from_hex(text))
+                list.push_back(*value);
+            else
+                reject(key, "holds an id of the wrong length");
         }
         return list;
     }

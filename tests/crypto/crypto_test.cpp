@@ -7,7 +7,8 @@ using namespace kith;
 using namespace kith::crypto;
 
 TEST_CASE("BLAKE2b-256 gives the published value") {
-    // RFC 7693 gives BLAKE2b-512 of "abc"; this is the 256-bit digest of the empty string, as b2sum -l 256 prints.
+    // RFC 7693 gives BLAKE2b-512 of "abc"; this is the 256-bit digest of the empty string, as b2sum -l 256
+    // prints.
     CHECK(to_hex(hash({})) == "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
     CHECK(Hasher().add("ab").add("c").finish() == hash(as_bytes("abc")));
 }

@@ -1,7 +1,8 @@
+#include "history/digest.h"
+
 #include <doctest/doctest.h>
 
 #include "crypto/hash.h"
-#include "history/digest.h"
 
 using namespace kith;
 using namespace kith::history;

@@ -30,12 +30,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         auto body = take();
         auto head = wire::Fields::parse(head_bytes);
         auto op = head.text("op", 32);
-        if (op == "sync.parts") (void)records.on_parts(head, body);
+        if (op == "sync.parts")
+            (void)records.on_parts(head, body);
         else if (op == "sync.batch") {
-            if (auto actions = records.on_batch(head, body); actions && !actions->empty()) (void)records.stored();
-        } else if (op == "sync.hashes") (void)blobs.on_hashes(head, body);
-        else if (op == "sync.piece") (void)blobs.on_piece(head, body);
-        else (void)server.on_frame(op, head, body);
+            if (auto actions = records.on_batch(head, body); actions && !actions->empty())
+                (void)records.stored();
+        } else if (op == "sync.hashes")
+            (void)blobs.on_hashes(head, body);
+        else if (op == "sync.piece")
+            (void)blobs.on_piece(head, body);
+        else
+            (void)server.on_frame(op, head, body);
         while (server.has_work())
             if (!server.work()) break;
     }

@@ -1,8 +1,9 @@
+#include "history/mail.h"
+
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
 #include "history/date.h"
-#include "history/mail.h"
 #include "history/mime_text.h"
 
 using namespace kith;
@@ -37,10 +38,12 @@ TEST_CASE("dates are read as mails have written them") {
 }
 
 TEST_CASE("a mail's time is the topmost Received, else Date, else none") {
-    CHECK(mail_time(as_bytes("Received: from a by b;\n\tThu, 22 Aug 2002 12:18:14 +0100\n"
-                             "Received: from c by a; Thu, 22 Aug 2002 10:00:00 +0100\nDate: 1 Jan 2001 00:00 +0000\n\nx")) ==
+    CHECK(mail_time(as_bytes(
+              "Received: from a by b;\n\tThu, 22 Aug 2002 12:18:14 +0100\n"
+              "Received: from c by a; Thu, 22 Aug 2002 10:00:00 +0100\nDate: 1 Jan 2001 00:00 +0000\n\nx")) ==
           august);
-    CHECK(mail_time(as_bytes("Received: from a by b; nonsense\nDate: Thu, 22 Aug 2002 12:18:14 +0100\n\n")) == august);
+    CHECK(mail_time(as_bytes("Received: from a by b; nonsense\nDate: Thu, 22 Aug 2002 12:18:14 +0100\n\n")) ==
+          august);
     CHECK(mail_time(as_bytes("Subject: none\n\nDate: Thu, 22 Aug 2002 12:18:14 +0100\n")) == 0);
 }
 
@@ -56,8 +59,9 @@ TEST_CASE("a file with one From line loses that line only") {
 
 TEST_CASE("an mbox is cut at From lines and nowhere else") {
     std::string from = "From a@b  Thu Aug 22 12:36:23 2002\n";
-    auto mails = mails_in(from + "Subject: a\n\nFrom here on it is text\n\nFrom time to time, too\n>From quoted\n\n" +  //
-                          from + "Subject: b\r\n\r\nbody\r\n\r\n" + from + "Subject: c\n\nlast\n\n");
+    auto mails = mails_in(
+        from + "Subject: a\n\nFrom here on it is text\n\nFrom time to time, too\n>From quoted\n\n" +  //
+        from + "Subject: b\r\n\r\nbody\r\n\r\n" + from + "Subject: c\n\nlast\n\n");
     REQUIRE(mails.size() == 3);
     CHECK(mails[0] == "Subject: a\n\nFrom here on it is text\n\nFrom time to time, too\n>From quoted\n");
     CHECK(mails[1] == "Subject: b\r\n\r\nbody\r\n");
@@ -70,12 +74,15 @@ TEST_CASE("what has no mail's header is not taken for a mail") {
     CHECK_FALSE(looks_like_mail(as_bytes("{\"subject\": \"a\"}")));
     CHECK_FALSE(looks_like_mail(as_bytes("Dear all:\n\nSubject: no\n")));
     CHECK_FALSE(looks_like_mail(as_bytes("")));
-    CHECK_FALSE(looks_like_mail(as_bytes("\x7f" "ELF\x02\x01")));
+    CHECK_FALSE(
+        looks_like_mail(as_bytes("\x7f"
+                                 "ELF\x02\x01")));
     CHECK_FALSE(looks_like_mail(as_bytes("\nSubject: after an empty line\n")));
 }
 
 TEST_CASE("fields are unfolded, decoded and always valid UTF-8") {
-    CHECK(mail_field(as_bytes("Subject: =?iso-8859-1?Q?caf=E9_?=\n =?utf-8?B?w6k=?= end\n\n"), "subject") == "café é end");
+    CHECK(mail_field(as_bytes("Subject: =?iso-8859-1?Q?caf=E9_?=\n =?utf-8?B?w6k=?= end\n\n"), "subject") ==
+          "café é end");
     CHECK(mail_field(as_bytes("SUBJECT:a\n b\n\n"), "subject") == "a b");
     CHECK(mail_field(as_bytes("Subject: caf\xe9\n\n"), "subject") == "café");
     CHECK(mail_field(as_bytes("Subject: =?broken?X?abc?=\n\n"), "subject") == "=?broken?X?abc?=");
@@ -92,17 +99,20 @@ TEST_CASE("a mail is cut at its delimiters, so that an attachment is a segment o
         if (end > start) segments.push_back(mail.substr(start, end - start));
         start = end;
     }
-    CHECK(segments == std::vector<std::string>{"Subject: a\n\n", "text\n", "--b\nContent-Type: x\n\n", "ATTACHED\n", "--b--\n"});
+    CHECK(segments == std::vector<std::string>{"Subject: a\n\n", "text\n", "--b\nContent-Type: x\n\n",
+                                               "ATTACHED\n", "--b--\n"});
     std::string many;
     for (int i = 0; i < 100000; ++i) many += "--\n\n";
     CHECK(mail_boundaries(as_bytes(many)).size() <= limits::mail_boundaries + 1);
 }
 
 TEST_CASE("a multipart mail shows its text and names what is attached") {
-    auto view = view_mail(as_bytes(
-        "Content-Type: multipart/mixed; boundary=\"b\"\n\npreamble\n--b\nContent-Type: text/plain; charset=iso-8859-1\n"
-        "Content-Transfer-Encoding: quoted-printable\n\ncaf=E9 =\nau lait\n--b\nContent-Type: image/png; name=\"a.png\"\n"
-        "Content-Transfer-Encoding: base64\n\nAAECAw==\n--b--\nepilogue\n"));
+    auto view =
+        view_mail(as_bytes("Content-Type: multipart/mixed; boundary=\"b\"\n\npreamble\n--b\nContent-Type: "
+                           "text/plain; charset=iso-8859-1\n"
+                           "Content-Transfer-Encoding: quoted-printable\n\ncaf=E9 =\nau "
+                           "lait\n--b\nContent-Type: image/png; name=\"a.png\"\n"
+                           "Content-Transfer-Encoding: base64\n\nAAECAw==\n--b--\nepilogue\n"));
     CHECK(view.text == "café au lait\n");
     REQUIRE(view.attachments.size() == 1);
     CHECK(view.attachments[0].name == "a.png");

@@ -66,7 +66,8 @@ class MemorySet : public RecordSet, public BlobSet {
     }
     Result<std::vector<Key>> keys(const Range& range, std::size_t max) const override {
         std::vector<Key> list;
-        for (auto at = rows.lower_bound(range.from); at != rows.end() && at->first < range.to && list.size() < max; ++at)
+        for (auto at = rows.lower_bound(range.from);
+             at != rows.end() && at->first < range.to && list.size() < max; ++at)
             list.push_back(at->first);
         return list;
     }
@@ -77,7 +78,8 @@ class MemorySet : public RecordSet, public BlobSet {
         while (at != rows.begin()) {
             --at;
             if (at->first < range.from) return page;
-            if (!page.records.empty() && (page.records.size() >= max_records || bytes + at->second.size() > max_bytes)) {
+            if (!page.records.empty() &&
+                (page.records.size() >= max_records || bytes + at->second.size() > max_bytes)) {
                 page.rest = {range.from, page.records.back().key};
                 return page;
             }

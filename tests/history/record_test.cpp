@@ -1,8 +1,9 @@
+#include "history/record.h"
+
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
 #include "crypto/keys.h"
-#include "history/record.h"
 #include "memory_set.h"
 
 using namespace kith;
@@ -16,9 +17,19 @@ TEST_CASE("a record's canonical form is the documented bytes") {
     record.parts.push_back({true, {}, blob, 70000});
     auto canonical = encode(record);
     CHECK(to_hex(canonical) ==
-          "4b524543" "01" "04" "6d61696c" "000102030405060708090a0b0c0d0e0f" "0000000102030405" "00000002"
-          "00" "0000000000000002" "6869"
-          "01" "0000000000011170" "abababababababababababababababababababababababababababababababab");
+          "4b524543"
+          "01"
+          "04"
+          "6d61696c"
+          "000102030405060708090a0b0c0d0e0f"
+          "0000000102030405"
+          "00000002"
+          "00"
+          "0000000000000002"
+          "6869"
+          "01"
+          "0000000000011170"
+          "abababababababababababababababababababababababababababababababab");
     auto back = decode(canonical);
     REQUIRE(back);
     CHECK(encode(*back) == canonical);

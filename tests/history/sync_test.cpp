@@ -26,7 +26,8 @@ struct Side {
     void take(RecordPuller::Actions actions) {
         REQUIRE_MESSAGE(actions, actions.error().what);
         for (auto& action : *actions) {
-            if (auto* send = std::get_if<RecordPuller::Send>(&action)) outbox.push_back(std::move(send->frame));
+            if (auto* send = std::get_if<RecordPuller::Send>(&action))
+                outbox.push_back(std::move(send->frame));
             if (auto* store = std::get_if<RecordPuller::Store>(&action)) {
                 ++batches;
                 for (auto& arrived : store->records) {
@@ -48,11 +49,16 @@ struct Side {
     void receive(const wire::Frame& frame) {
         auto head = wire::Fields::parse(frame.head);
         auto op = head.text("op", 32);
-        if (op == "sync.parts") take(records.on_parts(head, frame.body));
-        else if (op == "sync.batch") take(records.on_batch(head, frame.body));
-        else if (op == "sync.hashes") take(blobs.on_hashes(head, frame.body));
-        else if (op == "sync.piece") take(blobs.on_piece(head, frame.body));
-        else REQUIRE(server.on_frame(op, head, frame.body));
+        if (op == "sync.parts")
+            take(records.on_parts(head, frame.body));
+        else if (op == "sync.batch")
+            take(records.on_batch(head, frame.body));
+        else if (op == "sync.hashes")
+            take(blobs.on_hashes(head, frame.body));
+        else if (op == "sync.piece")
+            take(blobs.on_piece(head, frame.body));
+        else
+            REQUIRE(server.on_frame(op, head, frame.body));
     }
 };
 
@@ -95,7 +101,8 @@ void pull(Side& to, Side& from) {
 
 void fill(MemorySet& set, std::mt19937_64& random, std::size_t count, std::uint64_t spread) {
     for (std::size_t i = 0; i < count; ++i)
-        set.add(text_record("mail", random() % spread, std::string(random() % 3000, 'x') + std::to_string(random())));
+        set.add(text_record("mail", random() % spread,
+                            std::string(random() % 3000, 'x') + std::to_string(random())));
 }
 
 }  // namespace
@@ -215,8 +222,8 @@ TEST_CASE("a peer that sends what was not asked for is refused") {
     auto canonical = encode(foreign);
     auto batch = encode_batch({{key_of(foreign, canonical), canonical}});
     REQUIRE(batch);
-    auto head = wire::Fields::parse(R"({"op":"sync.batch","stream":2,"count":1,"raw":)" + std::to_string(batch->raw) +
-                                    R"(,"end":true})");
+    auto head = wire::Fields::parse(R"({"op":"sync.batch","stream":2,"count":1,"raw":)" +
+                                    std::to_string(batch->raw) + R"(,"end":true})");
     CHECK_FALSE(fresh.records.on_batch(head, batch->body));
 }
 
@@ -236,7 +243,8 @@ TEST_CASE("a peer that asks for more than it may is refused") {
     CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":2,"credit":5})", range));
     CHECK_FALSE(ask(R"({"op":"sync.more","stream":1,"credit":9007199254740991})", {}));
     CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":2,"credit":1})", Bytes(79)));
-    CHECK_FALSE(ask(R"({"op":"sync.pieces","blob":")" + std::string(64, '0') + R"(","first":0,"count":1000000})", {}));
+    CHECK_FALSE(ask(
+        R"({"op":"sync.pieces","blob":")" + std::string(64, '0') + R"(","first":0,"count":1000000})", {}));
     CHECK_FALSE(ask(R"({"op":"sync.nonsense"})", {}));
 }
 

@@ -1,7 +1,8 @@
+#include "tmtp/client.h"
+
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
-#include "tmtp/client.h"
 
 using namespace kith;
 using namespace kith::tmtp;
@@ -322,8 +323,8 @@ TEST_CASE("what the service says on ending a link decides whether to try again")
         bool permanent;
     };
     for (auto [reason, permanent] : {Case{"login failed", true}, Case{"corrupt base32 value", true},
-                                     Case{"authentication required", true}, Case{"node already connected", false},
-                                     Case{"anything else", false}}) {
+                                     Case{"authentication required", true},
+                                     Case{"node already connected", false}, Case{"anything else", false}}) {
         Rig rig;
         rig.last = rig.client.connected(rig.now);
         rig.say(TmtpRevReply{"1", "site", 0, {}});
@@ -361,17 +362,25 @@ TEST_CASE("a message in a state where it does not belong fails the link") {
     };
     Rig rig;
     rig.last = rig.client.connected(rig.now);
-    SUBCASE("a delivery before the greeting") { rig.say(message("m1")), fails(rig); }
+    SUBCASE("a delivery before the greeting") {
+        rig.say(message("m1")), fails(rig);
+    }
     SUBCASE("registered when nothing was registered") {
         rig.say(RegisteredReply{"U", SecretBytes(as_bytes("N")), ""}), fails(rig);
     }
-    SUBCASE("another version") { rig.say(TmtpRevReply{"2", "site", 0, {}}), fails(rig); }
+    SUBCASE("another version") {
+        rig.say(TmtpRevReply{"2", "site", 0, {}}), fails(rig);
+    }
     SUBCASE("a second greeting") {
         rig.say(TmtpRevReply{"1", "site", 0, {}});
         rig.say(TmtpRevReply{"1", "site", 0, {}}), fails(rig);
     }
-    SUBCASE("not TMTP") { rig.say_raw("HTTP/1.1 400 Bad Request\r\n"), fails(rig); }
-    SUBCASE("a header with a wrong type") { rig.say_raw(with_length(R"({"op":"info","info":7})")), fails(rig); }
+    SUBCASE("not TMTP") {
+        rig.say_raw("HTTP/1.1 400 Bad Request\r\n"), fails(rig);
+    }
+    SUBCASE("a header with a wrong type") {
+        rig.say_raw(with_length(R"({"op":"info","info":7})")), fails(rig);
+    }
     SUBCASE("a damaged header") {
         rig.go_online();
         auto head = encode(message("m1"));
@@ -397,7 +406,8 @@ TEST_CASE("what this version does not know is passed over or acknowledged") {
     CHECK(rig.last.empty());
     rig.say(OhiReply{"U", 1});
     CHECK(rig.last.empty());
-    rig.say_raw(with_length(R"({"op":"parcel","id":"m1","posted":"2026-11-21T19:25:05.920Z","datalen":3})") + "sun");
+    rig.say_raw(with_length(R"({"op":"parcel","id":"m1","posted":"2026-11-21T19:25:05.920Z","datalen":3})") +
+                "sun");
     CHECK(rig.only<Delivered>().kind == Kind::other);
     CHECK(rig.only<Delivered>().op == "parcel");
 }

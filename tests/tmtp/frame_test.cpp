@@ -1,9 +1,10 @@
+#include "tmtp/frame.h"
+
 #include <doctest/doctest.h>
 
 #include <fstream>
 
 #include "base/limits.h"
-#include "tmtp/frame.h"
 #include "tmtp/ops.h"
 #include "tmtp/replies.h"
 
@@ -28,12 +29,24 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t run) {
         auto part = bytes.substr(at, run);
         ByteView in = as_bytes(part);
         for (bool more = false; !more;) switch (reader.next(in)) {
-                case Got::more: more = true; break;
-                case Got::head: seen.push_back(reader.raw()); break;
-                case Got::data: seen.back() += as_text(reader.data()); break;
-                case Got::end: seen.push_back("end"); break;
-                case Got::bad_length: seen.push_back("bad length"); break;
-                case Got::bad_header: seen.push_back("bad header"); break;
+                case Got::more:
+                    more = true;
+                    break;
+                case Got::head:
+                    seen.push_back(reader.raw());
+                    break;
+                case Got::data:
+                    seen.back() += as_text(reader.data());
+                    break;
+                case Got::end:
+                    seen.push_back("end");
+                    break;
+                case Got::bad_length:
+                    seen.push_back("bad length");
+                    break;
+                case Got::bad_header:
+                    seen.push_back("bad header");
+                    break;
             }
         CHECK(in.empty());
     }
@@ -57,7 +70,8 @@ TEST_CASE("after a header that cannot be read nothing comes out any more") {
     CHECK(read_all("0009[\"op\",1]0009{\"op\":11}", 1) == std::vector<std::string>{"bad header"});
     CHECK(read_all(with_length(R"({"op":7,"datalen":-1})"), 100) == std::vector<std::string>{"bad header"});
     CHECK(read_all(with_length(R"({"op":7,"datalen":1.5})"), 100) == std::vector<std::string>{"bad header"});
-    CHECK(read_all(with_length(R"({"op":7,"datalen":9007199254740993})"), 100) == std::vector<std::string>{"bad header"});
+    CHECK(read_all(with_length(R"({"op":7,"datalen":9007199254740993})"), 100) ==
+          std::vector<std::string>{"bad header"});
 }
 
 TEST_CASE("data of any announced size is read without being kept") {
@@ -177,7 +191,7 @@ TEST_CASE("times are written with three decimals and read with fewer or more") {
     CHECK(parse_posted("2024-02-29T00:00:00Z") == 1709164800000);
     CHECK(parse_posted("2024-02-29T00:00:00.5Z") == 1709164800500);
     CHECK(parse_posted("2024-02-29T00:00:00.123456789Z") == 1709164800123);
-    for (auto bad : {"", "Z", "2024-02-29", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:00:00.Z",
-                     "2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00.x0Z"})
+    for (auto bad : {"", "Z", "2024-02-29", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z",
+                     "2024-01-01T00:00:00.Z", "2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00.x0Z"})
         CHECK_FALSE(parse_posted(bad));
 }

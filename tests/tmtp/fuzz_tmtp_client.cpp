@@ -11,12 +11,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0) return 0;
     Now now{1000, 1'700'000'000'000};
     bool fresh = data[0] & 1;
-    Client client = fresh ? Client::registering("Alice Adams", "label") : Client::login("U", SecretBytes(as_bytes("N")));
+    Client client =
+        fresh ? Client::registering("Alice Adams", "label") : Client::login("U", SecretBytes(as_bytes("N")));
     client.add_node("second", data[0] & 2, now);
     client.connected(now);
     if (data[0] & 4) {
         client.received(as_bytes(encode(TmtpRevReply{"1", "site", 0, {}})), now);
-        if (fresh) client.received(as_bytes(encode(RegisteredReply{"U", SecretBytes(as_bytes("N")), ""})), now);
+        if (fresh)
+            client.received(as_bytes(encode(RegisteredReply{"U", SecretBytes(as_bytes("N")), ""})), now);
         client.received(as_bytes(encode(InfoReply{"login ok", {}})), now);
     }
     ByteView rest(data + 1, size - 1);

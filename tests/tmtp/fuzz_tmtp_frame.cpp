@@ -14,10 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FrameReader reader;
     ByteView in(data, size);
     for (;;) switch (reader.next(in)) {
-            case FrameReader::Got::more: return 0;
+            case FrameReader::Got::more:
+                return 0;
             case FrameReader::Got::bad_length:
             case FrameReader::Got::bad_header:
-            case FrameReader::Got::end: break;
+            case FrameReader::Got::end:
+                break;
             case FrameReader::Got::head: {
                 (void)headsum_agrees(reader.raw());
                 // What is read and written again reads the same.

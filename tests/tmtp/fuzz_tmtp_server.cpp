@@ -24,7 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         hub.opened(which, now);
         if (data[0] & 1) {
             hub.received(which, as_bytes(*encode(TmtpRev{})), now);
-            hub.received(which, as_bytes(*encode(Login{which == 1 ? uid : other, SecretBytes(as_bytes(node))})), now);
+            hub.received(
+                which, as_bytes(*encode(Login{which == 1 ? uid : other, SecretBytes(as_bytes(node))})), now);
         }
     };
     open(1);

@@ -1,5 +1,5 @@
-// A ServerStore in memory, for tests and fuzzing: keeps what it is given as long as it lives, so a new Hub over
-// it is a restarted server. `broken` makes every change fail, as a full disk does.
+// A ServerStore in memory, for tests and fuzzing: keeps what it is given as long as it lives, so a new Hub
+// over it is a restarted server. `broken` makes every change fail, as a full disk does.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,8 @@ class MemoryStore : public ServerStore {
     std::uint64_t highest = 0;
 
     Result<std::uint64_t> last_id() override { return highest; }
-    Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) override {
+    Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
+                                const std::string& label) override {
         if (broken) return full();
         return insert(uid, nodeid, label);
     }
@@ -51,8 +52,8 @@ class MemoryStore : public ServerStore {
         aliases[alias] = uid;
         return news ? enqueue(*news, *nodes(uid)) : Result<>{};
     }
-    Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, NodeRef from,
-                      const StoredMessage& news) override {
+    Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
+                      NodeRef from, const StoredMessage& news) override {
         if (broken) return full();
         all_nodes[insert(uid, nodeid, label)].queue = all_nodes[from].queue;
         return enqueue(news, *nodes(uid));

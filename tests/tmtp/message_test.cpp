@@ -1,9 +1,10 @@
+#include "tmtp/message.h"
+
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
-#include "tmtp/backoff.h"
-#include "tmtp/message.h"
 #include "memory_store.h"
+#include "tmtp/backoff.h"
 
 using namespace kith;
 using namespace kith::tmtp;
@@ -14,7 +15,9 @@ Message read(std::string_view head, std::string_view rest, std::uint64_t datalen
     std::string data = std::string(head) + std::string(rest);
     return read_message(as_bytes(data), head.size(), datalen ? datalen : data.size());
 }
-std::string_view part(ByteView data, Span span) { return as_text(data.subspan(span.offset, span.size)); }
+std::string_view part(ByteView data, Span span) {
+    return as_text(data.subspan(span.offset, span.size));
+}
 
 }  // namespace
 
@@ -47,13 +50,14 @@ TEST_CASE("a composed message is read back, part for part") {
     REQUIRE(message.cc.size() == 1);
     CHECK(message.cc[0].whouid == "UB");
     CHECK(message.cc[0].subscribe);
-    CHECK(message.part_offsets() ==
-          std::vector<std::uint64_t>{message.body.offset, message.attachments[0].span.offset,
-                                     message.attachments[2].span.offset});
+    CHECK(message.part_offsets() == std::vector<std::uint64_t>{message.body.offset,
+                                                               message.attachments[0].span.offset,
+                                                               message.attachments[2].span.offset});
 }
 
 TEST_CASE("either capitalisation of the inner head is read") {
-    auto message = read(R"({"threadid":"t","alias":"x","subject":"s","attach":[{"name":"u:f","size":2}]})", "bodyAB");
+    auto message =
+        read(R"({"threadid":"t","alias":"x","subject":"s","attach":[{"name":"u:f","size":2}]})", "bodyAB");
     CHECK(message.threadid == "t");
     CHECK(message.body.size == 4);
     REQUIRE(message.attachments.size() == 1);
@@ -75,8 +79,8 @@ TEST_CASE("what is not understood is body") {
 }
 
 TEST_CASE("attachments whose sizes do not fit the data are left in the body") {
-    for (auto sizes : {R"([{"name":"a","size":5}])", R"([{"name":"a","size":-1}])", R"([{"name":"a"}])", R"([7])",
-                       R"([{"name":"a","size":2},{"name":"b","size":9007199254740991}])", R"("x")",
+    for (auto sizes : {R"([{"name":"a","size":5}])", R"([{"name":"a","size":-1}])", R"([{"name":"a"}])",
+                       R"([7])", R"([{"name":"a","size":2},{"name":"b","size":9007199254740991}])", R"("x")",
                        R"([{"name":3,"size":1}])"}) {
         CAPTURE(sizes);
         auto message = read(std::string(R"({"subject":"s","attach":)") + sizes + "}", "1234");

@@ -1,3 +1,5 @@
+#include "tmtp/server.h"
+
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -5,7 +7,6 @@
 
 #include "base/limits.h"
 #include "memory_store.h"
-#include "tmtp/server.h"
 
 using namespace kith;
 using namespace kith::tmtp;
@@ -42,14 +43,20 @@ struct Rig {
             ByteView bytes = send.bytes;
             auto& reader = readers[send.link];
             for (bool more = false; !more;) switch (reader.next(bytes)) {
-                    case FrameReader::Got::more: more = true; break;
+                    case FrameReader::Got::more:
+                        more = true;
+                        break;
                     case FrameReader::Got::head:
                         CHECK(headsum_agrees(reader.raw()));
                         in[send.link].push_back(*parse_reply(reader.head()));
                         break;
-                    case FrameReader::Got::data: append(data[send.link], reader.data()); break;
-                    case FrameReader::Got::end: break;
-                    default: FAIL("the server sent what is not TMTP");
+                    case FrameReader::Got::data:
+                        append(data[send.link], reader.data());
+                        break;
+                    case FrameReader::Got::end:
+                        break;
+                    default:
+                        FAIL("the server sent what is not TMTP");
                 }
             drained.insert(send.link);
         }
@@ -61,7 +68,9 @@ struct Rig {
         return link;
     }
     void raw(LinkId link, std::string_view bytes) { take(hub->received(link, as_bytes(bytes), now)); }
-    void op(LinkId link, const Op& op, std::string_view bytes = {}) { raw(link, *encode(op) + std::string(bytes)); }
+    void op(LinkId link, const Op& op, std::string_view bytes = {}) {
+        raw(link, *encode(op) + std::string(bytes));
+    }
     void wait(std::int64_t ms) {
         now.mono_ms += ms;
         now.unix_ms += ms;
@@ -80,7 +89,8 @@ struct Rig {
         return one;
     }
     std::string quit_reason(LinkId link) {
-        while (count(link) && !std::holds_alternative<QuitReply>(in[link].front())) in[link].erase(in[link].begin());
+        while (count(link) && !std::holds_alternative<QuitReply>(in[link].front()))
+            in[link].erase(in[link].begin());
         CHECK(closed.contains(link));
         return count(link) ? pop<QuitReply>(link).error : "";
     }
@@ -123,7 +133,8 @@ struct Rig {
         CHECK(news.newnode == label);
         return {0, account.uid, std::string(as_text(news.nodeid.view()))};
     }
-    AckReply post(LinkId link, std::vector<std::string> to, std::string_view body, const std::string& id = "p") {
+    AckReply post(LinkId link, std::vector<std::string> to, std::string_view body,
+                  const std::string& id = "p") {
         Post head{id, {}, body.size(), 0, {}};
         for (auto& uid : to) head.recipients.push_back({uid, Recipient::uid});
         op(link, head, body);
@@ -131,7 +142,9 @@ struct Rig {
     }
 };
 
-Post to_uid(const std::string& uid, std::uint64_t datalen) { return {"p", {{uid, Recipient::uid}}, datalen, 0, {}}; }
+Post to_uid(const std::string& uid, std::uint64_t datalen) {
+    return {"p", {{uid, Recipient::uid}}, datalen, 0, {}};
+}
 
 }  // namespace
 
@@ -143,10 +156,14 @@ TEST_CASE("what the reference server answers to odd headers, ours answers too") 
         REQUIRE(vector);
         CAPTURE(*vector->text("case"));
         std::string bytes;  // the text's characters are bytes
-        for (auto text = *vector->text("sent"); char32_t c : std::vector<unsigned char>(text.begin(), text.end())) {
-            if (c < 0x80) bytes += static_cast<char>(c);
-            else if (c < 0xc0) bytes.back() = static_cast<char>((bytes.back() << 6) | (c & 0x3f));
-            else bytes += static_cast<char>(c & 3);
+        for (auto text = *vector->text("sent");
+             char32_t c : std::vector<unsigned char>(text.begin(), text.end())) {
+            if (c < 0x80)
+                bytes += static_cast<char>(c);
+            else if (c < 0xc0)
+                bytes.back() = static_cast<char>((bytes.back() << 6) | (c & 0x3f));
+            else
+                bytes += static_cast<char>(c & 3);
         }
         Rig rig;
         auto account = rig.enrol();
@@ -163,7 +180,8 @@ TEST_CASE("what the reference server answers to odd headers, ours answers too") 
 }
 
 TEST_CASE("before the greeting a link that errs is closed without a word") {
-    for (auto bytes : {R"(0008{"op":1})", R"(0009{"op":11})", R"(0010{"op":0,"id":""})", "xxxx", "0007{\"a\":1}"}) {
+    for (auto bytes :
+         {R"(0008{"op":1})", R"(0009{"op":11})", R"(0010{"op":0,"id":""})", "xxxx", "0007{\"a\":1}"}) {
         Rig rig;
         auto link = rig.open();
         rig.raw(link, bytes);
@@ -287,7 +305,8 @@ TEST_CASE("a post reaches all nodes of its recipients and the sender's other nod
         auto again = rig.next(link, Kind::delivery);
         CHECK(encode(again) == encode(got));
     }
-    CHECK(rig.store.messages.size() == 1 + 1);  // the logins of the two second nodes, for those who did not ack
+    CHECK(rig.store.messages.size() ==
+          1 + 1);  // the logins of the two second nodes, for those who did not ack
 
     for (auto* account : {&alice, &bob})
         while (rig.count(account->link)) rig.next(account->link, Kind::login);
@@ -309,7 +328,8 @@ TEST_CASE("a post reaches all nodes of its recipients and the sender's other nod
     }
 }
 
-TEST_CASE("one message is in flight; it comes again after 30 s and after a restart until it is acknowledged") {
+TEST_CASE(
+    "one message is in flight; it comes again after 30 s and after a restart until it is acknowledged") {
     Rig rig;
     auto alice = rig.enrol(), bob = rig.enrol();
     for (auto body : {"one", "two", "three"}) rig.post(alice.link, {bob.uid}, body);
@@ -409,7 +429,8 @@ TEST_CASE("a client that does not read is sent little and then dropped") {
     std::size_t sent = 0;
     auto keep = [&](HubActions actions) {
         for (auto& action : actions) {
-            if (auto* send = std::get_if<Send>(&action); send && send->link == bob.link) sent += send->bytes.size();
+            if (auto* send = std::get_if<Send>(&action); send && send->link == bob.link)
+                sent += send->bytes.size();
             if (auto* close = std::get_if<Close>(&action)) rig.closed.insert(close->link);
         }
     };
@@ -427,7 +448,8 @@ TEST_CASE("a client that does not read is sent little and then dropped") {
     SUBCASE("answers") {
         std::string asks;
         for (int i = 0; i < 1000; ++i) asks += *encode(GroupEdit{std::string(200, 'i'), "join", "g", "", ""});
-        for (int i = 0; i < 20 && rig.closed.empty(); ++i) keep(rig.hub->received(bob.link, as_bytes(asks), rig.now));
+        for (int i = 0; i < 20 && rig.closed.empty(); ++i)
+            keep(rig.hub->received(bob.link, as_bytes(asks), rig.now));
         CHECK(rig.closed.contains(bob.link));
         CHECK(sent <= limits::tmtpd_output_bytes);
     }

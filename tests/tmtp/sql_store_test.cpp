@@ -94,8 +94,12 @@ TEST_CASE("an upload that was cut off leaves nothing") {
     Bytes piece(limits::tmtp_piece, 7);
     for (std::uint32_t i = 0; i < 3; ++i) REQUIRE(rig.store->put_piece(5, i, piece));
     CHECK(rig.store->piece(5, 1));
-    SUBCASE("by the client") { rig.store->drop_pieces(5); }
-    SUBCASE("by the end of the process") { rig.open(); }
+    SUBCASE("by the client") {
+        rig.store->drop_pieces(5);
+    }
+    SUBCASE("by the end of the process") {
+        rig.open();
+    }
     CHECK_FALSE(rig.store->piece(5, 0));
     CHECK_FALSE(rig.store->piece(5, 1));
     CHECK_FALSE(rig.store->first(node)->has_value());

@@ -46,7 +46,8 @@ struct Server {
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], 1);
-        posix_spawn_file_actions_addopen(&actions, 2, (folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        posix_spawn_file_actions_addopen(&actions, 2, (folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                         0600);
         std::string dir = (folder / "service").string(), program = KITH_TMTPD;
         std::string words[] = {program, "--dir", dir, "--listen", listen, "--name", "Test Site"};
         std::vector<char*> argv;
@@ -71,7 +72,9 @@ struct Server {
         pid = 0;
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     }
-    std::uint16_t port() const { return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))); }
+    std::uint16_t port() const {
+        return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+    }
 };
 
 // A device: TLS, the client machine, and what it got.
@@ -171,10 +174,12 @@ std::size_t find_message(const Device& device, std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("register, post with a large attachment, and a killed server that redelivers what was not acknowledged") {
+TEST_CASE(
+    "register, post with a large attachment, and a killed server that redelivers what was not acknowledged") {
     World world;
     CHECK(world.server->address.starts_with("=127.0.0.1:"));
-    Device alice(world.loop, Client::registering("Alice Adams", "first")), bob(world.loop, Client::registering("Bobby Brown", "first"));
+    Device alice(world.loop, Client::registering("Alice Adams", "first")),
+        bob(world.loop, Client::registering("Bobby Brown", "first"));
     world.enrol(alice);
     world.enrol(bob);
     CHECK(alice.site == "Test Site");
@@ -184,7 +189,8 @@ TEST_CASE("register, post with a large attachment, and a killed server that rede
     world.wait([&] { return alice.nodes.contains("second"); });
 
     Bytes image(5'000'000);
-    for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<std::uint8_t>(i * 2654435761u >> 13);
+    for (std::size_t i = 0; i < image.size(); ++i)
+        image[i] = static_cast<std::uint8_t>(i * 2654435761u >> 13);
     Draft draft;
     draft.alias = "Alice Adams";
     draft.subject = "holiday-pictures";
@@ -225,7 +231,9 @@ TEST_CASE("register, post with a large attachment, and a killed server that rede
     }
     SUBCASE("a ping by alias") {
         bob.carry_out(bob.client.ping("g1", "Bobby Brown", "Alice Adams", "hello there", world.loop.now()));
-        world.wait([&] { return find_message(alice, "hello there") == 1 && find_message(second, "hello there") == 1; });
+        world.wait([&] {
+            return find_message(alice, "hello there") == 1 && find_message(second, "hello there") == 1;
+        });
         bob.carry_out(bob.client.ping("g2", "Bobby Brown", "Nobody At All", "x", world.loop.now()));
         world.wait([&] { return bob.results.contains("g2"); });
         CHECK(bob.results["g2"].outcome == RequestResult::Outcome::refused);

@@ -19,9 +19,9 @@ struct Device {
     LinkId link = 0;  // 0: none
     Bytes to_server, to_client;
     bool caught_up = false;
-    std::map<std::string, Bytes> stored;   // by msgid
+    std::map<std::string, Bytes> stored;       // by msgid
     std::map<std::string, std::string> nodes;  // label, nodeid
-    std::vector<std::string> to_store;     // handed out, storing
+    std::vector<std::string> to_store;         // handed out, storing
     std::map<std::string, RequestResult::Outcome> results;
     std::string uid;
 };
@@ -114,14 +114,18 @@ struct World {
         if (!device.link) return;
         if (!device.to_server.empty() && !closing.contains(device.link)) {
             std::size_t count = std::min(device.to_server.size(), 1 + dice(400));
-            Bytes part(device.to_server.begin(), device.to_server.begin() + static_cast<std::ptrdiff_t>(count));
-            device.to_server.erase(device.to_server.begin(), device.to_server.begin() + static_cast<std::ptrdiff_t>(count));
+            Bytes part(device.to_server.begin(),
+                       device.to_server.begin() + static_cast<std::ptrdiff_t>(count));
+            device.to_server.erase(device.to_server.begin(),
+                                   device.to_server.begin() + static_cast<std::ptrdiff_t>(count));
             from_hub(hub->received(device.link, part, now));
         }
         if (!device.to_client.empty()) {
             std::size_t count = std::min(device.to_client.size(), 1 + dice(400));
-            Bytes part(device.to_client.begin(), device.to_client.begin() + static_cast<std::ptrdiff_t>(count));
-            device.to_client.erase(device.to_client.begin(), device.to_client.begin() + static_cast<std::ptrdiff_t>(count));
+            Bytes part(device.to_client.begin(),
+                       device.to_client.begin() + static_cast<std::ptrdiff_t>(count));
+            device.to_client.erase(device.to_client.begin(),
+                                   device.to_client.begin() + static_cast<std::ptrdiff_t>(count));
             from_client(device, device.client.received(part, now));
             if (device.link && device.to_client.empty()) from_hub(hub->drained(device.link, now));
         } else if (closing.contains(device.link)) {
@@ -158,7 +162,9 @@ void one_story(std::uint64_t seed) {
     World world(seed);
     Device& alice = add(world, Client::registering("Alice Adams", "a1"));
     Device& bob = add(world, Client::registering("Bobby Brown", "b1"));
-    world.run_until([&] { return alice.client.state() == Client::State::online && bob.client.state() == Client::State::online; });
+    world.run_until([&] {
+        return alice.client.state() == Client::State::online && bob.client.state() == Client::State::online;
+    });
 
     world.from_client(alice, alice.client.add_node("second", false, world.now));
     std::set<std::string> waiting;
@@ -197,13 +203,15 @@ void one_story(std::uint64_t seed) {
     CHECK(world.breaks > 0);
     CHECK(world.store.messages.empty());
     CHECK(world.store.pieces.empty());
-    // Every post that was accepted, or may have been, is either everywhere or nowhere; accepted ones are there.
+    // Every post that was accepted, or may have been, is either everywhere or nowhere; accepted ones are
+    // there.
     std::size_t accepted = 0;
     for (auto* device : {&alice, &bob, &second})
         for (auto& [id, outcome] : device->results) accepted += outcome == RequestResult::Outcome::accepted;
     auto count = [](const Device& device) {
         std::size_t deliveries = 0;
-        for (auto& [id, raw] : device.stored) deliveries += as_text(raw).find("\"op\":\"delivery\"") != std::string::npos;
+        for (auto& [id, raw] : device.stored)
+            deliveries += as_text(raw).find("\"op\":\"delivery\"") != std::string::npos;
         return deliveries;
     };
     CHECK(count(bob) >= accepted);

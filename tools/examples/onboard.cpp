@@ -1,12 +1,13 @@
-// Sets up a second device within one program: makes a person, takes in a mail, pairs the two devices, and shows
-// that both end with the same history. Build it against an installed libkith.
+// Sets up a second device within one program: makes a person, takes in a mail, pairs the two devices, and
+// shows that both end with the same history. Build it against an installed libkith.
+#include <kith/kith.h>
+
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <kith/kith.h>
 #include <mutex>
 
 namespace fs = std::filesystem;
@@ -62,7 +63,9 @@ int main() {
         auto new_device = kith::Engine::start((folder / "new").string());
         if (!old_device || !new_device) return 1;
         must((*old_device)->call({"init", R"({"name":"laptop"})", {}, {}, {}}));
-        must((*old_device)->call({"history.import", R"({"path":")" + (folder / "mail").string() + R"("})", {}, {}, {}}));
+        must((*old_device)
+                 ->call(
+                     {"history.import", R"({"path":")" + (folder / "mail").string() + R"("})", {}, {}, {}}));
 
         Waiting offer, code, added, joined;
         kith::Call add{"device.add", "{}", {}, {}, {}};

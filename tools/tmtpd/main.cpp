@@ -35,12 +35,15 @@ int main(int argc, char** argv) {
     tmtpd::Options options;
     std::string listen = "127.0.0.1:0";
     CLI::App app("a small server for the Trusted Messaging Transfer Protocol");
-    app.add_option("--dir", options.dir, "the folder that holds the service: database, key and certificate")->required();
-    app.add_option("--listen", listen, "HOST:PORT to listen on; port 0: any that is free")->capture_default_str();
+    app.add_option("--dir", options.dir, "the folder that holds the service: database, key and certificate")
+        ->required();
+    app.add_option("--listen", listen, "HOST:PORT to listen on; port 0: any that is free")
+        ->capture_default_str();
     app.add_option("--name", options.name, "the site's name")->required();
     CLI11_PARSE(app, argc, argv);
     if (!parse_listen(listen, options))
-        return report({Fault::invalid, "--listen " + listen + " is not HOST:PORT", "say for example 127.0.0.1:4200"});
+        return report(
+            {Fault::invalid, "--listen " + listen + " is not HOST:PORT", "say for example 127.0.0.1:4200"});
     if (options.name.empty() || options.name.size() > 200)
         return report({Fault::invalid, "--name must have 1 to 200 bytes", "choose another one"});
 
@@ -54,7 +57,8 @@ int main(int argc, char** argv) {
     loop.on_signal([&](int) { loop.stop(); });
     std::printf("%s\n", (*service)->address().c_str());
     std::fflush(stdout);
-    std::fprintf(stderr, "tmtpd: serving \"%s\", the certificate's key is %s\n", options.name.c_str(), (*service)->pin().c_str());
+    std::fprintf(stderr, "tmtpd: serving \"%s\", the certificate's key is %s\n", options.name.c_str(),
+                 (*service)->pin().c_str());
     loop.run();
     return 0;
 }

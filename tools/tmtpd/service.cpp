@@ -45,7 +45,8 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Options& 
     KITH_TRY_VALUE(key, database_key(dir / "tmtpd.key", random));
     KITH_TRY_VALUE(identity, tls_identity((dir / "tls.pem").string(), options.name));
     KITH_TRY_VALUE(store, SqlStore::open(dir / "tmtpd.db", key));
-    std::unique_ptr<Service> service(new Service(loop, std::move(lock), std::move(store), options.host, options.name));
+    std::unique_ptr<Service> service(
+        new Service(loop, std::move(lock), std::move(store), options.host, options.name));
     KITH_TRY(service->hub_.start(loop.now()));
     KITH_TRY(service->listen(identity, options.port));
     return service;
@@ -66,7 +67,9 @@ Result<> Service::listen(const net::TlsIdentity& identity, std::uint16_t port) {
     events.on_data = [this, link](net::TlsSession session, ByteView bytes) {
         carry_out(hub_.received(link(session), bytes, loop_.now()));
     };
-    events.on_drained = [this, link](net::TlsSession session) { carry_out(hub_.drained(link(session), loop_.now())); };
+    events.on_drained = [this, link](net::TlsSession session) {
+        carry_out(hub_.drained(link(session), loop_.now()));
+    };
     events.on_closed = [this](net::TlsSession session, const Error& why) { closed(session, why); };
     KITH_TRY_VALUE(server, net::TlsServer::listen(loop_, identity, host_, port, std::move(events)));
     server_ = std::move(server);
@@ -78,7 +81,9 @@ std::string Service::address() const {
     return "=" + (v6 ? "[" + host_ + "]" : host_) + ":" + std::to_string(server_->port());
 }
 
-std::string Service::pin() const { return server_->pin().hex(); }
+std::string Service::pin() const {
+    return server_->pin().hex();
+}
 
 void Service::opened(net::TlsSession session) {
     auto now = loop_.now();
@@ -86,7 +91,8 @@ void Service::opened(net::TlsSession session) {
         log(now.unix_ms, "refused " + server_->peer(session) + ": too many links");
         return server_->close(session);
     }
-    log(now.unix_ms, "link " + std::to_string(static_cast<std::uint64_t>(session)) + " from " + server_->peer(session));
+    log(now.unix_ms,
+        "link " + std::to_string(static_cast<std::uint64_t>(session)) + " from " + server_->peer(session));
     carry_out(hub_.opened(static_cast<tmtp::LinkId>(session), now));
 }
 

@@ -15,8 +15,8 @@
 namespace kith::tmtpd {
 
 struct Options {
-    std::string dir;   // made when it is not there; one tmtpd at a time
-    std::string host;  // where to listen, without brackets
+    std::string dir;         // made when it is not there; one tmtpd at a time
+    std::string host;        // where to listen, without brackets
     std::uint16_t port = 0;  // 0: any
     std::string name;        // the site's name, told to every client
 };
@@ -31,7 +31,8 @@ class Service {
     std::string pin() const;  // of the certificate's key, in hexadecimal
 
   private:
-    Service(net::Loop& loop, net::FileLock lock, std::unique_ptr<SqlStore> store, std::string host, const std::string& name);
+    Service(net::Loop& loop, net::FileLock lock, std::unique_ptr<SqlStore> store, std::string host,
+            const std::string& name);
     Result<> listen(const net::TlsIdentity& identity, std::uint16_t port);
     void opened(net::TlsSession session);
     void closed(net::TlsSession session, const Error& why);

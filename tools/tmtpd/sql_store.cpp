@@ -34,7 +34,9 @@ Bytes hash_of(const SecretBytes& nodeid) {
     return Bytes(hash.begin(), hash.end());
 }
 
-std::uint64_t weight(const StoredMessage& message) { return message.head.size() + message.datalen; }
+std::uint64_t weight(const StoredMessage& message) {
+    return message.head.size() + message.datalen;
+}
 
 }  // namespace
 
@@ -50,7 +52,8 @@ Result<std::uint64_t> SqlStore::last_id() {
     return row.count(0);
 }
 
-Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) {
+Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes& nodeid,
+                                      const std::string& label) {
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
     KITH_TRY(db_->run("INSERT INTO account (uid) VALUES (?)", uid));
     KITH_TRY_VALUE(node, insert_node(db_->last_row(), nodeid, label));
@@ -59,8 +62,9 @@ Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes&
 }
 
 Result<std::optional<NodeRef>> SqlStore::find_node(const std::string& uid, const SecretBytes& nodeid) {
-    auto row = db_->query("SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? AND secret = ?",
-                          uid, hash_of(nodeid));
+    auto row = db_->query(
+        "SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? AND secret = ?", uid,
+        hash_of(nodeid));
     KITH_TRY_VALUE(found, row.next());
     if (!found) return std::nullopt;
     return row.number(0);
@@ -95,13 +99,14 @@ Result<> SqlStore::add_alias(const std::string& uid, const std::string& alias, c
     return tx.commit();
 }
 
-Result<> SqlStore::add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, NodeRef from,
-                            const StoredMessage& news) {
+Result<> SqlStore::add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
+                            NodeRef from, const StoredMessage& news) {
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
     KITH_TRY_VALUE(owner, account(uid));
     KITH_TRY_VALUE(node, insert_node(owner, nodeid, label));
     KITH_TRY(db_->run("INSERT INTO queue SELECT ?, message FROM queue WHERE node = ?", node, from));
-    KITH_TRY(db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?", from, node));
+    KITH_TRY(
+        db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?", from, node));
     KITH_TRY_VALUE(all, nodes(uid));
     KITH_TRY(enqueue(news, all));
     return tx.commit();
@@ -124,7 +129,8 @@ void SqlStore::drop_pieces(std::uint64_t id) {
 
 Result<> SqlStore::enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) {
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
-    if (auto held = held_.find(message.id); held != held_.end()) KITH_TRY(write_piece(message.id, held->second));
+    if (auto held = held_.find(message.id); held != held_.end())
+        KITH_TRY(write_piece(message.id, held->second));
     KITH_TRY(db_->run("INSERT INTO message VALUES (?, ?, ?)", message.id, message.head, message.datalen));
     for (NodeRef node : to) {
         KITH_TRY(db_->run("INSERT INTO queue VALUES (?, ?)", node, message.id));
@@ -138,7 +144,9 @@ Result<> SqlStore::enqueue(const StoredMessage& message, const std::vector<NodeR
 
 Result<std::optional<StoredMessage>> SqlStore::first(NodeRef node) {
     auto row = db_->query(
-        "SELECT id, head, datalen FROM queue JOIN message ON id = message WHERE node = ? ORDER BY message LIMIT 1", node);
+        "SELECT id, head, datalen FROM queue JOIN message ON id = message WHERE node = ? ORDER BY message "
+        "LIMIT 1",
+        node);
     KITH_TRY_VALUE(found, row.next());
     if (!found) return std::nullopt;
     return StoredMessage{row.count(0), row.text(1), row.count(2)};
@@ -155,16 +163,21 @@ Result<> SqlStore::remove(NodeRef node, std::uint64_t id) {
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
     KITH_TRY_VALUE(gone, db_->run("DELETE FROM queue WHERE node = ? AND message = ?", node, id));
     if (gone == 0) return tx.commit();
-    KITH_TRY(db_->run("UPDATE node SET queued = queued - (SELECT length(CAST(head AS BLOB)) + datalen FROM message WHERE id = ?)"
-                      " WHERE id = ?", id, node));
+    KITH_TRY(
+        db_->run("UPDATE node SET queued = queued - (SELECT length(CAST(head AS BLOB)) + datalen FROM "
+                 "message WHERE id = ?)"
+                 " WHERE id = ?",
+                 id, node));
     KITH_TRY_VALUE(last, db_->run("DELETE FROM message WHERE id = ? AND NOT EXISTS"
-                                  " (SELECT 1 FROM queue WHERE message = message.id)", id));
+                                  " (SELECT 1 FROM queue WHERE message = message.id)",
+                                  id));
     if (last) KITH_TRY(db_->run("DELETE FROM piece WHERE message = ?", id));
     return tx.commit();
 }
 
 Result<std::uint64_t> SqlStore::queue_bytes(const std::string& uid) {
-    auto row = db_->query("SELECT max(queued) FROM node JOIN account ON account.id = account WHERE uid = ?", uid);
+    auto row =
+        db_->query("SELECT max(queued) FROM node JOIN account ON account.id = account WHERE uid = ?", uid);
     KITH_TRY(row.next());
     return row.count(0);
 }
@@ -176,8 +189,10 @@ Result<std::int64_t> SqlStore::account(const std::string& uid) {
     return row.number(0);
 }
 
-Result<NodeRef> SqlStore::insert_node(std::int64_t owner, const SecretBytes& nodeid, const std::string& label) {
-    KITH_TRY(db_->run("INSERT INTO node (account, secret, label) VALUES (?, ?, ?)", owner, hash_of(nodeid), label));
+Result<NodeRef> SqlStore::insert_node(std::int64_t owner, const SecretBytes& nodeid,
+                                      const std::string& label) {
+    KITH_TRY(db_->run("INSERT INTO node (account, secret, label) VALUES (?, ?, ?)", owner, hash_of(nodeid),
+                      label));
     return db_->last_row();
 }
 

@@ -1,4 +1,5 @@
-// What a tmtpd keeps, in one SQLite database. Every change is on the disk when it returns. Schema in README.md.
+// What a tmtpd keeps, in one SQLite database. Every change is on the disk when it returns. Schema in
+// README.md.
 #pragma once
 
 #include <filesystem>
@@ -17,13 +18,16 @@ class SqlStore : public tmtp::ServerStore {
     static Result<std::unique_ptr<SqlStore>> open(const std::filesystem::path& file, const Key& key);
 
     Result<std::uint64_t> last_id() override;
-    Result<tmtp::NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid, const std::string& label) override;
-    Result<std::optional<tmtp::NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) override;
+    Result<tmtp::NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
+                                      const std::string& label) override;
+    Result<std::optional<tmtp::NodeRef>> find_node(const std::string& uid,
+                                                   const SecretBytes& nodeid) override;
     Result<std::vector<tmtp::NodeRef>> nodes(const std::string& uid) override;
     Result<std::optional<std::string>> owner_of(const std::string& alias) override;
-    Result<> add_alias(const std::string& uid, const std::string& alias, const tmtp::StoredMessage* news) override;
-    Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label, tmtp::NodeRef from,
-                    const tmtp::StoredMessage& news) override;
+    Result<> add_alias(const std::string& uid, const std::string& alias,
+                       const tmtp::StoredMessage* news) override;
+    Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
+                      tmtp::NodeRef from, const tmtp::StoredMessage& news) override;
     Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) override;
     void drop_pieces(std::uint64_t id) override;
     Result<> enqueue(const tmtp::StoredMessage& message, const std::vector<tmtp::NodeRef>& to) override;
@@ -39,7 +43,8 @@ class SqlStore : public tmtp::ServerStore {
     };
     explicit SqlStore(std::unique_ptr<store::Database> db) : db_(std::move(db)) {}
     Result<std::int64_t> account(const std::string& uid);
-    Result<tmtp::NodeRef> insert_node(std::int64_t account, const SecretBytes& nodeid, const std::string& label);
+    Result<tmtp::NodeRef> insert_node(std::int64_t account, const SecretBytes& nodeid,
+                                      const std::string& label);
     Result<> write_piece(std::uint64_t id, const Held& held);
 
     std::unique_ptr<store::Database> db_;
