@@ -67,6 +67,10 @@ void Core::add(std::string name, Method method, bool needs_person) {
             return request->fail(
                 {Fault::refused, "this device belongs to nobody yet",
                  "run 'kith init' on a first device, or 'kith device join' on a further one"});
+        if (needs_person && !joining_ && (!services_ || !peers_))
+            return request->fail({Fault::unavailable, "this device is just being set up", "try again in a moment"});
+        if (needs_person && joining_ && method != &Core::device_cancel)
+            return request->fail({Fault::unavailable, "this device is joining just now", "try again when that is done"});
         (this->*method)(request);
     });
 }
@@ -86,6 +90,7 @@ Result<> Core::open() {
     services_ = std::make_unique<Services>(loop_, profile_, random_, std::move(services));
 
     Peers::Events peers;
+    peers.on_roster = [this] { end_void_jobs(); };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
     peers.on_progress = [this](const DeviceId& peer, const Progress& progress) {
         tell(peer, "progress",
@@ -153,7 +158,8 @@ void Core::init(const Request& request) {
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("first device");
     if (auto read = fields.finish("init"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    if (profile_.open() && profile_.membership() == Membership::none && !joining_)
+    if (joining_) return request->fail({Fault::refused, "this device is joining just now", "'kith device cancel' stops it"});
+    if (profile_.open() && profile_.membership() == Membership::none)
         if (auto gone = profile_.discard(); !gone) return request->fail(gone.error());
     auto founded = profile_.found(name, request->secret("passphrase"), loop_.now());
     if (!founded) return request->fail(founded.error());
@@ -182,7 +188,11 @@ void Core::unlock(const Request& request) {
     if (auto unlocked = profile_.unlock(request->secret("passphrase")); !unlocked)
         return request->fail(unlocked.error());
     if (!was_open)
-        if (auto opened = open(); !opened) return request->fail(opened.error());
+        if (auto opened = open(); !opened) {
+            close();
+            profile_.lock();
+            return request->fail(opened.error());
+        }
     request->finish();
 }
 
@@ -195,7 +205,7 @@ void Core::passphrase(const Request& request) {
 
 void Core::status(const Request& request) {
     Json result{{"device", nullptr}, {"name", ""}, {"services", Json::array()}, {"peers", Json::array()}};
-    bool member = profile_.open() && profile_.membership() != Membership::none;
+    bool member = profile_.open() && profile_.membership() != Membership::none && services_ && peers_;
     std::string state = !profile_.exists() ? "new" : !profile_.open() ? "locked" : !member ? "new" : "open";
     if (adding_) state = "adding";
     if (joining_) state = "joining";

@@ -61,10 +61,14 @@ class Core {
 
     Result<> open();  // the profile is open: connect to everything
     void close();     // the opposite
-    Result<> joinable(const Request& request, const SecretBytes& passphrase);
+    Result<> joinable(const SecretBytes& passphrase);
     void join_started(const Request& request, const std::string& text, const std::string& name,
                       crypto::SignKey act_key);
     void joined(Result<DeviceId> host, bool undecided);
+    void rest();  // no network: the profile may change under it
+    Result<> leave_asked();
+    void end_void_jobs();
+    void refresh_peers();
     Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
     void admitted(Result<DeviceId> device);
     void follow(const Request& request, const DeviceId& peer);
@@ -82,7 +86,9 @@ class Core {
     std::unique_ptr<Peers> peers_;
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
+    bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<Importer> importer_;
+    net::Timer refresh_timer_, import_end_timer_;
     Request add_request_, join_request_, import_request_;
     // Callers that follow a transfer with this peer.
     std::vector<std::pair<DeviceId, Request>> followers_;

@@ -58,25 +58,30 @@ void Core::device_add(const Request& request) {
 
 // The new device is one of the person's from here on, with everything that this brings, or not at all.
 Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, const DeviceId& device) {
-    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-    KITH_TRY(profile_.add_entries({&add, 1}));
-    store::Job job;
-    job.role = "host";
-    job.peer = device;
-    job.state = "active";
-    job.started_ms = loop_.now().unix_ms;
-    KITH_TRY(profile_.store().put_job(job));
-    KITH_TRY(services_->provision(device));
-    KITH_TRY(tx.commit());
+    auto kept = [&]() -> Result<> {
+        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+        KITH_TRY(profile_.add_entries({&add, 1}));
+        store::Job job;
+        job.role = "host";
+        job.peer = device;
+        job.state = "active";
+        job.started_ms = loop_.now().unix_ms;
+        KITH_TRY(profile_.store().put_job(job));
+        KITH_TRY(services_->prepare_provisions(device));
+        return tx.commit();
+    }();
+    if (!kept) {
+        (void)profile_.reload_roster();
+        return kept;
+    }
+    services_->ask_provisions(device);
     log_("device " + device.hex().substr(0, 8) + " was added");
     if (add_request_) {
         add_request_->event("approved", {{"device", device.hex()}, {"name", asked.name}});
         follow(add_request_, device);
         add_request_ = nullptr;
     }
-    loop_.defer([this] {
-        if (peers_) peers_->refresh();
-    });
+    refresh_peers();
     return {};
 }
 
@@ -100,13 +105,13 @@ void Core::device_join(const Request& request) {
     if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer)
         return request->fail(offer.error());
     auto passphrase = request->secret("passphrase");
-    if (auto ready = joinable(request, passphrase); !ready) return request->fail(ready.error());
+    if (auto ready = joinable(passphrase); !ready) return request->fail(ready.error());
     auto act = profile_.act_key(passphrase);
     if (!act) return request->fail(act.error());
     join_started(request, text, name, std::move(*act));
 }
 
-Result<> Core::joinable(const Request&, const SecretBytes& passphrase) {
+Result<> Core::joinable(const SecretBytes& passphrase) {
     if (!profile_.exists()) return profile_.prepare_joining(passphrase);
     if (!profile_.open()) return fail(Fault::locked, "this device is locked", "run 'kith unlock'");
     return profile_.check_joinable();
@@ -126,11 +131,10 @@ void Core::join_started(const Request& request, const std::string& text, const s
     auto key = std::make_shared<crypto::SignKey>(std::move(act_key));
     events.ask = [this, name, key](const Introduction& host,
                                    const roster::State& state) -> Result<roster::SignedRequest> {
+        asked_now_ = true;
         bool had_person = profile_.membership() == Membership::member;
         if (profile_.membership() != Membership::none) {
-            peers_.reset();
-            services_->stop();
-            services_.reset();
+            rest();
             KITH_TRY(profile_.drop_person());
         }
         if (had_person && join_request_)
@@ -153,6 +157,7 @@ void Core::join_started(const Request& request, const std::string& text, const s
     events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
     auto started = JoinPairing::start(loop_, curve_, profile_, random_, text, std::move(events));
     if (!started) return request->fail(started.error());
+    asked_now_ = false;
     joining_ = std::move(*started);
     join_request_ = request;
     request->on_cancelled([this](control::Cancelled) {
@@ -166,8 +171,8 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
     join_request_ = nullptr;
     if (!host && !undecided) {
         // Nothing was asked for, or it was declined: this device is as it was before.
-        if (profile_.membership() == Membership::asked) (void)profile_.drop_person();
-        if (profile_.open() && profile_.membership() == Membership::none) (void)profile_.discard();
+        if (asked_now_) (void)leave_asked();
+        else if (!peers_ && profile_.open() && profile_.membership() == Membership::none) (void)profile_.discard();
         if (request) request->fail(host.error());
         return;
     }
@@ -198,6 +203,10 @@ void Core::device_cancel(const Request& request) {
     if (joining_) {
         joining_->cancel();
         return request->finish({{"state", "joining was stopped"}, {"remains", Json::array()}});
+    }
+    if (profile_.membership() == Membership::asked) {
+        if (auto left = leave_asked(); !left) return request->fail(left.error());
+        return request->finish({{"state", "this device has given up joining, and is as new"}, {"remains", Json::array()}});
     }
     for (const auto& [id, session] : peers_->sessions()) {
         if (session->job("joiner"))
@@ -233,16 +242,64 @@ void Core::device_cancel(const Request& request) {
             KITH_TRY(tx.commit());
             return Json{{"state", "the approval is taken back: that device is barred"}, {"remains", remains}};
         }();
-        if (!result) return request->fail(result.error());
+        if (!result) {
+            (void)profile_.reload_roster();
+            return request->fail(result.error());
+        }
         for (auto& [peer, follower] : followers_)
             if (peer == device) follower->fail({Fault::cancelled, "the transfer was cancelled", ""});
         std::erase_if(followers_, [&](const auto& item) { return item.first == device; });
-        loop_.defer([this] {
-            if (peers_) peers_->refresh();
-        });
+        refresh_peers();
         return request->finish(std::move(*result));
     }
     request->fail({Fault::not_found, "there is nothing to cancel", ""});
+}
+
+// Ends the services and links, and leaves the profile open.
+void Core::rest() {
+    auto ended = std::move(import_request_);
+    import_request_ = nullptr;
+    importer_.reset();
+    if (ended) ended->fail({Fault::cancelled, "the import was stopped", ""});
+    peers_.reset();
+    if (services_) services_->stop();
+    services_.reset();
+}
+
+// Gives up a membership that was asked for and never confirmed: the home is empty again.
+Result<> Core::leave_asked() {
+    rest();
+    auto followers = std::move(followers_);
+    followers_.clear();
+    for (auto& [device, follower] : followers) follower->fail({Fault::cancelled, "joining was given up", ""});
+    if (profile_.membership() == Membership::asked) KITH_TRY(profile_.drop_person());
+    if (profile_.open() && profile_.membership() == Membership::none) return profile_.discard();
+    return {};
+}
+
+// A transfer with a device that is no longer let in, or by one that is not, has no end of its own.
+void Core::end_void_jobs() {
+    auto active = [&](const DeviceId& device) {
+        const auto* found = profile_.roster().find(device);
+        return found && found->state == roster::DeviceState::active;
+    };
+    auto jobs = profile_.store().jobs();
+    if (!jobs || profile_.membership() != Membership::member) return;
+    for (auto& job : *jobs) {
+        if (job.ended_ms != 0 || (active(job.peer) && active(profile_.device()))) continue;
+        job.state = "cancelled";
+        job.ended_ms = loop_.now().unix_ms;
+        (void)profile_.store().put_job(job);
+        auto followers = std::move(followers_);
+        followers_.clear();
+        for (auto& [device, follower] : followers) {
+            if (device == job.peer)
+                follower->fail({Fault::refused,
+                                active(profile_.device()) ? "the other device was barred" : "this device was barred by another one",
+                                "'kith device list' shows which devices belong together"});
+            else followers_.emplace_back(device, follower);
+        }
+    }
 }
 
 void Core::device_list(const Request& request) {
@@ -262,6 +319,12 @@ void Core::device_list(const Request& request) {
                         {"by", by}});
     }
     request->finish(std::move(list));
+}
+
+void Core::refresh_peers() {
+    refresh_timer_ = loop_.after(0, [this] {
+        if (peers_) peers_->refresh();
+    });
 }
 
 // The caller sees what happens from now on, until the end; when it leaves, all goes on.

@@ -93,7 +93,7 @@ void Core::history_import(const Request& request) {
     events.on_end = [this](Result<Importer::Counts> counts) {
         auto ended = std::move(import_request_);
         import_request_ = nullptr;
-        loop_.defer([this] { importer_.reset(); });
+        import_end_timer_ = loop_.after(0, [this] { importer_.reset(); });
         if (!counts) return ended->fail(counts.error());
         ended->finish(
             {{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}});

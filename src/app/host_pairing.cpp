@@ -119,7 +119,11 @@ void HostPairing::carry_out(pairing::HostActions actions) {
             if (at != connections_.end()) (void)listener_->send(at->second, std::move(send->frame));
         } else if (auto* drop = std::get_if<host::Drop>(&action)) {
             connections_.erase(drop->client);
-            listener_->disconnect(drop->client);
+            // Not at once: the last word to it has to leave first.
+            std::erase_if(drop_timers_, [](const net::Timer& timer) { return !timer.armed(); });
+            drop_timers_.push_back(loop_.after(limits::pairing_flush_ms, [this, client = drop->client] {
+                if (listener_) listener_->disconnect(client);
+            }));
         } else if (auto* wanted = std::get_if<host::CodeWanted>(&action)) {
             events_.on_code_wanted(wanted->digits);
         } else if (auto* unusable = std::get_if<host::CodeUnusable>(&action)) {

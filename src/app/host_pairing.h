@@ -63,6 +63,7 @@ class HostPairing {
     std::int64_t expires_unix_ms_ = 0;
     std::optional<DeviceId> admitted_;
     net::Timer tick_timer_, end_timer_;
+    std::vector<net::Timer> drop_timers_;
     bool ended_ = false;
 };
 

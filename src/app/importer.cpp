@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "app/inbox.h"
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file's bytes, mapped: a large mbox is not read into memory.
+// A file's bytes: read, or mapped when it is large.
 class MappedFile {
   public:
     static Result<MappedFile> open(const fs::path& path) {
@@ -26,6 +27,14 @@ class MappedFile {
         MappedFile file;
         bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
         file.size_ = regular ? static_cast<std::size_t>(status.st_size) : 0;
+        if (file.size_ > 0 && file.size_ <= limits::import_read_bytes) {
+            // A copy: a mailbox that a mail program shortens meanwhile would end us by a signal.
+            file.copy_.resize(file.size_);
+            auto got = read_all(fd, file.copy_);
+            ::close(fd);
+            file.copy_.resize(got);
+            return file;
+        }
         if (file.size_ > 0) file.address_ = mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd, 0);
         ::close(fd);
         if (!regular) return fail(Fault::invalid, "not a regular file");
@@ -34,15 +43,31 @@ class MappedFile {
         return file;
     }
     MappedFile(MappedFile&& other) noexcept
-        : address_(std::exchange(other.address_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+        : copy_(std::move(other.copy_)),
+          address_(std::exchange(other.address_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
     MappedFile& operator=(MappedFile&&) = delete;
     ~MappedFile() {
         if (address_ && address_ != MAP_FAILED) munmap(address_, size_);
     }
-    ByteView bytes() const { return {static_cast<const std::uint8_t*>(address_), size_}; }
+    ByteView bytes() const {
+        if (!address_) return copy_;
+        return {static_cast<const std::uint8_t*>(address_), size_};
+    }
 
   private:
     MappedFile() = default;
+    static std::size_t read_all(int fd, std::span<std::uint8_t> into) {
+        std::size_t done = 0;
+        while (done < into.size()) {
+            auto got = ::read(fd, into.data() + done, into.size() - done);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) break;
+            done += static_cast<std::size_t>(got);
+        }
+        return done;
+    }
+    Bytes copy_;
     void* address_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -11,22 +11,36 @@
 namespace kith::app {
 namespace {
 
+// Content of any size: reads `into.size()` bytes from `offset` on.
+using Source = store::BlobStore::Source;
+
 Result<store::NewRecord> make_record(std::string_view kind, const AccountId& account, std::uint64_t time_ms,
-                                     ByteView content, const history::Boundaries& boundaries,
+                                     std::uint64_t size, const Source& content, const history::Boundaries& boundaries,
                                      store::BlobStore& blobs) {
     history::Record record{std::string(kind), account, std::min(time_ms, limits::time_ms), {}};
-    for (const auto& cut : history::cut(content.size(), boundaries)) {
-        auto bytes = content.subspan(cut.offset, cut.size);
+    for (const auto& cut : history::cut(size, boundaries)) {
         history::Part part{cut.is_blob, {}, {}, cut.size};
         if (cut.is_blob) {
-            KITH_TRY_VALUE(named, blobs.write(bytes));
+            auto of_part = [&](std::uint64_t offset, std::span<std::uint8_t> into) {
+                return content(cut.offset + offset, into);
+            };
+            KITH_TRY_VALUE(named, blobs.write(cut.size, of_part));
             part.blob = named.id;
         } else {
-            part.bytes = to_bytes(bytes);
+            part.bytes.resize(cut.size);
+            KITH_TRY(content(cut.offset, part.bytes));
         }
         record.parts.push_back(std::move(part));
     }
     return new_record(std::move(record));
+}
+
+Source in_memory(ByteView bytes) {
+    return [bytes](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
+        auto from = bytes.subspan(offset, into.size());
+        std::copy(from.begin(), from.end(), into.begin());
+        return {};
+    };
 }
 
 }  // namespace
@@ -53,7 +67,7 @@ store::Listing listing_of(const history::Record& record) {
 }
 
 Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs) {
-    return make_record(history::kind::mail, {}, history::mail_time(mail), mail,
+    return make_record(history::kind::mail, {}, history::mail_time(mail), mail.size(), in_memory(mail),
                        history::mail_boundaries(mail), blobs);
 }
 
@@ -77,13 +91,28 @@ bool is_history(const tmtp::Delivered& message) {
 }
 
 Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
-                                        store::BlobStore& blobs) {
-    auto parts = tmtp::read_message(message.data(), message.datahead, message.data().size());
+                                        store::BlobStore& blobs, const Spool* large) {
+    std::uint64_t data_size = large ? large->size() : message.data().size();
+    Bytes start;  // of the data, as much as the inner head needs
+    if (large) {
+        start.resize(std::min<std::uint64_t>(data_size, tmtp::message_head_size(message.datahead)));
+        KITH_TRY(large->read(0, start));
+    }
+    auto parts = tmtp::read_message(large ? ByteView(start) : message.data(), message.datahead, data_size);
     history::Boundaries boundaries{message.head_size, message.head_size + message.datahead};
     for (auto offset : parts.part_offsets()) boundaries.push_back(message.head_size + offset);
     std::sort(boundaries.begin(), boundaries.end());
     auto time = message.posted_ms < 0 ? 0 : static_cast<std::uint64_t>(message.posted_ms);
-    return make_record(history::kind::message, account, time, message.raw, boundaries, blobs);
+    Source content = in_memory(message.raw);
+    if (large)
+        content = [&message, large](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
+            auto head = message.head();
+            auto of_head = offset < head.size() ? std::min<std::size_t>(head.size() - offset, into.size()) : 0;
+            if (of_head > 0) std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(offset), of_head, into.begin());
+            if (of_head == into.size()) return {};
+            return large->read(offset + of_head - head.size(), into.subspan(of_head));
+        };
+    return make_record(history::kind::message, account, time, message.head_size + data_size, content, boundaries, blobs);
 }
 
 store::NewRecord new_record(history::StoredRecord stored, history::Record record) {

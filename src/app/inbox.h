@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/profile.h"
+#include "app/spool.h"
 #include "tmtp/client.h"
 
 namespace kith::app {
@@ -16,8 +17,9 @@ Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs);
 
 // Whether a queued message of a service belongs to history (and not to the workings of the account).
 bool is_history(const tmtp::Delivered& message);
+// `large`: the data, when it is not in `message`.
 Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
-                                        store::BlobStore& blobs);
+                                        store::BlobStore& blobs, const Spool* large = nullptr);
 
 // A record that came from another device, or was made by this one.
 store::NewRecord new_record(history::StoredRecord stored, history::Record record);

@@ -113,6 +113,8 @@ void JoinPairing::carry_out(pairing::JoinerActions actions) {
             }
             carry_out(machine_.reply(roster::pack_request(*request), loop_.now()));
         } else if (auto* finished = std::get_if<joiner::Finished>(&action)) {
+            for (auto& last : actions)
+                if (auto* bye = std::get_if<joiner::Send>(&last)) (void)dialer_->send(std::move(bye->frame));
             auto entries = roster::unpack_entries(finished->verdict);
             if (!entries) return end(fail(entries.error()), true);
             if (auto added = profile_.add_entries(*entries); !added) return end(fail(added.error()), true);

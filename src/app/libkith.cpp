@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "app/core.h"
@@ -20,16 +21,31 @@ Problem problem(const Error& error) {
     return {std::string(fault_name(error.kind)), error.what, error.hint};
 }
 
+struct CallState;
+
 struct Lines {
     net::Loop loop;
     std::unique_ptr<app::Core> core;
+    std::mutex mutex;
+    bool ended = false;                        // the loop runs no more
+    std::set<std::shared_ptr<CallState>> open;  // calls without an end
 };
 
 // The loop side of a call; the handle of the caller holds it too.
 struct CallState {
     control::Call call;
     std::function<void(Expected<std::string>)> on_end;
+
+    void end(Expected<std::string> result) {
+        auto call_back = std::move(on_end);
+        on_end = nullptr;
+        if (call_back) call_back(std::move(result));
+    }
 };
+
+Expected<std::string> engine_ended() {
+    return tl::unexpected(Problem{"cancelled", "the engine has ended", "start another one"});
+}
 
 class RunningCall : public Running {
   public:
@@ -71,6 +87,13 @@ class CoreEngine : public Engine {
             }
             if (works) lines->loop.run();
             lines->core.reset();
+            std::set<std::shared_ptr<CallState>> open;
+            {
+                std::lock_guard hold(lines->mutex);
+                lines->ended = true;
+                open.swap(lines->open);
+            }
+            for (const auto& state : open) state->end(engine_ended());
         });
         std::unique_lock hold(mutex);
         ready.wait(hold, [&] { return started.has_value(); });
@@ -85,6 +108,14 @@ class CoreEngine : public Engine {
     std::unique_ptr<Running> begin(Call call, std::function<void(Expected<std::string>)> on_end) override {
         auto state = std::make_shared<CallState>();
         state->on_end = std::move(on_end);
+        {
+            std::lock_guard hold(lines_->mutex);
+            if (!lines_->ended) lines_->open.insert(state);
+        }
+        if (!is_open(state)) {
+            state->end(engine_ended());
+            return std::make_unique<RunningCall>(lines_, state);
+        }
         lines_->loop.post(
             [lines = lines_.get(), state, call = std::move(call)]() mutable { start(*lines, state, call); });
         return std::make_unique<RunningCall>(lines_, state);
@@ -105,6 +136,17 @@ class CoreEngine : public Engine {
     }
 
   private:
+    bool is_open(const std::shared_ptr<CallState>& state) {
+        std::lock_guard hold(lines_->mutex);
+        return lines_->open.contains(state);
+    }
+    static void end(Lines& lines, const std::shared_ptr<CallState>& state, Expected<std::string> result) {
+        {
+            std::lock_guard hold(lines.mutex);
+            lines.open.erase(state);
+        }
+        state->end(std::move(result));
+    }
     static void start(Lines& lines, const std::shared_ptr<CallState>& state, Call& call) {
         auto args = control::parse_json(call.args);
         if (!args || !args->is_object())
@@ -115,7 +157,7 @@ class CoreEngine : public Engine {
             secrets.set(name, SecretBytes(as_bytes(value)));
             wipe({reinterpret_cast<std::uint8_t*>(value.data()), value.size()});
         }
-        auto sink = [state, on_event = call.on_event,
+        auto sink = [&lines, state, on_event = call.on_event,
                      on_ask = call.on_ask](const control::FromDaemon& message) {
             auto text = [](const Json& json) {
                 return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -125,11 +167,9 @@ class CoreEngine : public Engine {
             } else if (const auto* ask = std::get_if<control::Ask>(&message)) {
                 if (on_ask) on_ask(ask->name, text(ask->fields));
             } else if (const auto* finished = std::get_if<control::Finished>(&message)) {
-                if (state->on_end) state->on_end(text(finished->result));
-                state->on_end = nullptr;
+                end(lines, state, text(finished->result));
             } else if (const auto* failed = std::get_if<control::Failed>(&message)) {
-                if (state->on_end) state->on_end(tl::unexpected(problem(failed->error)));
-                state->on_end = nullptr;
+                end(lines, state, tl::unexpected(problem(failed->error)));
             }
         };
         state->call =
@@ -148,9 +188,9 @@ Expected<std::unique_ptr<Engine>> Engine::start(const std::string& home,
     if (!crypto::start()) return tl::unexpected(Problem{"io", "the system gives no randomness", ""});
     std::error_code error;
     auto path = std::filesystem::absolute(home, error);
-    std::filesystem::create_directories(path, error);
+    bool made = std::filesystem::create_directories(path, error);
     if (error) return tl::unexpected(Problem{"io", "cannot make " + home + ": " + error.message(), ""});
-    chmod(path.c_str(), 0700);
+    if (made) chmod(path.c_str(), 0700);
     auto lock = net::FileLock::take((path / "kithd.lock").string());
     if (!lock) return tl::unexpected(problem(lock.error()));
     auto engine = std::make_unique<CoreEngine>(std::move(*lock));

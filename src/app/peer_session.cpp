@@ -14,6 +14,9 @@ using Json = nlohmann::json;
 
 namespace {
 
+// Heads hold names and sites as others wrote them.
+std::string text(const Json& head) { return head.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 std::string hex(const std::array<std::uint8_t, 32>& bytes) {
     return to_hex(bytes);
 }
@@ -167,6 +170,9 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
     blobs_.stop();
     server_.stop();
     proved_.reset();
+    peer_state_.reset();
+    // The peer began anew, by another connection than ours, and knows nothing of this side.
+    if (greeted_) send_hello();
     greeted_ = true;
     peer_member_ = member;
     if (events_.on_endpoints) events_.on_endpoints(std::move(endpoints));
@@ -179,7 +185,7 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
         KITH_TRY_VALUE(receipts, profile_.store().receipts());
         for (auto at = receipts.rbegin(); at != receipts.rend(); ++at) {
             if (at->peer != peer_ || job("joiner")) continue;
-            send(Json{{"op", "receipt.ok"}, {"signature", at->own.hex()}}.dump(), at->body);
+            send(text(Json{{"op", "receipt.ok"}, {"signature", at->own.hex()}}), at->body);
             break;
         }
     }
@@ -216,8 +222,9 @@ Result<> PeerSession::on_state(wire::Fields& head) {
     KITH_TRY(head.finish("state"));
     if (sum.size() != 32) return fail(Fault::protocol, "state: sum has the wrong length");
     std::copy(sum.begin(), sum.end(), state.all.sum.bytes.begin());
+    // Only news counts: two devices that both lack a blob would otherwise tell each other so for ever.
+    state_changed_ = state_changed_ || peer_state_ != state;
     peer_state_ = state;
-    state_changed_ = true;
     proved_.reset();
     count_progress();
     return advance();
@@ -234,9 +241,14 @@ Result<> PeerSession::on_node(wire::Fields& head, ByteView body) {
     account.uid = head.text("uid", 64);
     KITH_TRY(head.finish("node"));
     KITH_TRY(parse_address(account.address));
+    // A node that works is not given up for another one: whoever has one of our devices could send us a dead one.
+    if (services_.has_node(account.id)) {
+        send(text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}));
+        return {};
+    }
     if (body.empty() || body.size() > 256) return fail(Fault::protocol, "node: malformed");
     KITH_TRY(services_.adopt(account, SecretBytes(body)));
-    send(Json{{"op", "node.ok"}, {"account", account.id.hex()}}.dump());
+    send(text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}));
     return advance();
 }
 
@@ -272,12 +284,12 @@ Result<> PeerSession::on_prove(wire::Fields& head) {
     if (!active) return {};
     KITH_TRY_VALUE(ours, compute_digest(profile_));
     if (ours != theirs) {
-        send(Json{{"op", "prove.no"}}.dump());
+        send(text(Json{{"op", "prove.no"}}));
         return send_state();
     }
     auto receipt = make_receipt({profile_.person(), profile_.device(), peer_, ours, loop_.now().unix_ms});
     auto signature = profile_.device_key().sign(receipt);
-    send(Json{{"op", "receipt"}, {"signature", signature.hex()}}.dump(), std::move(receipt));
+    send(text(Json{{"op", "receipt"}, {"signature", signature.hex()}}), std::move(receipt));
     return {};
 }
 
@@ -301,7 +313,7 @@ Result<> PeerSession::on_receipt(wire::Fields& head, ByteView body) {
     KITH_TRY(profile_.store().add_receipt({peer_, receipt.time_ms, to_bytes(body), own, signature}));
     KITH_TRY(end_job("joiner", ours, loop_.now().unix_ms));
     KITH_TRY(tx.commit());
-    send(Json{{"op", "receipt.ok"}, {"signature", own.hex()}}.dump(), to_bytes(body));
+    send(text(Json{{"op", "receipt.ok"}, {"signature", own.hex()}}), to_bytes(body));
     if (events_.on_done)
         events_.on_done(ours, static_cast<double>(loop_.now().unix_ms - active->started_ms) / 1000);
     return {};
@@ -315,7 +327,7 @@ Result<> PeerSession::on_receipt_ok(wire::Fields& head, ByteView body) {
     KITH_TRY_VALUE(receipt, read_receipt(body));
     const auto* joiner = profile_.roster().find(peer_);
     if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() ||
-        receipt.to != peer_ || receipt.time_ms < active->started_ms ||
+        receipt.to != peer_ ||
         !crypto::verify(joiner->device_key, body, theirs))
         return fail(Fault::protocol, "a receipt that is not of this transfer");
     auto own = profile_.device_key().sign(body);
@@ -368,27 +380,26 @@ void PeerSession::send(std::string head, Bytes body) {
 void PeerSession::send_hello() {
     Json endpoints = Json::array();
     for (auto& endpoint : events_.endpoints()) endpoints.push_back(endpoint);
-    send(Json{{"op", "hello"},
+    send(text(Json{{"op", "hello"},
               {"v", 1},
               {"device", profile_.device().hex()},
               {"member", profile_.term_key() != nullptr},
               {"onboarding", job("host").has_value()},
-              {"endpoints", endpoints}}
-             .dump());
+              {"endpoints", endpoints}}));
 }
 
 void PeerSession::send_roster() {
-    send(Json{{"op", "roster"}}.dump(), roster::pack_entries(profile_.entries()));
+    send(text(Json{{"op", "roster"}}), roster::pack_entries(profile_.entries()));
 }
 
 // The secrets that all devices of the person share. The link is encrypted to the key that the roster names.
 Result<> PeerSession::send_welcome() {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
-    std::string text = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
+    std::string secrets = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
                        "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
-    send(Json{{"op", "welcome"}}.dump(), to_bytes(text));
-    wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    send(text(Json{{"op", "welcome"}}), to_bytes(secrets));
+    wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
     return {};
 }
 
@@ -397,13 +408,12 @@ Result<> PeerSession::send_state() {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(all, profile_.history().fingerprint(history::Range::all()));
     KITH_TRY_VALUE(totals, profile_.history().totals());
-    send(Json{{"op", "state"},
+    send(text(Json{{"op", "state"},
               {"count", all.count},
               {"sum", hex(all.sum.bytes)},
               {"record_bytes", totals.record_bytes},
               {"blob_bytes", totals.blob_bytes},
-              {"blobs_missing", totals.blobs_missing}}
-             .dump());
+              {"blobs_missing", totals.blobs_missing}}));
     return {};
 }
 
@@ -413,15 +423,14 @@ Result<> PeerSession::send_nodes() {
         if (provision.device != peer_ || provision.state != "made") continue;
         KITH_TRY_VALUE(account, profile_.store().account(provision.account));
         if (!account) continue;
-        send(Json{{"op", "node"},
+        send(text(Json{{"op", "node"},
                   {"account", account->id.hex()},
                   {"address", account->address},
                   {"identity", account->identity},
                   {"pin", to_hex(account->pin)},
                   {"site", account->site},
                   {"alias", account->alias},
-                  {"uid", account->uid}}
-                 .dump(),
+                  {"uid", account->uid}}),
              to_bytes(provision.nodeid.view()));
     }
     return {};
@@ -447,7 +456,7 @@ Result<> PeerSession::send_services() {
         list.push_back(
             {{"account", service.account.id.hex()}, {"address", service.account.address}, {"state", state}});
     }
-    send(Json{{"op", "services"}, {"list", list}}.dump());
+    send(text(Json{{"op", "services"}, {"list", list}}));
     if (waiting)
         settle_timer_ = loop_.after(limits::node_wait_ms + 100, [this] {
             if (link_ && greeted_) check(send_services());
@@ -459,7 +468,7 @@ void PeerSession::send_progress() {
     auto now = loop_.now().mono_ms;
     if (now - progress_sent_ms_ < limits::progress_ms && progress_.records < progress_.records_total) return;
     progress_sent_ms_ = now;
-    send(Json{{"op", "progress"}, {"records", progress_.records}, {"bytes", progress_.bytes}}.dump());
+    send(text(Json{{"op", "progress"}, {"records", progress_.records}, {"bytes", progress_.bytes}}));
     if (events_.on_progress) events_.on_progress(progress_);
 }
 
@@ -494,12 +503,14 @@ void PeerSession::broken(const Error& error) {
     blobs_.stop();
     if (link_ && greeted_) {
         auto what = profile_.name() + ": " + error.what;
-        send(Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}.dump(
-            -1, ' ', false, Json::error_handler_t::replace));
+        send(text(Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));
     }
+    // Anew from the hello: whatever of the exchange was lost to the trouble is said again.
     retry_timer_ = loop_.after(limits::trouble_retry_ms, [this] {
-        state_changed_ = true;
-        check(advance());
+        if (!link_) return;
+        auto link = std::move(*link_);
+        link_lost();
+        link_up(std::move(link));
     });
 }
 
@@ -558,8 +569,9 @@ Result<> PeerSession::take(history::BlobPuller::Step step) {
     for (auto& frame : step->send) send(std::move(frame.head), std::move(frame.body));
     if (step->bytes > 0) count_progress();
     if (!step->finished || !link_) return {};
+    bool told = absent_ == step->absent;
     absent_ = step->absent;
-    if (absent_ > 0 && events_.on_trouble)
+    if (absent_ > 0 && !told && events_.on_trouble)
         events_.on_trouble({Fault::unavailable,
                             "the other device lacks " + std::to_string(absent_) + " attachments itself",
                             "they arrive when it has them"});
@@ -576,7 +588,10 @@ Result<> PeerSession::store(std::vector<history::Arrived> records) {
                 accounts.push_back(std::move(*account));
         rows.push_back(new_record(std::move(arrived.stored), std::move(arrived.record)));
     }
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY_VALUE(added, profile_.history().add(rows));
+    KITH_TRY(tx.commit());
+    // Should this fail, the account is found again at the next start (Services::start).
     for (const auto& account : accounts) KITH_TRY(services_.learn(account));
     count_progress();
     if (added.added > 0 && events_.on_history) events_.on_history();
@@ -609,7 +624,7 @@ Result<> PeerSession::prove() {
     proved_ = hash;
     Json head = to_json(digest);
     head["op"] = "prove";
-    send(head.dump());
+    send(text(head));
     return {};
 }
 
@@ -627,9 +642,9 @@ Result<bool> PeerSession::services_settled() {
         }
         if (result.empty()) {
             all = false;
-        } else if (told_services_[address] != result) {
-            told_services_[address] = result;
-            send(Json{{"op", "service"}, {"address", address}, {"state", result}}.dump());
+        } else if (told_services_[account] != result) {
+            told_services_[account] = result;
+            send(text(Json{{"op", "service"}, {"address", address}, {"state", result}}));
             if (events_.on_service) events_.on_service(address, result);
         }
     }

@@ -72,6 +72,7 @@ class PeerSession {
     struct PeerState {
         history::Fingerprint all;
         std::uint64_t record_bytes = 0, blob_bytes = 0, blobs_missing = 0;
+        bool operator==(const PeerState&) const = default;
     };
     Result<> dispatch(std::string_view op, wire::Fields& head, ByteView body);
     Result<> on_hello(wire::Fields& head);
@@ -127,7 +128,7 @@ class PeerSession {
     std::uint64_t absent_ = 0;     // blobs that the peer lacks too
     std::optional<Bytes> proved_;  // the digest that was sent last, until something changes
     std::optional<std::map<AccountId, std::pair<std::string, std::string>>> peer_services_;
-    std::map<std::string, std::string> told_services_;
+    std::map<AccountId, std::string> told_services_;
     Progress progress_;
     std::int64_t progress_sent_ms_ = 0;
     bool pumping_ = false;

@@ -61,7 +61,8 @@ Result<> Peers::start() {
     listener_ = std::move(listener);
     Bytes bound;
     append_u32(bound, listener_->port());
-    KITH_TRY(profile_.store().put_setting(port_setting, bound));
+    // Without it other devices look for this one at its former port, and it still dials them.
+    if (!port || to_bytes(port->view()) != bound) (void)profile_.store().put_setting(port_setting, bound);
     refresh();
     return {};
 }
@@ -74,33 +75,53 @@ std::vector<std::string> Peers::endpoints() const {
 }
 
 void Peers::refresh() {
-    auto known = profile_.store().peers();
     for (const auto& device : profile_.roster().devices) {
         bool wanted = device.state == roster::DeviceState::active && device.id != profile_.device();
         if (!wanted) {
-            if (sessions_.contains(device.id)) {
-                if (listener_) listener_->disconnect(device.link_key);
-                drop(device.id);
-                lines_.erase(device.id);
-                sessions_.erase(device.id);
-            }
+            cut_off(device.id, device.link_key);
             continue;
         }
         if (!sessions_.contains(device.id)) sessions_[device.id] = make_session(device.id);
-        std::vector<net::Endpoint> endpoints;
-        for (const auto& peer : known ? *known : std::vector<store::Peer>())
-            if (peer.device == device.id)
-                for (const auto& text : peer.endpoints)
-                    if (auto endpoint = parse_endpoint(text);
-                        endpoint && endpoints.size() < limits::link_endpoints)
-                        endpoints.push_back(*endpoint);
-        auto& lines = lines_[device.id];
-        if (endpoints != lines.endpoints && !(lines.dialer && lines.dialer->up())) {
-            lines.endpoints = endpoints;
-            dial(device.id, lines);
-        }
+        redial(device.id);
         sessions_[device.id]->roster_changed();
     }
+}
+
+// Makes the dialer anew when the endpoints that are known have changed and it does not stand.
+void Peers::redial(const DeviceId& device) {
+    auto known = profile_.store().peers();
+    if (!known) return;
+    std::vector<net::Endpoint> endpoints;
+    for (const auto& peer : *known)
+        if (peer.device == device)
+            for (const auto& text : peer.endpoints)
+                if (auto endpoint = parse_endpoint(text); endpoint && endpoints.size() < limits::link_endpoints)
+                    endpoints.push_back(*endpoint);
+    auto& lines = lines_[device];
+    if (endpoints == lines.endpoints || (lines.dialer && lines.dialer->up())) return;
+    lines.endpoints = endpoints;
+    dial(device, lines);
+}
+
+// Tells a device that is not (or no longer) let in why, by the roster, and then ends its connections.
+void Peers::cut_off(const DeviceId& device, const LinkPublic& key) {
+    auto* session = find(device);
+    if (!session || leaving_.contains(device)) return;
+    session->roster_changed();
+    leaving_[device] = loop_.after(limits::pairing_flush_ms, [this, device, key] {
+        if (listener_) listener_->disconnect(key);
+        drop(device);
+        lines_.erase(device);
+        sessions_.erase(device);
+        leaving_.erase(device);
+    });
+}
+
+// Runs `fn` once the present callback has returned, if this is still there.
+void Peers::later(std::function<void()> fn) {
+    loop_.defer([fn = std::move(fn), alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) fn();
+    });
 }
 
 void Peers::history_changed() {
@@ -131,10 +152,13 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
     events.endpoints = [this] { return endpoints(); };
     events.on_endpoints = [this, device](std::vector<std::string> list) {
         (void)profile_.store().put_peer({device, std::move(list), loop_.now().unix_ms});
+        later([this, device] {
+            if (sessions_.contains(device)) redial(device);
+        });
     };
     // The roster decides which sessions there are: not from within one of them.
     events.on_roster = [this] {
-        loop_.defer([this] { refresh(); });
+        later([this] { refresh(); });
         if (events_.on_roster) events_.on_roster();
     };
     events.on_membership = events_.on_membership;
@@ -150,7 +174,7 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
         events_.on_done(device, digest, seconds);
     };
     events.on_trouble = [this, device](const Error& error) { events_.on_trouble(device, error); };
-    events.drop_link = [this, device] { loop_.defer([this, device] { drop(device); }); };
+    events.drop_link = [this, device] { later([this, device] { drop(device); }); };
     return std::make_unique<PeerSession>(loop_, profile_, services_, random_, device, std::move(events));
 }
 

@@ -55,6 +55,9 @@ class Peers {
     const roster::Device* allowed(const LinkPublic& key) const;
     std::unique_ptr<PeerSession> make_session(const DeviceId& device);
     void dial(const DeviceId& device, Lines& lines);
+    void redial(const DeviceId& device);
+    void later(std::function<void()> fn);
+    void cut_off(const DeviceId& device, const LinkPublic& key);
     void on_inbound(const LinkPublic& client, net::Connection connection, const wire::Frame& frame);
     void line_lost(const DeviceId& device);
     void choose(const DeviceId& device);
@@ -70,6 +73,8 @@ class Peers {
     std::map<DeviceId, Lines> lines_;
     std::map<net::Connection, DeviceId> owners_;
     std::unique_ptr<net::CurveListener> listener_;
+    std::map<DeviceId, net::Timer> leaving_;  // barred devices that are told so before they are cut off
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace kith::app

@@ -207,18 +207,20 @@ std::string Profile::name() const {
 Result<std::size_t> Profile::add_entries(std::span<const roster::Entry> entries) {
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     std::size_t added = 0;
-    auto folded = roster::fold(person_, entries_);
-    if (!folded) return fail(folded.error());
+    auto kept = entries_;
+    KITH_TRY_VALUE(state, roster::fold(person_, kept));
     for (const auto& entry : entries) {
-        if (!roster::worth_keeping(*folded, entries_, entry)) continue;
+        if (!roster::worth_keeping(state, kept, entry)) continue;
         KITH_TRY_VALUE(is_new, store_->add_entry({entry.id, entry.bytes, to_bytes(entry.signature.view())}));
         if (!is_new) continue;
-        entries_.push_back(entry);
+        kept.push_back(entry);
         ++added;
-        if (auto again = roster::fold(person_, entries_)) folded = std::move(again);
+        KITH_TRY_VALUE(folded, roster::fold(person_, kept));
+        state = std::move(folded);
     }
     KITH_TRY(tx.commit());
-    roster_ = std::move(*folded);
+    entries_ = std::move(kept);
+    roster_ = std::move(state);
     return added;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/own_records.h"
+#include "app/spool.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 
@@ -34,6 +35,10 @@ struct Services::Link {
     net::Timer timer;
     tmtp::Backoff backoff;
     bool was_online = false;
+    bool caught_up = false;
+    std::optional<SecretBytes> unsaved;  // the nodeid of a new account that could not be stored yet
+    std::unique_ptr<Spool> large;        // a message too large for memory, on its way in
+    std::optional<tmtp::Delivered> large_head;
     Done adding;                       // registration under way
     std::set<std::int64_t> in_flight;  // posts without an answer on this connection
     store::Account& account() { return status.account; }
@@ -62,16 +67,24 @@ Services::~Services() = default;
 
 Result<> Services::start() {
     KITH_TRY_VALUE(accounts, profile_.store().accounts());
-    for (auto& account : accounts) {
-        auto& link = link_for(std::move(account));
-        KITH_TRY_VALUE(node, profile_.store().node(link.account().id));
+    for (auto& account : accounts) link_for(std::move(account));
+    // What a crash left between a record and its account.
+    KITH_TRY(profile_.history().for_each_of_kind(
+        history::kind::account, [&](const history::StoredRecord& stored) -> Result<> {
+            auto record = history::decode(stored.canonical);
+            auto account = record ? read_account_record(profile_, *record) : std::nullopt;
+            if (account && !links_.contains(account->id)) link_for(std::move(*account));
+            return {};
+        }));
+    KITH_TRY_VALUE(provisions, profile_.store().provisions());
+    for (auto& [id, link] : links_) {
+        KITH_TRY_VALUE(node, profile_.store().node(id));
         if (!node) continue;
-        link.client = tmtp::Client::login(link.account().uid, std::move(*node));
-        KITH_TRY_VALUE(provisions, profile_.store().provisions());
+        link->client = tmtp::Client::login(link->account().uid, std::move(*node));
+        // A disk that is full now must not keep the daemon from starting: asking again comes with the login.
         for (const auto& provision : provisions)
-            if (provision.account == link.account().id && provision.state != handed_over)
-                KITH_TRY(provision_at(link, provision.device));
-        connect(link);
+            if (provision.account == id && provision.state != handed_over) (void)provision_at(*link, provision.device);
+        connect(*link);
     }
     return {};
 }
@@ -113,12 +126,15 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
 
 Result<> Services::adopt(const store::Account& account, const SecretBytes& nodeid) {
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-    KITH_TRY(learn(account));
+    KITH_TRY_VALUE(known, profile_.store().account(account.id));
+    if (!known) KITH_TRY(profile_.store().put_account(account));
     KITH_TRY(profile_.store().put_node(account.id, nodeid));
     KITH_TRY(tx.commit());
-    auto& link = *links_.at(account.id);
-    if (link.client) return {};
+    auto& link = link_for(known ? *known : account);
     link.client = tmtp::Client::login(link.account().uid, nodeid.copy());
+    set_state(link, ServiceState::pending, {});
+    link.status.settled = false;
+    link.backoff.reset();
     connect(link);
     return {};
 }
@@ -131,32 +147,50 @@ Result<> Services::learn(const store::Account& account) {
     return {};
 }
 
-Result<> Services::provision(const DeviceId& device) {
-    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-    for (auto& [id, link] : links_) {
-        if (!link->client || link->account().uid.empty()) continue;
-        KITH_TRY_VALUE(known, profile_.store().provision(id, device));
-        if (known) continue;
-        store::Provision provision;
-        provision.account = id;
-        provision.device = device;
-        provision.label = random_label(random_);
-        provision.state = wanted;
-        KITH_TRY(profile_.store().put_provision(provision));
-    }
-    KITH_TRY(tx.commit());
+bool Services::has_node(const AccountId& account) const {
+    auto at = links_.find(account);
+    return at != links_.end() && at->second->client && at->second->status.state != ServiceState::barred;
+}
+
+bool Services::is_active(const DeviceId& device) const {
+    const auto* found = profile_.roster().find(device);
+    return found && found->state == roster::DeviceState::active;
+}
+
+Result<> Services::prepare_provisions(const DeviceId& device) {
     for (auto& [id, link] : links_)
-        if (link->client && !link->account().uid.empty()) KITH_TRY(provision_at(*link, device));
+        if (link->client && !link->account().uid.empty()) KITH_TRY(prepare_provision(id, device));
     return {};
 }
 
-// Asks for the node of a provision. The state "asked" is durable before the request can leave.
+Result<> Services::prepare_provision(const AccountId& account, const DeviceId& device) {
+    KITH_TRY_VALUE(known, profile_.store().provision(account, device));
+    if (known || device == profile_.device()) return {};
+    store::Provision provision;
+    provision.account = account;
+    provision.device = device;
+    provision.label = random_label(random_);
+    provision.state = wanted;
+    return profile_.store().put_provision(provision);
+}
+
+void Services::ask_provisions(const DeviceId& device) {
+    for (auto& [id, link] : links_)
+        if (link->client && !link->account().uid.empty()) (void)provision_at(*link, device);
+}
+
+// Asks for the node of a provision. The state "asked" is durable before the request can leave. A device that was
+// barred meanwhile gets none.
 Result<> Services::provision_at(Link& link, const DeviceId& device) {
-    KITH_TRY_VALUE(found, profile_.store().provision(link.account().id, device));
-    if (!found || (found->state != wanted && found->state != asked)) return {};
-    bool maybe_asked = found->state == asked;
-    found->state = asked;
-    KITH_TRY(profile_.store().put_provision(*found));
+    auto account = link.account().id;
+    KITH_TRY_VALUE(found, profile_.store().provision(account, device));
+    if (!found || found->state == made || found->state == handed_over) return {};
+    if (!is_active(device)) return profile_.store().remove_provision(account, device);
+    bool maybe_asked = found->state != wanted;
+    if (found->state != asked) {
+        found->state = asked;
+        KITH_TRY(profile_.store().put_provision(*found));
+    }
     run(link, link.client->add_node(found->label, maybe_asked, loop_.now()));
     return {};
 }
@@ -171,11 +205,15 @@ std::vector<ServiceStatus> Services::list() const {
 }
 
 const store::Account* Services::find(std::string_view address_or_site) const {
-    for (const auto& [id, link] : links_)
-        if (link->account().address == address_or_site || link->account().site == address_or_site ||
-            (address_or_site.empty() && links_.size() == 1))
-            return &link->account();
-    return nullptr;
+    const store::Account* found = nullptr;
+    for (const auto& [id, link] : links_) {
+        const auto& account = link->account();
+        if (account.address == address_or_site) return &account;
+        if (!address_or_site.empty() && account.site != address_or_site) continue;
+        if (found) return nullptr;  // two of that name: only an address can tell them apart
+        found = &account;
+    }
+    return found;
 }
 
 void Services::look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done) {
@@ -240,7 +278,7 @@ void Services::send(const AccountId& account, const OutgoingPost& post,
     if (!put) return done(fail(put.error()));
     if (link.status.state != ServiceState::online) return done(SendOutcome{std::string(queued), {}});
     sending_[*put] = std::move(done);
-    if (auto flushed = flush_posts(link, false); !flushed) {
+    if (auto flushed = flush_posts(link); !flushed) {
         auto call = std::move(sending_[*put]);
         sending_.erase(*put);
         if (call) call(fail(flushed.error()));
@@ -265,7 +303,13 @@ void Services::connect(Link& link) {
     to.trust = link.address.pinned ? net::TlsConnect::Trust::pinned : net::TlsConnect::Trust::authorities;
     to.pin = stored_pin(link.account());
     net::TlsClient::Events events;
+    link.large.reset();
+    events.on_drained = [this, &link] { (void)flush_posts(link); };
     events.on_connected = [this, &link](const net::Pin& pin) {
+        if (link.unsaved) {
+            if (auto kept = keep_registered(link, *link.unsaved); !kept) return lost(link, kept.error());
+            link.unsaved.reset();
+        }
         if (link.address.pinned && link.account().pin.empty()) {
             link.account().pin = to_bytes(pin.view());
             if (!link.account().uid.empty())
@@ -275,17 +319,17 @@ void Services::connect(Link& link) {
         run(link, link.client->connected(loop_.now()));
     };
     events.on_data = [this, &link](ByteView bytes) { run(link, link.client->received(bytes, loop_.now())); };
-    events.on_closed = [this, &link](const Error& why) { lost(link, why); };
+    events.on_closed = [this, &link](const Error& why) { lost(link, why, why.kind == Fault::refused); };
     link.tls = std::make_unique<net::TlsClient>(loop_, to, std::move(events));
 }
 
 // The connection is over: tells the machine, and tries again after a while.
-void Services::lost(Link& link, const Error& why) {
+void Services::lost(Link& link, const Error& why, bool key_refused) {
     link.tls.reset();
     link.in_flight.clear();
-    bool key_changed = why.kind == Fault::refused;
+    link.caught_up = false;
     Error error = why;
-    if (key_changed)
+    if (key_refused && link.address.pinned)
         error.hint =
             "if the operator confirms it, accept it with 'kith service repin " + link.account().address + "'";
     if (link.adding && link.account().uid.empty()) {
@@ -325,12 +369,8 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
     for (auto& action : actions) {
         if (gone()) return;
         if (auto* send = std::get_if<tmtp::SendBytes>(&action)) {
-            if (link.tls && !link.tls->write(std::move(send->bytes))) {
-                return loop_.defer([this, id] {
-                    if (auto at = links_.find(id); at != links_.end())
-                        lost(*at->second, {Fault::unreachable, "the service does not read", ""});
-                });
-            }
+            if (link.tls && !link.tls->write(std::move(send->bytes)))
+                return later(id, [this](Link& at) { lost(at, {Fault::unreachable, "the service does not read", ""}); });
         } else if (auto* site = std::get_if<tmtp::SiteName>(&action)) {
             if (link.account().site != site->name) {
                 link.account().site = site->name;
@@ -338,6 +378,7 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             }
         } else if (auto* account = std::get_if<tmtp::Registered>(&action)) {
             registered(link, std::move(*account));
+            if (gone() || !link.tls) return;
         } else if (std::get_if<tmtp::Online>(&action)) {
             online(link);
         } else if (std::get_if<tmtp::CaughtUp>(&action)) {
@@ -361,35 +402,54 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         } else if (auto* failed = std::get_if<tmtp::Failed>(&action)) {
             if (failed->permanent && !link.account().uid.empty())
                 set_state(link, ServiceState::barred, failed->error.what);
-            loop_.defer([this, id, error = failed->error] {
-                if (auto at = links_.find(id); at != links_.end() && at->second->tls)
-                    lost(*at->second, error);
+            return later(id, [this, error = failed->error](Link& at) {
+                if (at.tls) lost(at, error);
             });
-            return;
-        }
-        // DeliveryBegin and its data: larger than this version takes. It is not acknowledged, so the service
-        // keeps it; the owner reads of it in the service's state.
-        else if (auto* begin = std::get_if<tmtp::DeliveryBegin>(&action)) {
-            link.status.why = "a message of " + std::to_string(begin->datalen >> 20) +
-                              " MiB is too large and waits at the service";
-            if (events_.on_state) events_.on_state(id);
+        } else if (auto* begin = std::get_if<tmtp::DeliveryBegin>(&action)) {
+            receive_large(link, std::move(*begin));
+        } else if (auto* data = std::get_if<tmtp::DeliveryData>(&action)) {
+            if (link.large && link.large_head && data->msgid == link.large_head->msgid)
+                if (auto kept = link.large->append(data->bytes); !kept) {
+                    link.large.reset();
+                    set_state(link, link.status.state, "a large message waits at the service: " + kept.error().what);
+                }
+        } else if (auto* ending = std::get_if<tmtp::DeliveryEnd>(&action)) {
+            if (link.large && link.large_head && ending->msgid == link.large_head->msgid) {
+                auto spool = std::move(link.large);
+                delivered(link, std::move(*link.large_head), spool.get());
+            }
         }
     }
     if (!gone()) arm(link);
 }
 
+// Calls `fn` once the present callback has returned, if the link is still there.
+void Services::later(const AccountId& id, std::function<void(Link&)> fn) {
+    loop_.defer([this, id, fn = std::move(fn), alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        if (auto at = links_.find(id); at != links_.end()) fn(*at->second);
+    });
+}
+
+Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    KITH_TRY(profile_.store().put_account(link.account()));
+    KITH_TRY(profile_.store().put_node(link.account().id, nodeid));
+    KITH_TRY(keep_account_record(profile_, link.account(), loop_.now()));
+    for (const auto& device : profile_.roster().devices)
+        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(link.account().id, device.id));
+    return tx.commit();
+}
+
+// What cannot be stored now is kept in memory and stored before the next login.
 void Services::registered(Link& link, tmtp::Registered registered) {
     link.account().uid = registered.uid;
     link.account().identity = link.account().address;
     if (!registered.error.empty()) link.account().alias.clear();
-    auto kept = [&]() -> Result<> {
-        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-        KITH_TRY(profile_.store().put_account(link.account()));
-        KITH_TRY(profile_.store().put_node(link.account().id, registered.nodeid));
-        KITH_TRY(keep_account_record(profile_, link.account(), loop_.now()));
-        return tx.commit();
-    }();
-    if (!kept) return lost(link, kept.error());
+    if (auto kept = keep_registered(link, registered.nodeid); !kept) {
+        link.unsaved = std::move(registered.nodeid);
+        return lost(link, kept.error());
+    }
     if (events_.on_history) events_.on_history();
     if (registered.error.empty()) return;
     auto done = std::move(link.adding);
@@ -400,32 +460,55 @@ void Services::registered(Link& link, tmtp::Registered registered) {
 }
 
 void Services::online(Link& link) {
+    auto id = link.account().id;
     link.backoff.reset();
     link.was_online = true;
     set_state(link, ServiceState::online, {});
-    for (const auto& device : profile_.roster().devices)
-        if (link.adding && device.state == roster::DeviceState::active && device.id != profile_.device())
-            (void)provision(device.id);
     if (link.adding && !link.account().alias.empty()) {
         auto done = std::move(link.adding);
         link.adding = nullptr;
         done(link.status);
     }
-    (void)flush_posts(link, false);
-    if (events_.on_state) events_.on_state(link.account().id);
+    // Nodes for devices that were admitted while this account had none here, and what was refused before.
+    auto jobs = profile_.store().jobs();
+    for (const auto& job : jobs ? *jobs : std::vector<store::Job>())
+        if (job.role == "host" && is_active(job.peer)) (void)prepare_provision(id, job.peer);
+    if (auto provisions = profile_.store().provisions())
+        for (const auto& provision : *provisions)
+            if (provision.account == id && (provision.state == wanted || provision.state == refused))
+                (void)provision_at(link, provision.device);
+    (void)flush_posts(link);
+    if (events_.on_state) events_.on_state(id);
 }
 
 void Services::caught_up(Link& link) {
+    link.caught_up = true;
     link.status.settled = true;
-    (void)flush_posts(link, true);
+    (void)flush_posts(link);
+    if (events_.on_state) events_.on_state(link.account().id);
+}
+
+void Services::receive_large(Link& link, tmtp::DeliveryBegin begin) {
+    link.large_head = std::move(begin.message);
+    auto spool = store::free_bytes(profile_.home()).value_or(0) > 2 * begin.datalen + limits::spare_bytes
+                     ? Spool::open(profile_.home(), random_)
+                     : Result<std::unique_ptr<Spool>>(fail(Fault::disk_full, "not enough space"));
+    if (spool) {
+        link.large = std::move(*spool);
+        return;
+    }
+    link.large.reset();
+    link.status.settled = true;  // as far as it goes: this message keeps what is behind it waiting
+    set_state(link, link.status.state,
+              "a message of " + std::to_string(begin.datalen >> 20) + " MiB waits at the service: " + spool.error().what);
     if (events_.on_state) events_.on_state(link.account().id);
 }
 
 // Stores durably, then acknowledges. What cannot be stored stays with the service, which sends it again.
-void Services::delivered(Link& link, tmtp::Delivered message) {
+void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large) {
     if (is_history(message)) {
         auto kept = [&]() -> Result<> {
-            KITH_TRY_VALUE(record, message_record(message, link.account().id, profile_.blobs()));
+            KITH_TRY_VALUE(record, message_record(message, link.account().id, profile_.blobs(), large));
             KITH_TRY_VALUE(added, profile_.history().add({&record, 1}));
             (void)added;
             return {};
@@ -439,7 +522,7 @@ void Services::delivered(Link& link, tmtp::Delivered message) {
             // A post of ours whose answer was lost: its bytes tell that it did arrive.
             auto posts = profile_.store().posts(link.account().id);
             for (const auto& post : posts ? *posts : std::vector<store::Post>())
-                if (post.state == sent && std::ranges::equal(post.body, message.data())) {
+                if (post.state == sent && !link.in_flight.contains(post.id) && std::ranges::equal(post.body, message.data())) {
                     (void)post_accepted(link, post.id, message.msgid, message.posted);
                     break;
                 }
@@ -454,7 +537,7 @@ void Services::node_added(Link& link, tmtp::NodeAdded added) {
     if (!provisions) return;  // not acknowledged: it comes again
     for (auto& provision : *provisions) {
         if (provision.account != link.account().id || provision.label != added.label ||
-            provision.state == handed_over)
+            provision.state == handed_over || !is_active(provision.device))
             continue;
         provision.nodeid = added.nodeid.copy();
         provision.state = made;
@@ -483,25 +566,31 @@ void Services::result(Link& link, tmtp::RequestResult result) {
     link.in_flight.erase(id);
     if (result.outcome == Outcome::accepted) {
         (void)post_accepted(link, id, result.msgid, result.posted);
-        return;
+        return later(link.account().id, [this](Link& at) { (void)flush_posts(at); });
     }
-    if (result.outcome == Outcome::refused) (void)profile_.store().remove_post(id);
+    // "Not now" is the client machine's own word, and nothing that the service said of the message.
+    bool not_now = result.outcome == Outcome::refused && result.error.kind == Fault::unavailable;
+    if (not_now) (void)profile_.store().set_post_state(id, queued);
+    else if (result.outcome == Outcome::refused) (void)profile_.store().remove_post(id);
     auto at = sending_.find(id);
     if (at == sending_.end()) return;
     auto done = std::move(at->second);
     sending_.erase(at);
-    if (result.outcome == Outcome::refused)
+    if (result.outcome == Outcome::refused && !not_now)
         done(fail(Fault::refused, "the service refused the message: " + result.error.what));
-    else
-        done(SendOutcome{std::string(queued), {}});
+    else done(SendOutcome{std::string(queued), {}});
 }
 
 // Sends what waits in the outbox. A post whose answer was lost is sent again only once the queue was drained
 // and showed no copy of it.
-Result<> Services::flush_posts(Link& link, bool uncertain_too) {
+Result<> Services::flush_posts(Link& link) {
     KITH_TRY_VALUE(posts, profile_.store().posts(link.account().id));
     for (auto& post : posts) {
-        if (link.in_flight.contains(post.id) || (post.state == sent && !uncertain_too)) continue;
+        if (link.in_flight.contains(post.id) || (post.state == sent && !link.caught_up)) continue;
+        // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
+        bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&
+                    link.tls->queued() < limits::post_pause_bytes && link.in_flight.size() < limits::posts_in_flight;
+        if (!room) break;
         auto head = Json::parse(as_text(post.head).begin(), as_text(post.head).end(), nullptr, false);
         if (!head.is_object()) return fail(Fault::corrupt, "a message of the outbox is damaged");
         tmtp::ComposedPost composed;
@@ -524,6 +613,7 @@ Result<> Services::post_accepted(Link& link, std::int64_t post_id, const std::st
     if (post == posts.end()) return {};
     auto head = Json::parse(as_text(post->head).begin(), as_text(post->head).end(), nullptr, false);
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    if (!head.is_object()) return fail(Fault::corrupt, "a message of the outbox is damaged");
     auto time = tmtp::parse_posted(posted).value_or(loop_.now().unix_ms);
     KITH_TRY(keep_recipients_record(profile_, link.account().id, msgid,
                                     head.value("for", Json::array()).dump(), time));
@@ -544,6 +634,7 @@ Result<std::string> Services::resolve(const store::Account& account, const std::
     if (to.size() == 32 && to.find_first_not_of(uid_alphabet) == std::string::npos) return to;
     if (to == account.alias) return account.uid;
     std::optional<history::Key> before;
+    std::set<std::string> uids;
     for (std::size_t looked = 0; looked < limits::alias_search;) {
         KITH_TRY_VALUE(page, profile_.history().list(limits::control_list, before));
         if (page.empty()) break;
@@ -554,10 +645,15 @@ Result<std::string> Services::resolve(const store::Account& account, const std::
             if (found.empty()) continue;
             KITH_TRY_VALUE(record, history::decode(found[0].canonical));
             KITH_TRY_VALUE(parts, read_message_record(record.leading_bytes()));
-            return parts.from;
+            if (parts.from != account.uid) uids.insert(parts.from);
         }
         looked += page.size();
     }
+    // A sender writes what alias it likes into a message, so an alias that two have used names nobody.
+    if (uids.size() > 1)
+        return fail(Fault::refused, "more than one person has written as '" + to + "'",
+                    "use the uid (32 characters), which its owner finds with 'kith service list'");
+    if (uids.size() == 1) return *uids.begin();
     return fail(Fault::not_found, "nobody with the alias '" + to + "' has written to this account yet",
                 "use the uid (32 characters), which its owner finds with 'kith service list'");
 }

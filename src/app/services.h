@@ -63,10 +63,15 @@ class Services {
     // An account of the person that became known without a node.
     Result<> learn(const store::Account& account);
 
-    // Asks for a node for `device` at each account that this device has a node of. Durable when it returns.
-    Result<> provision(const DeviceId& device);
+    // That `device` is to get a node at each account that this device has a node of: first the durable wish,
+    // within a transaction of the caller's if there is one, and after its commit the asking.
+    Result<> prepare_provisions(const DeviceId& device);
+    void ask_provisions(const DeviceId& device);
 
+    // Whether this device has a node of the account that the service has not refused.
+    bool has_node(const AccountId& account) const;
     std::vector<ServiceStatus> list() const;
+    // By address, or by a site's name that only one has; by an empty text the only account.
     const store::Account* find(std::string_view address_or_site) const;
 
     // What key the service shows now; nothing is accepted by it.
@@ -87,20 +92,25 @@ class Services {
     Link& link_for(store::Account account);
     void connect(Link& link);
     void run(Link& link, tmtp::ClientActions actions);
-    void lost(Link& link, const Error& why);
+    void lost(Link& link, const Error& why, bool key_refused = false);
     void arm(Link& link);
     void set_state(Link& link, ServiceState state, std::string why);
     void registered(Link& link, tmtp::Registered registered);
-    void delivered(Link& link, tmtp::Delivered message);
+    void delivered(Link& link, tmtp::Delivered message, const Spool* large = nullptr);
     void node_added(Link& link, tmtp::NodeAdded added);
     void result(Link& link, tmtp::RequestResult result);
     void online(Link& link);
     void caught_up(Link& link);
-    Result<> flush_posts(Link& link, bool uncertain_too);
+    Result<> keep_registered(Link& link, const SecretBytes& nodeid);
+    Result<> flush_posts(Link& link);
     Result<> post_accepted(Link& link, std::int64_t post_id, const std::string& msgid,
                            const std::string& posted);
     Result<std::string> resolve(const store::Account& account, const std::string& to) const;
     Result<> provision_at(Link& link, const DeviceId& device);
+    Result<> prepare_provision(const AccountId& account, const DeviceId& device);
+    bool is_active(const DeviceId& device) const;
+    void later(const AccountId& id, std::function<void(Link&)> fn);
+    void receive_large(Link& link, tmtp::DeliveryBegin begin);
 
     net::Loop& loop_;
     Profile& profile_;
@@ -110,6 +120,7 @@ class Services {
     std::map<std::uint64_t, std::unique_ptr<net::TlsClient>> looks_;
     std::map<std::int64_t, std::function<void(Result<SendOutcome>)>> sending_;
     std::uint64_t next_look_ = 1;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace kith::app

@@ -173,14 +173,13 @@ Result<wire::Frame> SyncServer::next_batch(std::uint64_t id, Stream& stream, boo
 
 Result<wire::Frame> SyncServer::answer_want(const BlobId& blob) {
     auto hashes = blobs_.piece_hashes(blob);
-    if (!hashes && hashes.error().kind != Fault::not_found) return fail(hashes.error());
+    // Damaged here is not here, to the peer: no answer would leave it waiting.
     Json head{{"op", "sync.hashes"}, {"blob", blob.hex()}, {"here", hashes.has_value()}};
     return wire::Frame{head.dump(), hashes ? std::move(*hashes) : Bytes()};
 }
 
 Result<wire::Frame> SyncServer::answer_piece(const PieceRequest& request) {
     auto bytes = blobs_.piece(request.blob, request.index);
-    if (!bytes && bytes.error().kind != Fault::not_found) return fail(bytes.error());
     Json head{{"op", "sync.piece"},
               {"blob", request.blob.hex()},
               {"index", request.index},

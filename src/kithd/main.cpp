@@ -17,7 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 using namespace kith;
 
-void log_line(const std::string& text) {
+void log_line(std::string text) {
+    // A line may repeat what a peer has said: it must stay one line, and nothing but text.
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == 127) c = ' ';
     std::time_t now = std::time(nullptr);
     std::tm utc{};
     gmtime_r(&now, &utc);
@@ -41,9 +44,9 @@ std::string default_home() {
 
 int serve(const fs::path& home) {
     std::error_code error;
-    fs::create_directories(home, error);
+    bool made = fs::create_directories(home, error);
     if (error) return give_up({Fault::io, "cannot make " + home.string() + ": " + error.message(), ""});
-    chmod(home.c_str(), 0700);
+    if (made) chmod(home.c_str(), 0700);
     auto lock = net::FileLock::take((home / "kithd.lock").string());
     if (!lock) return give_up(lock.error());
 

@@ -16,7 +16,10 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 
 // A service's words as they may be shown on a terminal.
 std::string shown(std::string_view text) {
-    std::string safe(text.substr(0, 200));
+    std::size_t end = std::min<std::size_t>(text.size(), 200);
+    // Not within a character: what is cut there is no text any more.
+    while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    std::string safe(text.substr(0, end));
     for (char& c : safe)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     return safe;

@@ -1,0 +1,121 @@
+"""Who may join: a fresh home, and a profile that holds nothing; never one that would lose something."""
+
+import os
+
+from people import offered, onboard, pair, run_tests, same_digest
+
+MAIL = "From: a@example.org\nTo: b@example.org\nSubject: {}\nDate: Thu, 22 Aug 2002 12:36:23 +0000\n\nhello\n"
+
+
+def person(world, name):
+    device = world.device(name)
+    begun = device.run("init", "--name", name)
+    device.run("history", "import", world.file(f"{name}.eml", MAIL.format(name)))
+    return device, begun
+
+
+def a_fresh_home_joins_without_init(world):
+    old, begun = person(world, "old")
+    new = world.device("new")
+    onboard(old, new, "phone")
+    status = new.run("status")
+    assert status["name"] == "phone" and status["state"] == "open" and status["device"] != begun["device"]
+    for device in (old, new):
+        names = {item["name"]: item for item in device.run("device", "list")}
+        assert set(names) == {"old", "phone"} and names["phone"]["by"] == "old", names
+    assert same_digest(old, new)["records"] == 1
+
+
+def an_initialised_but_empty_profile_gives_up_its_person(world):
+    old, _ = person(world, "old")
+    new = world.device("new")
+    gone = new.run("init", "--name", "made in vain")
+    adding, joining = pair(old, new, "phone")
+    joining.wait_for("done")
+    adding.wait_for("done")
+    warnings = [event["text"] for event in joining.seen if event["event"] == "warning"]
+    assert any("recovery sheet" in text and "void" in text for text in warnings), warnings
+    status = new.run("status")
+    assert status["device"] != gone["device"] and status["name"] == "phone"
+    assert {item["name"] for item in new.run("device", "list")} == {"old", "phone"}
+    same_digest(old, new)
+    world.say("a wrong try does not cost it its person")
+    other = world.device("other")
+    kept = other.run("init")
+    adding, joining, code = offered(old, other)
+    old.run("device", "cancel")
+    adding.fails(13)
+    joining.fails(5)
+    assert other.run("status")["device"] == kept["device"]
+
+
+def a_profile_that_holds_something_refuses_and_loses_nothing(world):
+    old, _ = person(world, "old")
+    service = world.service()
+    with_history, _ = person(world, "with history")
+    with_account = world.device("with account")
+    with_account.run("init")
+    with_account.run("service", "add", service.address, "--alias", "its-owner")
+    with_peer, peer = world.device("with peer"), world.device("peer")
+    with_peer.run("init")
+    onboard(with_peer, peer)
+    adding = old.begin("device", "add")
+    text = adding.wait_for("offer")["text"]
+    for device in (with_history, with_account, with_peer, peer):
+        before = [device.run(*words) for words in (("status",), ("history", "digest"), ("service", "list"), ("device", "list"))]
+        error = device.begin("device", "join", text).fails(5)
+        assert error["hint"], error
+        device.stop()
+        after = [device.run(*words) for words in (("history", "digest"), ("device", "list"))]
+        assert [before[1], before[3]] == after
+        assert device.run("status")["device"] == before[0]["device"]
+    error = old.begin("device", "join", text).fails(5)
+    assert error["hint"]
+    world.say("the offer is as good as before")
+    new = world.device("new")
+    joining = new.begin("device", "join", text)
+    adding.say(joining.wait_for("code")["code"])
+    joining.wait_for("done")
+    adding.wait_for("done")
+
+
+def a_failed_join_leaves_a_fresh_home_that_can_be_initialised(world):
+    old, _ = person(world, "old")
+    new = world.device("new")
+    adding, joining, _ = offered(old, new)
+    old.run("device", "cancel")
+    adding.fails(13)
+    joining.fails(5)
+    assert not os.path.exists(f"{new.home}/keys.json")
+    begun = new.run("init", "--name", "on its own")
+    assert new.run("status")["device"] == begun["device"]
+
+
+def a_device_that_is_cancelled_after_its_approval_is_barred(world):
+    old, _ = person(world, "old")
+    new = world.device("new")
+    # Its daemon is gone before it has anything: the approval can be taken back.
+    adding, joining, code = offered(old, new)
+    adding.say(code)
+    adding.wait_for("approved")
+    new.kill()
+    joining.close()
+    result = old.run("device", "cancel")
+    assert isinstance(result["remains"], list)
+    adding.fails(13)
+    states = {item["name"]: item["state"] for item in old.run("device", "list")}
+    assert states["old"] == "this device" and states["new device"] != "active", states
+    new.run("status")
+    digest = old.run("history", "digest")
+    assert all(peer["state"] != "connected" for peer in old.run("status")["peers"])
+    old.stop()
+    assert old.run("history", "digest") == digest
+    another = world.device("another")
+    onboard(old, another)
+    same_digest(old, another)
+
+
+run_tests(a_fresh_home_joins_without_init, an_initialised_but_empty_profile_gives_up_its_person,
+          a_profile_that_holds_something_refuses_and_loses_nothing,
+          a_failed_join_leaves_a_fresh_home_that_can_be_initialised,
+          a_device_that_is_cancelled_after_its_approval_is_barred)
