@@ -206,10 +206,8 @@ def nothing_is_asked_under_json(world):
 
 
 def homes_are_closed_to_others(world):
-    os.umask(0)
     device, new = world.device("device"), world.device("new")
-    os.umask(0o022)
-    os.umask(0)
+    before = os.umask(0)
     try:
         device.run("init")
         big = b"From: a@b.c\nSubject: x\n\n" + b"x" * 200_000 + b"\n"
@@ -217,7 +215,7 @@ def homes_are_closed_to_others(world):
         adding, joining = pair(device, new)
         joining.wait_for("done")
     finally:
-        os.umask(0o022)
+        os.umask(before)
     for home in (device.home, new.home):
         for folder, folders, files in os.walk(home):
             assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder

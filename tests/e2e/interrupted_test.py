@@ -96,6 +96,8 @@ def killed_right_after_the_approval(world):
         for device in (old, new):
             device.run("status")
         world.say(f"the {victim} one is killed at the moment of its approval")
+        # Until it knows whether it was let in, the new device has nothing to show.
+        new.until("status", like=lambda status: status["state"] == "open")
         new.until("history", "stats", like=lambda stats: stats["records"] == len(folder.mails))
         for device in (old, new):
             device.until("status", like=lambda status: "transfer" not in status)

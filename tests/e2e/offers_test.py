@@ -222,7 +222,7 @@ def withdrawn_on_either_side(world):
 
 
 def commands_at_any_moment_of_a_pairing(world):
-    """A person who looks at the status meanwhile must not end anything."""
+    """Who looks meanwhile gets an answer, an error perhaps, and ends nothing."""
     for number in range(6):
         old, new = world.device(f"old {number}"), world.device(f"new {number}")
         old.run("init")

@@ -1,6 +1,7 @@
 """Profiles with a passphrase."""
 
-from people import onboard, run_tests, same_digest
+import mails
+from people import onboard, pair, run_tests, same_digest
 
 MAIL = "From: a@example.org\nTo: b@example.org\nSubject: one\nDate: Thu, 22 Aug 2002 12:36:23 +0000\n\nhello\n"
 
@@ -82,12 +83,10 @@ def adding_a_device_asks_for_it_each_time(world):
 
 
 def a_transfer_survives_a_lock_and_a_restart(world):
-    import mails
     old, new = world.device("old"), world.device("new")
     passphrase = world.file("passphrase", "tulip\n")
     old.run("init", "--passphrase-file", passphrase)
     old.run("history", "import", mails.write(world.path("mails"), 300, [6 << 20] * 20).path)
-    from people import pair
     adding, joining = pair(old, new, add_words=("--passphrase-file", passphrase))
     joining.wait_for("progress", like=lambda event: event["bytes"] > event["bytes_total"] * 0.1)
     old.run("lock")

@@ -203,10 +203,14 @@ class Device:
             return False
 
     def kill(self):
-        """kill -9, and the wait until it is gone."""
+        """kill -9, and the wait until all of it is gone: its last thread takes the socket along."""
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: gone(pid), f"the end of kithd {pid}")
+        wait_until(lambda: gone(pid) and not self.answers(), f"the end of kithd {pid}")
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as line:
+            return line.connect_ex(f"{self.home}/kithd.sock") == 0
 
     def stop(self):
         if not os.path.isdir(self.home):
