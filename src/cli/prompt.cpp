@@ -1,6 +1,7 @@
 #include "cli/prompt.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,8 +25,14 @@ class WithoutEcho {
         struct sigaction note {};
         note.sa_handler = [](int signal) { caught_ = signal; };
         sigemptyset(&note.sa_mask);
-        for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &note, &before_[i]);
         caught_ = 0;
+        // Blocked but while wait_for_input waits: a signal that came just before a read would not interrupt it.
+        sigset_t blocked;
+        sigemptyset(&blocked);
+        for (int signal : signals) sigaddset(&blocked, signal);
+        sigprocmask(SIG_BLOCK, &blocked, &mask_before_);
+        for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &note, &before_[i]);
+        active_ = this;
         if (tcgetattr(STDIN_FILENO, &normal_) != 0) return;
         termios silent = normal_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -34,16 +41,27 @@ class WithoutEcho {
     }
     ~WithoutEcho() {
         if (changed_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &normal_);
+        active_ = nullptr;
         for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
+        sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
         if (caught_ != 0) raise(caught_);
     }
     WithoutEcho(const WithoutEcho&) = delete;
     WithoutEcho& operator=(const WithoutEcho&) = delete;
-    static bool interrupted() { return caught_ != 0; }
+    static bool interrupted() { return active_ && caught_ != 0; }
+    // Returns when there is something to read, or a signal came.
+    static void wait_for_input() {
+        if (!active_) return;
+        pollfd input{STDIN_FILENO, POLLIN, 0};
+        while (!interrupted() && ppoll(&input, 1, nullptr, &active_->mask_before_) < 0 && errno == EINTR) {
+        }
+    }
 
   private:
     static constexpr std::array<int, 4> signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     static inline volatile std::sig_atomic_t caught_ = 0;
+    static inline WithoutEcho* active_ = nullptr;
+    sigset_t mask_before_{};
     termios normal_{};
     bool changed_ = false;
     std::array<struct sigaction, 4> before_{};
@@ -90,6 +108,11 @@ std::optional<std::string> InputLines::next() {
 
 bool InputLines::read_more() {
     if (ended_ || buffer_.size() > limits::input_line) return false;
+    WithoutEcho::wait_for_input();
+    if (WithoutEcho::interrupted()) {
+        ended_ = true;
+        return false;
+    }
     std::array<char, 1024> piece{};
     ssize_t got = read(STDIN_FILENO, piece.data(), piece.size());
     if (got < 0 && errno == EINTR && !WithoutEcho::interrupted()) return true;
