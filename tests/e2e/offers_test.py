@@ -42,6 +42,9 @@ def a_wrong_code_then_the_right_one(world):
     assert adding.wait_for("wrong_code")["left"] == 3, "a used code was good once more"
     fresh = joining.wait_for("code")["code"]
     adding.wait_for("code_wanted")
+    world.say("the code stays while its owner reads and types it")
+    joining.stays_silent(1)
+    adding.stays_silent(0.1)
     adding.say(fresh)
     assert joining.wait_for("done")["digest"] == adding.wait_for("done")["digest"]
     assert adding.finish() == 0 and joining.finish() == 0

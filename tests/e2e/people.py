@@ -94,6 +94,14 @@ class Events:
             if event["event"] in names and like(event):
                 return event
 
+    def stays_silent(self, seconds):
+        """That nothing is said for so long, by a command that goes on."""
+        try:
+            event = self.lines.get(timeout=seconds)
+        except queue.Empty:
+            return
+        raise AssertionError(f"{' '.join(self.words[3:6])} said: {event}")
+
     def say(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
