@@ -214,7 +214,7 @@ class Device:
         """kill -9, and the wait until all of it is gone: its last thread takes the socket along."""
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: gone(pid) and not self.answers(), f"the end of kithd {pid}")
+        wait_until(lambda: gone(pid) and (not self.answers() or self.daemon_pid() != pid), f"the end of kithd {pid}")
 
     def answers(self):
         with socket.socket(socket.AF_UNIX) as line:
