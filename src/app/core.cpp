@@ -45,7 +45,7 @@ void Core::add_methods() {
     add("history.show", &Core::history_show, person);
     add("device.add", &Core::device_add, person);
     add("device.join", &Core::device_join, anybody);
-    add("device.cancel", &Core::device_cancel, person);
+    add("device.cancel", &Core::device_cancel, anybody);
     add("device.list", &Core::device_list, person);
     add("message.send", &Core::message_send, person);
     dispatcher_.add("version", [](const Request& request) {
@@ -68,9 +68,11 @@ void Core::add(std::string name, Method method, bool needs_person) {
                 {Fault::refused, "this device belongs to nobody yet",
                  "run 'kith init' on a first device, or 'kith device join' on a further one"});
         if (needs_person && !joining_ && (!services_ || !peers_))
-            return request->fail({Fault::unavailable, "this device is just being set up", "try again in a moment"});
-        if (needs_person && joining_ && method != &Core::device_cancel)
-            return request->fail({Fault::unavailable, "this device is joining just now", "try again when that is done"});
+            return request->fail(
+                {Fault::unavailable, "this device is just being set up", "try again in a moment"});
+        if (needs_person && joining_)
+            return request->fail(
+                {Fault::unavailable, "this device is joining just now", "try again when that is done"});
         (this->*method)(request);
     });
 }
@@ -158,7 +160,9 @@ void Core::init(const Request& request) {
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("first device");
     if (auto read = fields.finish("init"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    if (joining_) return request->fail({Fault::refused, "this device is joining just now", "'kith device cancel' stops it"});
+    if (joining_)
+        return request->fail(
+            {Fault::refused, "this device is joining just now", "'kith device cancel' stops it"});
     if (profile_.open() && profile_.membership() == Membership::none)
         if (auto gone = profile_.discard(); !gone) return request->fail(gone.error());
     auto founded = profile_.found(name, request->secret("passphrase"), loop_.now());

@@ -171,8 +171,10 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
     join_request_ = nullptr;
     if (!host && !undecided) {
         // Nothing was asked for, or it was declined: this device is as it was before.
-        if (asked_now_) (void)leave_asked();
-        else if (!peers_ && profile_.open() && profile_.membership() == Membership::none) (void)profile_.discard();
+        if (asked_now_)
+            (void)leave_asked();
+        else if (!peers_ && profile_.open() && profile_.membership() == Membership::none)
+            (void)profile_.discard();
         if (request) request->fail(host.error());
         return;
     }
@@ -196,7 +198,7 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
 }
 
 void Core::device_cancel(const Request& request) {
-    if (adding_) {
+    if (adding_ && !adding_->admitted()) {
         adding_->cancel();
         return request->finish({{"state", "the offer is withdrawn"}, {"remains", Json::array()}});
     }
@@ -204,9 +206,13 @@ void Core::device_cancel(const Request& request) {
         joining_->cancel();
         return request->finish({{"state", "joining was stopped"}, {"remains", Json::array()}});
     }
+    if (!profile_.open() && profile_.exists())
+        return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
+    if (!profile_.open() || !peers_) return request->fail({Fault::not_found, "there is nothing to cancel", ""});
     if (profile_.membership() == Membership::asked) {
         if (auto left = leave_asked(); !left) return request->fail(left.error());
-        return request->finish({{"state", "this device has given up joining, and is as new"}, {"remains", Json::array()}});
+        return request->finish(
+            {{"state", "this device has given up joining, and is as new"}, {"remains", Json::array()}});
     }
     for (const auto& [id, session] : peers_->sessions()) {
         if (session->job("joiner"))
@@ -295,9 +301,11 @@ void Core::end_void_jobs() {
         for (auto& [device, follower] : followers) {
             if (device == job.peer)
                 follower->fail({Fault::refused,
-                                active(profile_.device()) ? "the other device was barred" : "this device was barred by another one",
+                                active(profile_.device()) ? "the other device was barred"
+                                                          : "this device was barred by another one",
                                 "'kith device list' shows which devices belong together"});
-            else followers_.emplace_back(device, follower);
+            else
+                followers_.emplace_back(device, follower);
         }
     }
 }

@@ -94,15 +94,18 @@ void Core::message_send(const Request& request) {
     std::size_t bytes = post.body.size();
     for (const auto& path : paths) {
         std::error_code error;
-        auto size = std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
+        auto size =
+            std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
         std::ifstream file(path, std::ios::binary);
         if (error || !std::filesystem::is_regular_file(path, error) || !file)
-            return request->fail({Fault::not_found, "cannot read the file " + path, "check its name and permissions"});
+            return request->fail(
+                {Fault::not_found, "cannot read the file " + path, "check its name and permissions"});
         bytes += size;
         if (bytes > limits::tmtp_post_bytes)
-            return request->fail({Fault::invalid,
-                                  "a message takes at most " + std::to_string(limits::tmtp_post_bytes >> 20) + " MiB",
-                                  "send less at once"});
+            return request->fail(
+                {Fault::invalid,
+                 "a message takes at most " + std::to_string(limits::tmtp_post_bytes >> 20) + " MiB",
+                 "send less at once"});
         Bytes content(size);
         file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
         content.resize(static_cast<std::size_t>(file.gcount()));

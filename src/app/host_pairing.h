@@ -37,6 +37,8 @@ class HostPairing {
 
     void code_typed(std::string_view code);
     void cancel();
+    // The new device was let in: what is left is to tell it.
+    bool admitted() const { return admitted_.has_value(); }
 
   private:
     HostPairing(net::Loop& loop, Profile& profile, Random& random, crypto::SignKey act_key, Events events)

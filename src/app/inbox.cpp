@@ -15,8 +15,8 @@ namespace {
 using Source = store::BlobStore::Source;
 
 Result<store::NewRecord> make_record(std::string_view kind, const AccountId& account, std::uint64_t time_ms,
-                                     std::uint64_t size, const Source& content, const history::Boundaries& boundaries,
-                                     store::BlobStore& blobs) {
+                                     std::uint64_t size, const Source& content,
+                                     const history::Boundaries& boundaries, store::BlobStore& blobs) {
     history::Record record{std::string(kind), account, std::min(time_ms, limits::time_ms), {}};
     for (const auto& cut : history::cut(size, boundaries)) {
         history::Part part{cut.is_blob, {}, {}, cut.size};
@@ -107,12 +107,15 @@ Result<store::NewRecord> message_record(const tmtp::Delivered& message, const Ac
     if (large)
         content = [&message, large](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
             auto head = message.head();
-            auto of_head = offset < head.size() ? std::min<std::size_t>(head.size() - offset, into.size()) : 0;
-            if (of_head > 0) std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(offset), of_head, into.begin());
+            auto of_head =
+                offset < head.size() ? std::min<std::size_t>(head.size() - offset, into.size()) : 0;
+            if (of_head > 0)
+                std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(offset), of_head, into.begin());
             if (of_head == into.size()) return {};
             return large->read(offset + of_head - head.size(), into.subspan(of_head));
         };
-    return make_record(history::kind::message, account, time, message.head_size + data_size, content, boundaries, blobs);
+    return make_record(history::kind::message, account, time, message.head_size + data_size, content,
+                       boundaries, blobs);
 }
 
 store::NewRecord new_record(history::StoredRecord stored, history::Record record) {

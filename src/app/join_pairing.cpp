@@ -12,6 +12,10 @@ Result<std::unique_ptr<JoinPairing>> JoinPairing::start(net::Loop& loop, net::Cu
     KITH_TRY_VALUE(offer, pairing::decode_offer(text, pairing::OfferKind::device));
     std::unique_ptr<JoinPairing> self(
         new JoinPairing(loop, curve, profile, random, std::move(offer), std::move(events)));
+    if (self->endpoints_.empty())
+        return fail(Fault::unreachable,
+                    "the other device is on none of the networks that this one is attached to",
+                    "connect both to the same network, then make a new offer with 'kith device add'");
     self->probe();
     return self;
 }
@@ -25,8 +29,10 @@ JoinPairing::JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, R
       offer_(std::move(offer)),
       events_(std::move(events)),
       machine_(offer_) {
+    // Only what is beside us: an offer that came by mail must not make this device call its maker.
     for (const auto& address : offer_.addresses)
-        if (endpoints_.size() < limits::link_endpoints) endpoints_.push_back({address.text(), offer_.port});
+        if (endpoints_.size() < limits::link_endpoints && net::directly_attached(address.bytes))
+            endpoints_.push_back({address.text(), offer_.port});
 }
 
 void JoinPairing::cancel() {
@@ -69,14 +75,16 @@ void JoinPairing::begin() {
 
 void JoinPairing::dial(const crypto::LinkKey& key) {
     net::CurveDialer::Events events;
-    events.on_up = [this](const net::Endpoint&) {
-        if (!ended_) carry_out(machine_.connected(loop_.now(), random_));
+    // A former connection, on its way out, has no say any more.
+    auto current = ++dials_;
+    events.on_up = [this, current](const net::Endpoint&) {
+        if (!ended_ && current == dials_) carry_out(machine_.connected(loop_.now(), random_));
     };
-    events.on_frame = [this](wire::Frame frame) {
-        if (!ended_) carry_out(machine_.received(frame, loop_.now(), random_));
+    events.on_frame = [this, current](wire::Frame frame) {
+        if (!ended_ && current == dials_) carry_out(machine_.received(frame, loop_.now(), random_));
     };
-    events.on_lost = [this] {
-        if (!ended_) carry_out(machine_.link_lost(loop_.now(), random_));
+    events.on_lost = [this, current] {
+        if (!ended_ && current == dials_) carry_out(machine_.link_lost(loop_.now(), random_));
     };
     // A former connection lives until the next one replaces it, so that its last frame can leave.
     leaving_ = std::move(dialer_);

@@ -54,6 +54,7 @@ class JoinPairing {
     std::vector<net::Probe> probes_;
     std::vector<net::Reach> outcomes_;
     std::unique_ptr<net::CurveDialer> dialer_, leaving_;
+    std::uint64_t dials_ = 0;
     DeviceId host_;
     net::Timer tick_timer_, end_timer_;
     bool begun_ = false, ended_ = false;

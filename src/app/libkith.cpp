@@ -27,7 +27,7 @@ struct Lines {
     net::Loop loop;
     std::unique_ptr<app::Core> core;
     std::mutex mutex;
-    bool ended = false;                        // the loop runs no more
+    bool ended = false;                         // the loop runs no more
     std::set<std::shared_ptr<CallState>> open;  // calls without an end
 };
 

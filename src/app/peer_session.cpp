@@ -15,7 +15,9 @@ using Json = nlohmann::json;
 namespace {
 
 // Heads hold names and sites as others wrote them.
-std::string text(const Json& head) { return head.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string text(const Json& head) {
+    return head.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string hex(const std::array<std::uint8_t, 32>& bytes) {
     return to_hex(bytes);
@@ -108,6 +110,7 @@ void PeerSession::received(const wire::Frame& frame) {
 Result<> PeerSession::dispatch(std::string_view op, wire::Fields& head, ByteView body) {
     if (op == "hello") return on_hello(head);
     if (op == "roster") return on_roster(body);
+    if (op == "peers") return on_peers(head);
     if (op == "welcome") return on_welcome(body);
     if (op == "state") return on_state(head);
     if (op == "node") return on_node(head, body);
@@ -177,6 +180,7 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
     peer_member_ = member;
     if (events_.on_endpoints) events_.on_endpoints(std::move(endpoints));
     send_roster();
+    KITH_TRY(send_peers());
     if (!member) KITH_TRY(send_welcome());
     KITH_TRY(send_state());
     KITH_TRY(send_nodes());
@@ -196,6 +200,36 @@ Result<> PeerSession::on_roster(ByteView body) {
     KITH_TRY_VALUE(entries, roster::unpack_entries(body));
     KITH_TRY_VALUE(added, profile_.add_entries(entries));
     if (added > 0 && events_.on_roster) events_.on_roster();
+    return {};
+}
+
+// Where the person's other devices were last reached. Only a hint: who answers there must hold the device's key.
+Result<> PeerSession::on_peers(wire::Fields& head) {
+    KITH_TRY_VALUE(known, profile_.store().peers());
+    bool news = false;
+    for (auto& item : head.objects("list", limits::link_connections)) {
+        store::Peer peer{item.id<DeviceId>("device"), item.texts("endpoints", limits::link_endpoints, 64), item.i64("seen")};
+        KITH_TRY(item.finish("peers"));
+        auto mine = std::find_if(known.begin(), known.end(), [&](const auto& row) { return row.device == peer.device; });
+        const auto* device = profile_.roster().find(peer.device);
+        if (!device || peer.device == profile_.device() || peer.device == peer_) continue;
+        if (mine != known.end() && (mine->seen_ms >= peer.seen_ms || mine->endpoints == peer.endpoints)) continue;
+        KITH_TRY(profile_.store().put_peer(peer));
+        news = true;
+    }
+    KITH_TRY(head.finish("peers"));
+    if (news && events_.on_peers) events_.on_peers();
+    return {};
+}
+
+Result<> PeerSession::send_peers() {
+    KITH_TRY_VALUE(known, profile_.store().peers());
+    Json list = Json::array();
+    for (const auto& peer : known) {
+        if (peer.device == peer_ || peer.device == profile_.device()) continue;
+        list.push_back({{"device", peer.device.hex()}, {"endpoints", peer.endpoints}, {"seen", peer.seen_ms}});
+    }
+    if (!list.empty()) send(text(Json{{"op", "peers"}, {"list", list}}));
     return {};
 }
 
@@ -241,7 +275,8 @@ Result<> PeerSession::on_node(wire::Fields& head, ByteView body) {
     account.uid = head.text("uid", 64);
     KITH_TRY(head.finish("node"));
     KITH_TRY(parse_address(account.address));
-    // A node that works is not given up for another one: whoever has one of our devices could send us a dead one.
+    // A node that works is not given up for another one: whoever has one of our devices could send us a dead
+    // one.
     if (services_.has_node(account.id)) {
         send(text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}));
         return {};
@@ -327,8 +362,7 @@ Result<> PeerSession::on_receipt_ok(wire::Fields& head, ByteView body) {
     KITH_TRY_VALUE(receipt, read_receipt(body));
     const auto* joiner = profile_.roster().find(peer_);
     if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() ||
-        receipt.to != peer_ ||
-        !crypto::verify(joiner->device_key, body, theirs))
+        receipt.to != peer_ || !crypto::verify(joiner->device_key, body, theirs))
         return fail(Fault::protocol, "a receipt that is not of this transfer");
     auto own = profile_.device_key().sign(body);
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
@@ -369,23 +403,25 @@ void PeerSession::services_changed() {
 }
 
 void PeerSession::roster_changed() {
-    if (link_ && greeted_) send_roster();
+    if (!link_ || !greeted_) return;
+    send_roster();
+    check(send_peers());
 }
 
 void PeerSession::send(std::string head, Bytes body) {
     if (link_ && !link_->send({std::move(head), std::move(body)}))
-        broken({Fault::unreachable, "the other device does not read", ""});
+        broken({Fault::unreachable, "the link is lost, or the other device does not read", ""});
 }
 
 void PeerSession::send_hello() {
     Json endpoints = Json::array();
     for (auto& endpoint : events_.endpoints()) endpoints.push_back(endpoint);
     send(text(Json{{"op", "hello"},
-              {"v", 1},
-              {"device", profile_.device().hex()},
-              {"member", profile_.term_key() != nullptr},
-              {"onboarding", job("host").has_value()},
-              {"endpoints", endpoints}}));
+                   {"v", 1},
+                   {"device", profile_.device().hex()},
+                   {"member", profile_.term_key() != nullptr},
+                   {"onboarding", job("host").has_value()},
+                   {"endpoints", endpoints}}));
 }
 
 void PeerSession::send_roster() {
@@ -397,7 +433,7 @@ Result<> PeerSession::send_welcome() {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
     std::string secrets = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
-                       "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
+                          "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
     send(text(Json{{"op", "welcome"}}), to_bytes(secrets));
     wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
     return {};
@@ -409,11 +445,11 @@ Result<> PeerSession::send_state() {
     KITH_TRY_VALUE(all, profile_.history().fingerprint(history::Range::all()));
     KITH_TRY_VALUE(totals, profile_.history().totals());
     send(text(Json{{"op", "state"},
-              {"count", all.count},
-              {"sum", hex(all.sum.bytes)},
-              {"record_bytes", totals.record_bytes},
-              {"blob_bytes", totals.blob_bytes},
-              {"blobs_missing", totals.blobs_missing}}));
+                   {"count", all.count},
+                   {"sum", hex(all.sum.bytes)},
+                   {"record_bytes", totals.record_bytes},
+                   {"blob_bytes", totals.blob_bytes},
+                   {"blobs_missing", totals.blobs_missing}}));
     return {};
 }
 
@@ -424,13 +460,13 @@ Result<> PeerSession::send_nodes() {
         KITH_TRY_VALUE(account, profile_.store().account(provision.account));
         if (!account) continue;
         send(text(Json{{"op", "node"},
-                  {"account", account->id.hex()},
-                  {"address", account->address},
-                  {"identity", account->identity},
-                  {"pin", to_hex(account->pin)},
-                  {"site", account->site},
-                  {"alias", account->alias},
-                  {"uid", account->uid}}),
+                       {"account", account->id.hex()},
+                       {"address", account->address},
+                       {"identity", account->identity},
+                       {"pin", to_hex(account->pin)},
+                       {"site", account->site},
+                       {"alias", account->alias},
+                       {"uid", account->uid}}),
              to_bytes(provision.nodeid.view()));
     }
     return {};
@@ -503,7 +539,8 @@ void PeerSession::broken(const Error& error) {
     blobs_.stop();
     if (link_ && greeted_) {
         auto what = profile_.name() + ": " + error.what;
-        send(text(Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));
+        send(text(
+            Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));
     }
     // Anew from the hello: whatever of the exchange was lost to the trouble is said again.
     retry_timer_ = loop_.after(limits::trouble_retry_ms, [this] {

@@ -34,6 +34,7 @@ class PeerSession {
     struct Events {
         std::function<std::vector<std::string>()> endpoints;         // where this device is reached
         std::function<void(std::vector<std::string>)> on_endpoints;  // where the peer says that it is
+        std::function<void()> on_peers;       // endpoints of other devices were learned
         std::function<void()> on_roster;                             // entries were added
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
@@ -77,6 +78,8 @@ class PeerSession {
     Result<> dispatch(std::string_view op, wire::Fields& head, ByteView body);
     Result<> on_hello(wire::Fields& head);
     Result<> on_roster(ByteView body);
+    Result<> on_peers(wire::Fields& head);
+    Result<> send_peers();
     Result<> on_welcome(ByteView body);
     Result<> on_state(wire::Fields& head);
     Result<> on_node(wire::Fields& head, ByteView body);

@@ -95,7 +95,8 @@ void Peers::redial(const DeviceId& device) {
     for (const auto& peer : *known)
         if (peer.device == device)
             for (const auto& text : peer.endpoints)
-                if (auto endpoint = parse_endpoint(text); endpoint && endpoints.size() < limits::link_endpoints)
+                if (auto endpoint = parse_endpoint(text);
+                    endpoint && endpoints.size() < limits::link_endpoints)
                     endpoints.push_back(*endpoint);
     auto& lines = lines_[device];
     if (endpoints == lines.endpoints || (lines.dialer && lines.dialer->up())) return;

@@ -78,8 +78,8 @@ class Profile {
     const Key* term_key() const { return term_key_ ? &*term_key_ : nullptr; }
     const roster::State& roster() const { return roster_; }
     const std::vector<roster::Entry>& entries() const { return entries_; }
-    // Keeps those that are new and worth keeping, durably, and folds again. Result: how many were new. Within a
-    // transaction of the caller's that fails afterwards, reload_roster() takes them back.
+    // Keeps those that are new and worth keeping, durably, and folds again. Result: how many were new. Within
+    // a transaction of the caller's that fails afterwards, reload_roster() takes them back.
     Result<std::size_t> add_entries(std::span<const roster::Entry> entries);
 
     Result<> reload_roster() { return fold(); }

@@ -83,7 +83,8 @@ Result<> Services::start() {
         link->client = tmtp::Client::login(link->account().uid, std::move(*node));
         // A disk that is full now must not keep the daemon from starting: asking again comes with the login.
         for (const auto& provision : provisions)
-            if (provision.account == id && provision.state != handed_over) (void)provision_at(*link, provision.device);
+            if (provision.account == id && provision.state != handed_over)
+                (void)provision_at(*link, provision.device);
         connect(*link);
     }
     return {};
@@ -179,8 +180,8 @@ void Services::ask_provisions(const DeviceId& device) {
         if (link->client && !link->account().uid.empty()) (void)provision_at(*link, device);
 }
 
-// Asks for the node of a provision. The state "asked" is durable before the request can leave. A device that was
-// barred meanwhile gets none.
+// Asks for the node of a provision. The state "asked" is durable before the request can leave. A device that
+// was barred meanwhile gets none.
 Result<> Services::provision_at(Link& link, const DeviceId& device) {
     auto account = link.account().id;
     KITH_TRY_VALUE(found, profile_.store().provision(account, device));
@@ -370,7 +371,9 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         if (gone()) return;
         if (auto* send = std::get_if<tmtp::SendBytes>(&action)) {
             if (link.tls && !link.tls->write(std::move(send->bytes)))
-                return later(id, [this](Link& at) { lost(at, {Fault::unreachable, "the service does not read", ""}); });
+                return later(id, [this](Link& at) {
+                    lost(at, {Fault::unreachable, "the service does not read", ""});
+                });
         } else if (auto* site = std::get_if<tmtp::SiteName>(&action)) {
             if (link.account().site != site->name) {
                 link.account().site = site->name;
@@ -411,7 +414,8 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             if (link.large && link.large_head && data->msgid == link.large_head->msgid)
                 if (auto kept = link.large->append(data->bytes); !kept) {
                     link.large.reset();
-                    set_state(link, link.status.state, "a large message waits at the service: " + kept.error().what);
+                    set_state(link, link.status.state,
+                              "a large message waits at the service: " + kept.error().what);
                 }
         } else if (auto* ending = std::get_if<tmtp::DeliveryEnd>(&action)) {
             if (link.large && link.large_head && ending->msgid == link.large_head->msgid) {
@@ -437,7 +441,8 @@ Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
     KITH_TRY(profile_.store().put_node(link.account().id, nodeid));
     KITH_TRY(keep_account_record(profile_, link.account(), loop_.now()));
     for (const auto& device : profile_.roster().devices)
-        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(link.account().id, device.id));
+        if (device.state == roster::DeviceState::active)
+            KITH_TRY(prepare_provision(link.account().id, device.id));
     return tx.commit();
 }
 
@@ -500,7 +505,8 @@ void Services::receive_large(Link& link, tmtp::DeliveryBegin begin) {
     link.large.reset();
     link.status.settled = true;  // as far as it goes: this message keeps what is behind it waiting
     set_state(link, link.status.state,
-              "a message of " + std::to_string(begin.datalen >> 20) + " MiB waits at the service: " + spool.error().what);
+              "a message of " + std::to_string(begin.datalen >> 20) +
+                  " MiB waits at the service: " + spool.error().what);
     if (events_.on_state) events_.on_state(link.account().id);
 }
 
@@ -522,7 +528,8 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
             // A post of ours whose answer was lost: its bytes tell that it did arrive.
             auto posts = profile_.store().posts(link.account().id);
             for (const auto& post : posts ? *posts : std::vector<store::Post>())
-                if (post.state == sent && !link.in_flight.contains(post.id) && std::ranges::equal(post.body, message.data())) {
+                if (post.state == sent && !link.in_flight.contains(post.id) &&
+                    std::ranges::equal(post.body, message.data())) {
                     (void)post_accepted(link, post.id, message.msgid, message.posted);
                     break;
                 }
@@ -570,15 +577,18 @@ void Services::result(Link& link, tmtp::RequestResult result) {
     }
     // "Not now" is the client machine's own word, and nothing that the service said of the message.
     bool not_now = result.outcome == Outcome::refused && result.error.kind == Fault::unavailable;
-    if (not_now) (void)profile_.store().set_post_state(id, queued);
-    else if (result.outcome == Outcome::refused) (void)profile_.store().remove_post(id);
+    if (not_now)
+        (void)profile_.store().set_post_state(id, queued);
+    else if (result.outcome == Outcome::refused)
+        (void)profile_.store().remove_post(id);
     auto at = sending_.find(id);
     if (at == sending_.end()) return;
     auto done = std::move(at->second);
     sending_.erase(at);
     if (result.outcome == Outcome::refused && !not_now)
         done(fail(Fault::refused, "the service refused the message: " + result.error.what));
-    else done(SendOutcome{std::string(queued), {}});
+    else
+        done(SendOutcome{std::string(queued), {}});
 }
 
 // Sends what waits in the outbox. A post whose answer was lost is sent again only once the queue was drained
@@ -589,7 +599,8 @@ Result<> Services::flush_posts(Link& link) {
         if (link.in_flight.contains(post.id) || (post.state == sent && !link.caught_up)) continue;
         // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
         bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&
-                    link.tls->queued() < limits::post_pause_bytes && link.in_flight.size() < limits::posts_in_flight;
+                    link.tls->queued() < limits::post_pause_bytes &&
+                    link.in_flight.size() < limits::posts_in_flight;
         if (!room) break;
         auto head = Json::parse(as_text(post.head).begin(), as_text(post.head).end(), nullptr, false);
         if (!head.is_object()) return fail(Fault::corrupt, "a message of the outbox is damaged");

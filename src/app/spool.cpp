@@ -13,7 +13,8 @@
 namespace kith::app {
 namespace {
 
-constexpr std::size_t piece_bytes = limits::blob_piece, sealed_bytes = piece_bytes + crypto::seal_numbered_overhead;
+constexpr std::size_t piece_bytes = limits::blob_piece,
+                      sealed_bytes = piece_bytes + crypto::seal_numbered_overhead;
 
 Error system_error(const char* what) {
     return {errno == ENOSPC || errno == EDQUOT ? Fault::disk_full : Fault::io,
@@ -30,7 +31,9 @@ Result<std::unique_ptr<Spool>> Spool::open(const std::filesystem::path& folder, 
     return std::unique_ptr<Spool>(new Spool(fd, crypto::random_secret(random)));
 }
 
-Spool::~Spool() { close(fd_); }
+Spool::~Spool() {
+    close(fd_);
+}
 
 Result<> Spool::append(ByteView bytes) {
     while (!bytes.empty()) {
@@ -60,13 +63,15 @@ Result<> Spool::write_piece() {
 }
 
 Result<> Spool::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
-    if (offset > size_ || into.size() > size_ - offset) return fail(Fault::corrupt, "a large message is cut off");
+    if (offset > size_ || into.size() > size_ - offset)
+        return fail(Fault::corrupt, "a large message is cut off");
     while (!into.empty()) {
         auto index = offset / piece_bytes, within = offset % piece_bytes;
         if (index < pieces_ && cached_index_ != index) {
             Bytes sealed(sealed_bytes);
             auto got = pread(fd_, sealed.data(), sealed.size(), static_cast<off_t>(index * sealed_bytes));
-            if (got != static_cast<ssize_t>(sealed.size())) return fail(system_error("a large message cannot be read back"));
+            if (got != static_cast<ssize_t>(sealed.size()))
+                return fail(system_error("a large message cannot be read back"));
             auto plain = crypto::open_numbered(key_, index, sealed);
             if (!plain) return fail(Fault::corrupt, "a large message was damaged on the disk");
             cached_ = std::move(*plain);

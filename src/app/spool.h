@@ -1,5 +1,6 @@
-// A place for a message that is too large for memory while it arrives: a nameless file in the profile's folder,
-// sealed piece by piece under a key that is only in memory. It is gone with the object, or with the process.
+// A place for a message that is too large for memory while it arrives: a nameless file in the profile's
+// folder, sealed piece by piece under a key that is only in memory. It is gone with the object, or with the
+// process.
 #pragma once
 
 #include <filesystem>

@@ -169,8 +169,8 @@ inline constexpr std::size_t connect_addresses = 8;
 inline constexpr std::int64_t tls_handshake_ms = 10000;
 // How long a connection that is being closed may take to send what is queued.
 inline constexpr std::int64_t close_ms = 3000;
-// With this much waiting to be sent, no more is taken: the other side does not read. Room for the largest post
-// that kith makes (tmtp_post_bytes), and for acknowledgements behind it.
+// With this much waiting to be sent, no more is taken: the other side does not read. Room for the largest
+// post that kith makes (tmtp_post_bytes), and for acknowledgements behind it.
 inline constexpr std::size_t tls_queue_bytes = 160 * 1024 * 1024;
 // What is read at once: a TLS record.
 inline constexpr std::size_t tls_read_bytes = 16 * 1024;
@@ -284,7 +284,8 @@ inline constexpr std::size_t import_batch = 200;
 // Content that is put together in memory to be shown or saved: any mail, and any message that is taken whole.
 inline constexpr std::uint64_t shown_content = mail_bytes;
 
-// Posts on the way to a service at once, and what may wait for the wire before the next one is read from the outbox.
+// Posts on the way to a service at once, and what may wait for the wire before the next one is read from the
+// outbox.
 inline constexpr std::size_t posts_in_flight = 16;
 inline constexpr std::size_t post_pause_bytes = 1024 * 1024;
 // A file up to this size is read for import; a larger one is mapped, so that memory stays flat.

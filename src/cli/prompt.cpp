@@ -26,7 +26,8 @@ class WithoutEcho {
         note.sa_handler = [](int signal) { caught_ = signal; };
         sigemptyset(&note.sa_mask);
         caught_ = 0;
-        // Blocked but while wait_for_input waits: a signal that came just before a read would not interrupt it.
+        // Blocked but while wait_for_input waits: a signal that came just before a read would not interrupt
+        // it.
         sigset_t blocked;
         sigemptyset(&blocked);
         for (int signal : signals) sigaddset(&blocked, signal);

@@ -59,6 +59,24 @@ std::vector<Address> own_addresses() {
     return found;
 }
 
+bool directly_attached(ByteView raw) {
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return false;
+    bool attached = false;
+    for (const ifaddrs* at = list; at != nullptr && !attached; at = at->ifa_next) {
+        if (at->ifa_addr == nullptr || at->ifa_netmask == nullptr || (at->ifa_flags & IFF_UP) == 0 ||
+            (at->ifa_flags & IFF_POINTOPOINT) != 0 || at->ifa_addr->sa_family != at->ifa_netmask->sa_family)
+            continue;
+        auto own = raw_address(at->ifa_addr), mask = raw_address(at->ifa_netmask);
+        if (own.size() != raw.size() || mask.size() != raw.size()) continue;
+        attached = true;
+        for (std::size_t i = 0; i < raw.size(); ++i)
+            if ((own[i] & mask[i]) != (raw[i] & mask[i])) attached = false;
+    }
+    freeifaddrs(list);
+    return attached;
+}
+
 std::string address_text(ByteView raw) {
     char text[INET6_ADDRSTRLEN];
     if (raw.size() != 4 && raw.size() != 16) return {};

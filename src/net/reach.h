@@ -25,6 +25,10 @@ struct Address {
 // without a scope). Empty when the system cannot tell.
 std::vector<Address> own_addresses();
 
+// Whether `raw` is an address on a network that this machine is attached to by such an interface: one that
+// can be reached without a router and without a VPN. Loopback is.
+bool directly_attached(ByteView raw);
+
 // `raw` of 4 or 16 bytes as text; empty for another size.
 std::string address_text(ByteView raw);
 
