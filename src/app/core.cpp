@@ -140,6 +140,8 @@ void Core::close() {
         request = nullptr;
         if (ended) ended->fail({Fault::cancelled, what, ""});
     };
+    raw_name_.clear();
+    raw_bytes_ = {};
     importer_.reset();
     adding_.reset();
     joining_.reset();

@@ -73,6 +73,8 @@ class Core {
     void admitted(Result<DeviceId> device);
     void follow(const Request& request, const DeviceId& peer);
     void tell(const DeviceId& peer, const std::string& event, const control::Json& fields);
+    Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
+                                    std::uint64_t offset);
     control::Json service_json(const ServiceStatus& status) const;
 
     net::Loop& loop_;
@@ -88,6 +90,10 @@ class Core {
     std::unique_ptr<JoinPairing> joining_;
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<Importer> importer_;
+    // The bytes that raw pieces are cut from, for a moment: which record and attachment, and their bytes.
+    std::string raw_name_;
+    Bytes raw_bytes_;
+    net::Timer raw_timer_;
     net::Timer refresh_timer_, import_end_timer_;
     Request add_request_, join_request_, import_request_;
     // Callers that follow a transfer with this peer.

@@ -165,27 +165,13 @@ void Core::history_show(const Request& request) {
         return request->fail(
             {Fault::invalid, "an id has at least 8 digits here", "'kith history list' shows them"});
     auto result = [&]() -> Result<Json> {
+        if (raw) return raw_piece(id, attachment, offset);
         KITH_TRY_VALUE(key, profile_.history().find(id));
         KITH_TRY_VALUE(stored, profile_.history().get({key}));
         if (stored.empty()) return fail(Fault::not_found, "no such record");
         KITH_TRY_VALUE(record, history::decode(stored[0].canonical));
         KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
-        auto slice = [&](ByteView bytes) -> Json {
-            auto from = std::min<std::uint64_t>(offset, bytes.size());
-            auto piece =
-                bytes.subspan(from, std::min<std::size_t>(limits::control_piece, bytes.size() - from));
-            return {{"raw", control::to_base64(piece)}, {"raw_size", bytes.size()}};
-        };
-        if (raw && !attachment) return slice(content);
         KITH_TRY_VALUE(view, shown(record, content));
-        if (raw) {
-            if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
-            if (view.is_mail) return slice(history::mail_attachment(content, *attachment));
-            const auto& wanted = view.attachments[*attachment];
-            if (wanted.offset + wanted.size > content.size())
-                return fail(Fault::corrupt, "the attachment is cut off");
-            return slice(ByteView(content).subspan(wanted.offset, wanted.size));
-        }
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
         std::string service;
         for (const auto& status : services_->list())
@@ -208,6 +194,42 @@ void Core::history_show(const Request& request) {
     }();
     if (!result) return request->fail(result.error());
     request->finish(std::move(*result));
+}
+
+// A piece of a record's bytes, or of an attachment's. All of them are put together once for a run of pieces.
+Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t> attachment, std::uint64_t offset) {
+    auto name = id + (attachment ? " " + std::to_string(*attachment) : "");
+    if (name != raw_name_) {
+        KITH_TRY_VALUE(key, profile_.history().find(id));
+        KITH_TRY_VALUE(stored, profile_.history().get({key}));
+        if (stored.empty()) return fail(Fault::not_found, "no such record");
+        KITH_TRY_VALUE(record, history::decode(stored[0].canonical));
+        KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
+        if (attachment) {
+            KITH_TRY_VALUE(view, shown(record, content));
+            if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
+            const auto& wanted = view.attachments[*attachment];
+            if (view.is_mail) {
+                content = history::mail_attachment(content, *attachment);
+            } else {
+                if (wanted.offset > content.size() || wanted.size > content.size() - wanted.offset)
+                    return fail(Fault::corrupt, "the attachment is cut off");
+                content = to_bytes(ByteView(content).subspan(wanted.offset, wanted.size));
+            }
+        }
+        raw_bytes_ = std::move(content);
+        raw_name_ = name;
+    }
+    auto drop = [this] {
+        raw_name_.clear();
+        raw_bytes_ = {};
+    };
+    auto from = std::min<std::uint64_t>(offset, raw_bytes_.size());
+    auto piece = ByteView(raw_bytes_).subspan(from, std::min<std::size_t>(limits::control_piece, raw_bytes_.size() - from));
+    Json result{{"raw", control::to_base64(piece)}, {"raw_size", raw_bytes_.size()}};
+    if (from + piece.size() == raw_bytes_.size()) drop();
+    else raw_timer_ = loop_.after(limits::raw_cache_ms, drop);
+    return result;
 }
 
 }  // namespace kith::app

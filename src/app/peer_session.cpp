@@ -408,6 +408,10 @@ void PeerSession::roster_changed() {
     check(send_peers());
 }
 
+void PeerSession::peers_changed() {
+    if (link_ && greeted_) check(send_peers());
+}
+
 void PeerSession::send(std::string head, Bytes body) {
     if (link_ && !link_->send({std::move(head), std::move(body)}))
         broken({Fault::unreachable, "the link is lost, or the other device does not read", ""});

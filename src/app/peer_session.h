@@ -63,6 +63,7 @@ class PeerSession {
     void history_changed();
     void services_changed();
     void roster_changed();
+    void peers_changed();
 
     const DeviceId& peer() const { return peer_; }
     const Progress& progress() const { return progress_; }

@@ -155,6 +155,8 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
         (void)profile_.store().put_peer({device, std::move(list), loop_.now().unix_ms});
         later([this, device] {
             if (sessions_.contains(device)) redial(device);
+            for (const auto& [id, session] : sessions_)
+                if (id != device) session->peers_changed();
         });
     };
     // The roster decides which sessions there are: not from within one of them.

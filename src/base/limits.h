@@ -185,7 +185,7 @@ inline constexpr int link_messages = 16;
 // What waits beyond that for one connection: a few batches; the puller's credit asks for less.
 inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
 // Frames handled before the loop turns to others: a flood from one device must not starve the rest.
-inline constexpr int link_burst = 64;
+inline constexpr int link_burst = 8;
 // Connections of one listener that showed themselves: a person's devices, and old connections on their way
 // out.
 inline constexpr std::size_t link_connections = 256;
@@ -290,5 +290,8 @@ inline constexpr std::size_t posts_in_flight = 16;
 inline constexpr std::size_t post_pause_bytes = 1024 * 1024;
 // A file up to this size is read for import; a larger one is mapped, so that memory stays flat.
 inline constexpr std::uint64_t import_read_bytes = 64ull * 1024 * 1024;
+
+// What `history show --raw` has put together stays this long for the next piece that is asked for.
+inline constexpr std::int64_t raw_cache_ms = 5000;
 
 }  // namespace kith::limits
