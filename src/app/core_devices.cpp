@@ -208,7 +208,8 @@ void Core::device_cancel(const Request& request) {
     }
     if (!profile_.open() && profile_.exists())
         return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
-    if (!profile_.open() || !peers_) return request->fail({Fault::not_found, "there is nothing to cancel", ""});
+    if (!profile_.open() || !peers_)
+        return request->fail({Fault::not_found, "there is nothing to cancel", ""});
     if (profile_.membership() == Membership::asked) {
         if (auto left = leave_asked(); !left) return request->fail(left.error());
         return request->finish(

@@ -197,7 +197,8 @@ void Core::history_show(const Request& request) {
 }
 
 // A piece of a record's bytes, or of an attachment's. All of them are put together once for a run of pieces.
-Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t> attachment, std::uint64_t offset) {
+Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
+                             std::uint64_t offset) {
     auto name = id + (attachment ? " " + std::to_string(*attachment) : "");
     if (name != raw_name_) {
         KITH_TRY_VALUE(key, profile_.history().find(id));
@@ -225,10 +226,13 @@ Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t>
         raw_bytes_ = {};
     };
     auto from = std::min<std::uint64_t>(offset, raw_bytes_.size());
-    auto piece = ByteView(raw_bytes_).subspan(from, std::min<std::size_t>(limits::control_piece, raw_bytes_.size() - from));
+    auto piece = ByteView(raw_bytes_)
+                     .subspan(from, std::min<std::size_t>(limits::control_piece, raw_bytes_.size() - from));
     Json result{{"raw", control::to_base64(piece)}, {"raw_size", raw_bytes_.size()}};
-    if (from + piece.size() == raw_bytes_.size()) drop();
-    else raw_timer_ = loop_.after(limits::raw_cache_ms, drop);
+    if (from + piece.size() == raw_bytes_.size())
+        drop();
+    else
+        raw_timer_ = loop_.after(limits::raw_cache_ms, drop);
     return result;
 }
 

@@ -117,8 +117,9 @@ Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& prof
         self->files_ = files_below(path);
     else
         self->files_.push_back(path);
-    if (self->files_.empty()) return fail(Fault::invalid, "there is no file in " + path.string(),
-                                        "give a mail, an mbox, or a folder of mails");
+    if (self->files_.empty())
+        return fail(Fault::invalid, "there is no file in " + path.string(),
+                    "give a mail, an mbox, or a folder of mails");
     std::uint64_t bytes = 0;
     for (const auto& file : self->files_) {
         auto size = fs::file_size(file, error);

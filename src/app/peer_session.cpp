@@ -203,17 +203,21 @@ Result<> PeerSession::on_roster(ByteView body) {
     return {};
 }
 
-// Where the person's other devices were last reached. Only a hint: who answers there must hold the device's key.
+// Where the person's other devices were last reached. Only a hint: who answers there must hold the device's
+// key.
 Result<> PeerSession::on_peers(wire::Fields& head) {
     KITH_TRY_VALUE(known, profile_.store().peers());
     bool news = false;
     for (auto& item : head.objects("list", limits::link_connections)) {
-        store::Peer peer{item.id<DeviceId>("device"), item.texts("endpoints", limits::link_endpoints, 64), item.i64("seen")};
+        store::Peer peer{item.id<DeviceId>("device"), item.texts("endpoints", limits::link_endpoints, 64),
+                         item.i64("seen")};
         KITH_TRY(item.finish("peers"));
-        auto mine = std::find_if(known.begin(), known.end(), [&](const auto& row) { return row.device == peer.device; });
+        auto mine = std::find_if(known.begin(), known.end(),
+                                 [&](const auto& row) { return row.device == peer.device; });
         const auto* device = profile_.roster().find(peer.device);
         if (!device || peer.device == profile_.device() || peer.device == peer_) continue;
-        if (mine != known.end() && (mine->seen_ms >= peer.seen_ms || mine->endpoints == peer.endpoints)) continue;
+        if (mine != known.end() && (mine->seen_ms >= peer.seen_ms || mine->endpoints == peer.endpoints))
+            continue;
         KITH_TRY(profile_.store().put_peer(peer));
         news = true;
     }
@@ -227,7 +231,8 @@ Result<> PeerSession::send_peers() {
     Json list = Json::array();
     for (const auto& peer : known) {
         if (peer.device == peer_ || peer.device == profile_.device()) continue;
-        list.push_back({{"device", peer.device.hex()}, {"endpoints", peer.endpoints}, {"seen", peer.seen_ms}});
+        list.push_back(
+            {{"device", peer.device.hex()}, {"endpoints", peer.endpoints}, {"seen", peer.seen_ms}});
     }
     if (!list.empty()) send(text(Json{{"op", "peers"}, {"list", list}}));
     return {};

@@ -35,7 +35,7 @@ class PeerSession {
         std::function<std::vector<std::string>()> endpoints;         // where this device is reached
         std::function<void(std::vector<std::string>)> on_endpoints;  // where the peer says that it is
         std::function<void()> on_peers;       // endpoints of other devices were learned
-        std::function<void()> on_roster;                             // entries were added
+        std::function<void()> on_roster;      // entries were added
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
         std::function<void(const Progress&)> on_progress;
