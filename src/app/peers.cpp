@@ -159,6 +159,11 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
                 if (id != device) session->peers_changed();
         });
     };
+    events.on_peers = [this] {
+        later([this] {
+            for (const auto& [id, session] : sessions_) redial(id);
+        });
+    };
     // The roster decides which sessions there are: not from within one of them.
     events.on_roster = [this] {
         later([this] { refresh(); });

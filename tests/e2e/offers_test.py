@@ -204,7 +204,7 @@ def withdrawn_on_either_side(world):
     world.say("by an end of standard input instead of the code")
     adding, joining, _ = offered(old, new)
     adding.process.stdin.close()
-    adding.fails(13)
+    adding.fails(3)
     joining.fails(5)
     nothing_happened(old, new)
     world.say("by the death of a command")
