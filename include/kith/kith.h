@@ -2,7 +2,7 @@
 //
 // An Engine is one profile at work: a device of a person, with its history, its services and the links to the
 // person's other devices. It does what the daemon kithd does, by the same methods, events and error kinds:
-// src/control/README.md (installed as control.md) lists them, and this header adds nothing to them. Texts
+// src/control/README.md lists them, and this header adds nothing to them. Texts
 // are UTF-8; arguments and results are JSON texts, so that this interface stays the same when methods grow.
 //
 // Threads: an Engine runs a thread of its own. All functions may be called from any thread. Callbacks are
