@@ -1,5 +1,6 @@
 #include "app/core.h"
 
+#include "app/erasing.h"
 #include "base/limits.h"
 #include "history/range.h"
 #include "roster/recovery.h"
@@ -42,6 +43,9 @@ void Core::add_methods() {
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
     add("history.list", &Core::history_list, person);
+    add("history.select", &Core::history_select, person);
+    add("history.erase", &Core::history_erase, person);
+    add("sync", &Core::sync, person);
     add("history.show", &Core::history_show, person);
     add("device.add", &Core::device_add, person);
     add("device.join", &Core::device_join, anybody);
@@ -92,14 +96,18 @@ Result<> Core::open() {
     services_ = std::make_unique<Services>(loop_, profile_, random_, std::move(services));
 
     Peers::Events peers;
-    peers.on_roster = [this] { end_void_jobs(); };
+    peers.on_roster = [this] {
+        end_void_jobs();
+        // Whose erasures count may have changed.
+        auto any = profile_.history().has_kind(history::kind::erasure);
+        if (any && *any)
+            if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
+    };
+    peers.on_blobs = [this] { look_at_blob_waits(); };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
-    peers.on_progress = [this](const DeviceId& peer, const Progress& progress) {
-        tell(peer, "progress",
-             {{"records", progress.records},
-              {"records_total", progress.records_total},
-              {"bytes", progress.bytes},
-              {"bytes_total", progress.bytes_total}});
+    peers.on_progress = [this](const DeviceId& peer, const history::Progress& progress) {
+        (void)progress;
+        if (const auto* session = peers_->find(peer)) tell(peer, "progress", transfer_json(*session));
     };
     peers.on_service = [this](const DeviceId& peer, const std::string& address, const std::string& state) {
         tell(peer, "service", {{"address", address}, {"state", state}});
@@ -110,8 +118,6 @@ Result<> Core::open() {
     };
     peers.on_link = [this](const DeviceId& peer) {
         log_("peer " + peer.hex().substr(0, 8) + (peers_->linked(peer) ? ": linked" : ": link lost"));
-        if (!peers_->linked(peer))
-            tell(peer, "warning", {{"text", "the other device is out of reach; waiting for it"}});
     };
     peers.on_denied = [this](const DeviceId& peer) {
         if (profile_.membership() == Membership::asked)
@@ -129,9 +135,11 @@ Result<> Core::open() {
                 followers_.emplace_back(device, request);
         }
     };
-    peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, random_, std::move(peers));
+    peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, std::move(peers));
     KITH_TRY(services_->start());
-    return peers_->start();
+    KITH_TRY(peers_->start());
+    keep_house();
+    return {};
 }
 
 void Core::close() {
@@ -152,6 +160,14 @@ void Core::close() {
     followers_.clear();
     for (auto& [device, request] : followers)
         request->fail({Fault::cancelled, "kithd stops; the transfer goes on when it runs again", ""});
+    auto syncs = std::move(syncs_);
+    syncs_.clear();
+    for (auto& sync : syncs) sync.request->fail({Fault::cancelled, "kithd stops", ""});
+    auto waits = std::move(blob_waits_);
+    blob_waits_.clear();
+    for (auto& wait : waits) wait.request->fail({Fault::cancelled, "kithd stops", ""});
+    house_timer_.cancel();
+    watch_timer_.cancel();
     peers_.reset();
     if (services_) services_->stop();
     services_.reset();
@@ -230,11 +246,11 @@ void Core::status(const Request& request) {
         }
         for (const auto& [id, session] : peers_->sessions()) {
             if (!session->job("host") && !session->job("joiner")) continue;
-            const auto& progress = session->progress();
-            result["transfer"] = {{"records", progress.records},
-                                  {"records_total", progress.records_total},
-                                  {"bytes", progress.bytes},
-                                  {"bytes_total", progress.bytes_total}};
+            result["transfer"] = transfer_json(*session);
+        }
+        if (auto choice = kept_choice(profile_); choice && !choice->all()) {
+            result["selection"] = describe(*choice);
+            if (auto left_out = left_out_json(); !left_out.empty()) result["left_out"] = left_out;
         }
     }
     request->finish(std::move(result));

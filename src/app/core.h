@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,9 @@ class Core {
     void history_digest(const Request& request);
     void history_list(const Request& request);
     void history_show(const Request& request);
+    void history_select(const Request& request);
+    void history_erase(const Request& request);
+    void sync(const Request& request);
     void device_add(const Request& request);
     void device_join(const Request& request);
     void device_cancel(const Request& request);
@@ -63,7 +67,7 @@ class Core {
     void close();     // the opposite
     Result<> joinable(const SecretBytes& passphrase);
     void join_started(const Request& request, const std::string& text, const std::string& name,
-                      crypto::SignKey act_key);
+                      const Choice& choice, crypto::SignKey act_key);
     void joined(Result<DeviceId> host, bool undecided);
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
@@ -76,6 +80,28 @@ class Core {
     Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
                                     std::uint64_t offset);
     control::Json service_json(const ServiceStatus& status) const;
+    Result<history::Digest> own_digest();
+    control::Json left_out_json();
+    control::Json transfer_json(const PeerSession& session) const;
+
+    struct Sync {
+        Request request;
+        std::int64_t until_ms = 0;  // devices that are away are waited for until then
+        control::Json told;
+    };
+    void look_at_syncs();
+    bool look_at(Sync& sync);
+    void tell_progress(Sync& sync, const PeerSession& session);
+
+    struct BlobWait {
+        Request request;
+        std::function<bool()> retry;  // true: the caller has been answered
+        std::int64_t until_ms = 0;
+    };
+    bool wait_for_blobs(const Request& request, const history::Key& key, std::function<bool()> retry);
+    void look_at_blob_waits();
+    void watch_followed();
+    void keep_house();
 
     net::Loop& loop_;
     crypto::SystemRandom random_;
@@ -98,6 +124,10 @@ class Core {
     Request add_request_, join_request_, import_request_;
     // Callers that follow a transfer with this peer.
     std::vector<std::pair<DeviceId, Request>> followers_;
+    std::map<DeviceId, std::string> told_waiting_;
+    std::vector<Sync> syncs_;
+    std::vector<BlobWait> blob_waits_;
+    net::Timer watch_timer_, sync_timer_, blob_timer_, house_timer_;
 };
 
 }  // namespace kith::app

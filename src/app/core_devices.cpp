@@ -96,8 +96,10 @@ void Core::device_join(const Request& request) {
     auto fields = request->fields();
     auto text = fields.text("text", limits::input_line);
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
+    auto choice = read_choice(fields);
     if (auto read = fields.finish("device.join"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
+    if (!choice) return request->fail(choice.error());
     if (joining_)
         return request->fail(
             {Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
@@ -108,7 +110,7 @@ void Core::device_join(const Request& request) {
     if (auto ready = joinable(passphrase); !ready) return request->fail(ready.error());
     auto act = profile_.act_key(passphrase);
     if (!act) return request->fail(act.error());
-    join_started(request, text, name, std::move(*act));
+    join_started(request, text, name, *choice, std::move(*act));
 }
 
 Result<> Core::joinable(const SecretBytes& passphrase) {
@@ -118,7 +120,7 @@ Result<> Core::joinable(const SecretBytes& passphrase) {
 }
 
 void Core::join_started(const Request& request, const std::string& text, const std::string& name,
-                        crypto::SignKey act_key) {
+                        const Choice& choice, crypto::SignKey act_key) {
     JoinPairing::Events events;
     events.on_code = [this](const std::string& code) {
         if (join_request_) join_request_->event("code", {{"code", code}});
@@ -129,8 +131,8 @@ void Core::join_started(const Request& request, const std::string& text, const s
                 "warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
     };
     auto key = std::make_shared<crypto::SignKey>(std::move(act_key));
-    events.ask = [this, name, key](const Introduction& host,
-                                   const roster::State& state) -> Result<roster::SignedRequest> {
+    events.ask = [this, name, choice, key](const Introduction& host,
+                                           const roster::State& state) -> Result<roster::SignedRequest> {
         asked_now_ = true;
         bool had_person = profile_.membership() == Membership::member;
         if (profile_.membership() != Membership::none) {
@@ -151,6 +153,7 @@ void Core::join_started(const Request& request, const std::string& text, const s
         job.state = "active";
         job.started_ms = loop_.now().unix_ms;
         KITH_TRY(profile_.store().put_job(job));
+        KITH_TRY(keep_choice(profile_, choice));
         KITH_TRY(tx.commit());
         return asked;
     };
@@ -348,6 +351,7 @@ void Core::follow(const Request& request, const DeviceId& peer) {
                     "'kith status' shows it, 'kith device cancel' ends it"});
     });
     followers_.emplace_back(peer, request);
+    watch_followed();
 }
 
 void Core::tell(const DeviceId& peer, const std::string& event, const Json& fields) {

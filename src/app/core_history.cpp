@@ -117,8 +117,23 @@ void Core::history_stats(const Request& request) {
                      {"bytes_missing", totals->bytes_missing}});
 }
 
+// Of all that this device is to hold.
+Result<history::Digest> Core::own_digest() {
+    history::Selection selection;
+    KITH_TRY_VALUE(choice, kept_choice(profile_));
+    if (!choice.all()) {
+        std::vector<AccountName> known;
+        KITH_TRY_VALUE(accounts, profile_.store().accounts());
+        for (const auto& account : accounts)
+            known.push_back({account.id, account.address, account.site, account.alias});
+        KITH_TRY_VALUE(resolved, resolve(choice, known));
+        selection = resolved;
+    }
+    return compute_digest(profile_, selection);
+}
+
 void Core::history_digest(const Request& request) {
-    auto digest = compute_digest(profile_);
+    auto digest = own_digest();
     if (!digest) return request->fail(digest.error());
     request->finish(digest_json(*digest));
 }
@@ -167,9 +182,7 @@ void Core::history_show(const Request& request) {
     auto result = [&]() -> Result<Json> {
         if (raw) return raw_piece(id, attachment, offset);
         KITH_TRY_VALUE(key, profile_.history().find(id));
-        KITH_TRY_VALUE(stored, profile_.history().get({key}));
-        if (stored.empty()) return fail(Fault::not_found, "no such record");
-        KITH_TRY_VALUE(record, history::decode(stored[0].canonical));
+        KITH_TRY_VALUE(record, profile_.history().read(key));
         KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
         KITH_TRY_VALUE(view, shown(record, content));
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
@@ -202,9 +215,7 @@ Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t>
     auto name = id + (attachment ? " " + std::to_string(*attachment) : "");
     if (name != raw_name_) {
         KITH_TRY_VALUE(key, profile_.history().find(id));
-        KITH_TRY_VALUE(stored, profile_.history().get({key}));
-        if (stored.empty()) return fail(Fault::not_found, "no such record");
-        KITH_TRY_VALUE(record, history::decode(stored[0].canonical));
+        KITH_TRY_VALUE(record, profile_.history().read(key));
         KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
         if (attachment) {
             KITH_TRY_VALUE(view, shown(record, content));

@@ -126,7 +126,19 @@ store::NewRecord new_record(history::StoredRecord stored, history::Record record
 store::NewRecord new_record(history::Record record) {
     auto canonical = history::encode(record);
     auto key = history::key_of(record, canonical);
-    return new_record({key, std::move(canonical)}, std::move(record));
+    auto stored = history::plain_record(key, record.account, std::move(canonical));
+    return new_record(std::move(stored), std::move(record));
+}
+
+Result<std::vector<history::BlobWant>> lacking_blobs(const history::Record& record,
+                                                     const store::BlobStore& blobs) {
+    std::vector<history::BlobWant> lacking;
+    for (const auto& part : record.parts) {
+        if (!part.is_blob) continue;
+        KITH_TRY_VALUE(info, blobs.info(part.blob));
+        if (info.state != store::BlobState::complete) lacking.push_back({part.blob, part.size});
+    }
+    return lacking;
 }
 
 Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max) {

@@ -4,6 +4,7 @@
 
 #include "app/profile.h"
 #include "app/spool.h"
+#include "history/sync.h"
 #include "tmtp/client.h"
 
 namespace kith::app {
@@ -24,6 +25,10 @@ Result<store::NewRecord> message_record(const tmtp::Delivered& message, const Ac
 // A record that came from another device, or was made by this one.
 store::NewRecord new_record(history::StoredRecord stored, history::Record record);
 store::NewRecord new_record(history::Record record);
+
+// The blobs of a record that are not here in full.
+Result<std::vector<history::BlobWant>> lacking_blobs(const history::Record& record,
+                                                     const store::BlobStore& blobs);
 
 // The whole content of a record, blobs included; Fault::unavailable when a blob has not arrived yet, refused
 // when it is larger than `max`.

@@ -2,9 +2,19 @@
 // the person's.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+
 #include "app/profile.h"
+#include "wire/fields.h"
 
 namespace kith::app {
+
+// Makes and keeps one, with these fields of its kind. Within a transaction of the caller's.
+Result<> keep_own_record(Profile& profile, std::string_view kind, const AccountId& account,
+                         std::int64_t time_ms, const nlohmann::json& fields);
+// The head of one whose signer is one of the person's devices, and not barred.
+std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record);
 
 // That the person has this account. Within a transaction of the caller's.
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now);

@@ -24,14 +24,13 @@ std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
 
 }  // namespace
 
-Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random,
-             Events events)
+Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Events events)
     : loop_(loop),
       curve_(curve),
       profile_(profile),
       services_(services),
-      random_(random),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      vault_(profile, [this](const store::Account& account) { return services_.learn(account); }) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {
@@ -133,6 +132,20 @@ void Peers::services_changed() {
     for (auto& [id, session] : sessions_) session->services_changed();
 }
 
+void Peers::selection_changed() {
+    for (auto& [id, session] : sessions_) session->selection_changed();
+}
+
+bool Peers::prefer(const std::vector<history::BlobWant>& blobs) {
+    bool asked = false;
+    for (auto& [id, session] : sessions_) {
+        if (!session->linked()) continue;
+        session->prefer(blobs);
+        asked = true;
+    }
+    return asked;
+}
+
 PeerSession* Peers::find(const DeviceId& device) {
     auto at = sessions_.find(device);
     return at == sessions_.end() ? nullptr : at->second.get();
@@ -174,7 +187,12 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
         history_changed();
         if (events_.on_history) events_.on_history();
     };
-    events.on_progress = [this, device](const Progress& progress) { events_.on_progress(device, progress); };
+    events.on_blobs = [this] {
+        if (events_.on_blobs) events_.on_blobs();
+    };
+    events.on_progress = [this, device](const history::Progress& progress) {
+        events_.on_progress(device, progress);
+    };
     events.on_service = [this, device](const std::string& address, const std::string& state) {
         events_.on_service(device, address, state);
     };
@@ -183,7 +201,7 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
     };
     events.on_trouble = [this, device](const Error& error) { events_.on_trouble(device, error); };
     events.drop_link = [this, device] { later([this, device] { drop(device); }); };
-    return std::make_unique<PeerSession>(loop_, profile_, services_, random_, device, std::move(events));
+    return std::make_unique<PeerSession>(loop_, profile_, services_, vault_, device, std::move(events));
 }
 
 void Peers::dial(const DeviceId& device, Lines& lines) {

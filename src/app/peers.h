@@ -15,15 +15,15 @@ class Peers {
     // As PeerSession::Events, for all peers.
     struct Events {
         std::function<void()> on_roster, on_membership, on_history;
-        std::function<void(const DeviceId&, const Progress&)> on_progress;
+        std::function<void()> on_blobs;
+        std::function<void(const DeviceId&, const history::Progress&)> on_progress;
         std::function<void(const DeviceId&, const std::string& address, const std::string& state)> on_service;
         std::function<void(const DeviceId&, const history::Digest&, double seconds)> on_done;
         std::function<void(const DeviceId&, const Error&)> on_trouble;
         std::function<void(const DeviceId&)> on_link;    // up or lost
         std::function<void(const DeviceId&)> on_denied;  // the peer does not let this device in
     };
-    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Random& random,
-          Events events);
+    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Events events);
     ~Peers();
 
     // Listens and dials. The port is remembered; another one is taken when it is in use.
@@ -37,6 +37,9 @@ class Peers {
 
     void history_changed();
     void services_changed();
+    void selection_changed();
+    // Somebody waits for these attachments. False: no device is in reach that could have them.
+    bool prefer(const std::vector<history::BlobWant>& blobs);
 
     PeerSession* find(const DeviceId& device);
     bool linked(const DeviceId& device) const;
@@ -67,8 +70,8 @@ class Peers {
     net::Curve& curve_;
     Profile& profile_;
     Services& services_;
-    Random& random_;
     Events events_;
+    StoreVault vault_;
     std::map<DeviceId, std::unique_ptr<PeerSession>> sessions_;
     std::map<DeviceId, Lines> lines_;
     std::map<net::Connection, DeviceId> owners_;

@@ -1,17 +1,21 @@
 #include "app/receipt.h"
 
+#include <nlohmann/json.hpp>
+
 #include "wire/fields.h"
 
 namespace kith::app {
 
 Bytes make_receipt(const Receipt& receipt) {
     auto number = [](auto value) { return std::to_string(value); };
+    nlohmann::json filter = nlohmann::json::object();
+    history::append_selection(filter, receipt.filter);
     return to_bytes(
         "{\"purpose\":\"kith.receipt\",\"v\":1,\"person\":\"" + receipt.person.hex() + "\",\"from\":\"" +
         receipt.from.hex() + "\",\"to\":\"" + receipt.to.hex() + "\",\"digest\":\"" +
         to_hex(receipt.digest.hash) + "\",\"records\":" + number(receipt.digest.records) +
         ",\"blobs\":" + number(receipt.digest.blobs) + ",\"bytes\":" + number(receipt.digest.bytes) +
-        ",\"filter\":\"\",\"time\":" + number(receipt.time_ms) + "}");
+        ",\"filter\":" + filter.dump() + ",\"time\":" + number(receipt.time_ms) + "}");
 }
 
 Result<Receipt> read_receipt(ByteView bytes) {
@@ -25,13 +29,12 @@ Result<Receipt> read_receipt(ByteView bytes) {
     receipt.digest.records = head.u64("records");
     receipt.digest.blobs = head.u64("blobs");
     receipt.digest.bytes = head.u64("bytes");
-    // What the transfer was limited to. This version transfers all, and would not know what another filter
-    // means.
-    auto filter = head.text("filter", 1000);
+    auto filter = head.object("filter");
+    receipt.filter = history::read_selection(filter);
+    KITH_TRY(filter.finish_exact("receipt"));
     receipt.time_ms = head.i64("time");
     KITH_TRY(head.finish_exact("receipt"));
-    if (!ours || hash.size() != 32 || !filter.empty())
-        return fail(Fault::protocol, "not a receipt of this version");
+    if (!ours || hash.size() != 32) return fail(Fault::protocol, "not a receipt of this version");
     std::copy(hash.begin(), hash.end(), receipt.digest.hash.begin());
     return receipt;
 }

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "history/digest.h"
+#include "history/selection.h"
 
 namespace kith::app {
 
@@ -12,6 +13,7 @@ struct Receipt {
     PersonId person;
     DeviceId from, to;
     history::Digest digest;
+    history::Selection filter;  // what the transfer was limited to
     std::int64_t time_ms = 0;
 };
 

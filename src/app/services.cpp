@@ -70,9 +70,8 @@ Result<> Services::start() {
     for (auto& account : accounts) link_for(std::move(account));
     // What a crash left between a record and its account.
     KITH_TRY(profile_.history().for_each_of_kind(
-        history::kind::account, [&](const history::StoredRecord& stored) -> Result<> {
-            auto record = history::decode(stored.canonical);
-            auto account = record ? read_account_record(profile_, *record) : std::nullopt;
+        history::kind::account, [&](const history::Key&, const history::Record& record) -> Result<> {
+            auto account = read_account_record(profile_, record);
             if (account && !links_.contains(account->id)) link_for(std::move(*account));
             return {};
         }));
@@ -652,9 +651,7 @@ Result<std::string> Services::resolve(const store::Account& account, const std::
         for (const auto& row : page) {
             before = row.key;
             if (row.account != account.id || row.from != to) continue;
-            KITH_TRY_VALUE(found, profile_.history().get({row.key}));
-            if (found.empty()) continue;
-            KITH_TRY_VALUE(record, history::decode(found[0].canonical));
+            KITH_TRY_VALUE(record, profile_.history().read(row.key));
             KITH_TRY_VALUE(parts, read_message_record(record.leading_bytes()));
             if (parts.from != account.uid) uids.insert(parts.from);
         }

@@ -20,9 +20,12 @@ inline constexpr std::size_t inline_part = 64 * 1024;
 inline constexpr std::size_t inline_total = 256 * 1024;
 // The pieces a blob is moved, verified and encrypted in.
 inline constexpr std::size_t blob_piece = 1024 * 1024;
-// A batch of records, before compression: what is at most sent twice after a cut.
+// A batch of records, as they are kept (mostly packed): what is at most sent twice after a cut. Each costs a
+// sync of the disk.
 inline constexpr std::size_t batch_bytes = 1024 * 1024;
 inline constexpr std::size_t batch_records = 4096;
+// The same records unpacked: a few times as much as mails pack to; bounds what a hostile batch can become.
+inline constexpr std::uint64_t batch_unpacked = 16 * 1024 * 1024;
 
 // Time in a record, in ms since 1970: 48 bits, so that time slots of the fingerprint index are whole.
 inline constexpr std::uint64_t time_ms = (std::uint64_t{1} << 48) - 1;
@@ -43,8 +46,19 @@ inline constexpr std::size_t listed_keys = 256;
 inline constexpr std::size_t fetched_keys = 1024;
 inline constexpr std::size_t sync_streams = 4;
 inline constexpr std::uint64_t sync_credit = 4;
-inline constexpr std::size_t blobs_in_flight = 8;
-inline constexpr std::size_t pieces_in_flight = 8;
+inline constexpr std::size_t blobs_in_flight = 16;
+inline constexpr std::size_t pieces_in_flight = 16;
+// Missing blobs looked up at once, and blobs that are made durable together: syncing each small one by itself
+// would take longer than moving it.
+inline constexpr std::size_t blobs_listed = 256;
+inline constexpr std::size_t blobs_settled = 64;
+inline constexpr std::uint64_t blob_bytes_settled = 16 * 1024 * 1024;
+// Accounts that a selection may name, and that a device tells of.
+inline constexpr std::size_t accounts = 256;
+// An erased message's bytes are kept this long: until then a barred device's erasures can be undone.
+inline constexpr std::int64_t erased_kept_ms = 30ll * 24 * 3600 * 1000;
+// Messages that one erasure names: fits a record's inline part.
+inline constexpr std::size_t erased_keys = 256;
 
 // How far into a mail header fields are looked for: more is not written by any mail system.
 inline constexpr std::size_t mail_header = 256 * 1024;
@@ -250,24 +264,35 @@ inline constexpr std::uint64_t stretch_memory = 1024ull * 1024 * 1024;
 inline constexpr std::size_t listing_bytes = 512;
 // The parts that a range of records is split into: few enough that their fingerprints fit one frame.
 inline constexpr std::size_t split_parts = 64;
+// Records in a bucket of the fingerprint index: what a range's two ends cost to scan.
+inline constexpr std::uint64_t bucket_records = 512;
 // Pieces of one blob: 64 GiB. The list of their hashes (2 MiB) fits one frame.
 inline constexpr std::uint64_t blob_pieces = 64 * 1024;
 // Pieces of a blob between two syncs: what is received again after a power cut.
 inline constexpr std::size_t blob_sync_pieces = 16;
 // Blobs being received at once whose lists of hashes are kept in memory; of more, the list is read again.
-inline constexpr std::size_t blobs_receiving = 8;
+inline constexpr std::size_t blobs_receiving = 2 * blobs_in_flight + blobs_settled;
 
 // Messages looked through for the uid behind an alias: some seconds at most.
 inline constexpr std::size_t alias_search = 20'000;
 
 // The peer link (src/app). Changes of a burst are announced together; progress is told a few times a second.
 inline constexpr std::int64_t announce_ms = 200;
+inline constexpr std::int64_t announce_busy_ms = 2000;
 inline constexpr std::int64_t progress_ms = 250;
 // A node that a service has not made by then is reported as pending; it still comes later.
 inline constexpr std::int64_t node_wait_ms = 8000;
 // Answers wait until the link holds less than this: enough to keep it busy, little to throw away when it is
 // cut.
 inline constexpr std::size_t link_pump_bytes = 4 * 1024 * 1024;
+// Digests that differ, though the peers' states are the same, are compared again after this.
+inline constexpr std::int64_t prove_again_ms = 1000;
+// When nothing has moved for this long the owner is told what is known about it.
+inline constexpr std::int64_t stalled_ms = 4000;
+// How long whoever opens an attachment that is not here yet waits for it, when its device is in reach.
+inline constexpr std::int64_t fetch_wait_ms = 30'000;
+// How long `kith sync` waits for devices that are not in reach.
+inline constexpr std::int64_t sync_wait_ms = 5000;
 // After trouble of our own, a full disk say, it is tried again.
 inline constexpr std::int64_t trouble_retry_ms = 5000;
 // Free space that is left alone: the database's log, and other programs.

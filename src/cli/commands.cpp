@@ -64,6 +64,28 @@ std::string default_device_name() {
     return text.empty() || text.size() > limits::name_bytes || !is_utf8(text) ? "device" : text;
 }
 
+std::string transfer_text(const Json& progress) {
+    std::string text = std::to_string(number_in(progress, "records")) + " of " +
+                       count_text(number_in(progress, "records_total"), "message", "messages") + ", " +
+                       size_text(number_in(progress, "bytes")) + " of " +
+                       size_text(number_in(progress, "bytes_total"));
+    if (text_in(progress, "doing") == "attachments") text += ", attachments now";
+    return text;
+}
+
+std::string left_out_text(const Json& left_out) {
+    auto item = [&](const char* count, const char* bytes, const char* one, const char* many) {
+        auto number = number_in(left_out, count);
+        return number == 0
+                   ? std::string()
+                   : count_text(number, one, many) + " (" + size_text(number_in(left_out, bytes)) + ")";
+    };
+    auto messages = item("messages", "message_bytes", "message", "messages");
+    auto attachments = item("attachments", "attachment_bytes", "attachment", "attachments");
+    if (messages.empty() && attachments.empty()) return "nothing";
+    return messages + (messages.empty() || attachments.empty() ? "" : ", ") + attachments;
+}
+
 std::string text_in(const Json& object, const char* key) {
     if (!object.is_object()) return {};
     auto at = object.find(key);

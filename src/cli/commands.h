@@ -19,6 +19,9 @@ using Command = std::function<int(Context&)>;
 void add_profile_commands(CLI::App& app, Command& chosen);
 void add_service_commands(CLI::App& app, Command& chosen);
 void add_history_commands(CLI::App& app, Command& chosen);
+void add_sync_commands(CLI::App& app, Command& chosen);
+// The parts of `history` that choose and erase.
+void add_holding_commands(CLI::App& history, Command& chosen);
 void add_device_commands(CLI::App& app, Command& chosen);
 void add_message_commands(CLI::App& app, Command& chosen);
 
@@ -41,6 +44,10 @@ Result<SecretBytes> new_passphrase(Context& context, const std::string& file);
 std::string default_device_name();
 
 // Texts of a result, clean; "" for what is not there or no text.
+// "1200 of 6046 messages, 3.1 MB of 14.0 MB": the fields of `progress`.
+std::string transfer_text(const Json& progress);
+// "120 messages (1.2 MB), 3 attachments (40 MB)".
+std::string left_out_text(const Json& left_out);
 std::string text_in(const Json& object, const char* key);
 std::uint64_t number_in(const Json& object, const char* key);
 // The list under `key`, or `json` itself when it is one; empty otherwise.

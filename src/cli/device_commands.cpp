@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/pairing_view.h"
 #include "cli/prompt.h"
+#include "cli/select_options.h"
 #include "cli/text.h"
 
 namespace kith::cli {
@@ -15,6 +16,7 @@ struct AddOptions {
 };
 struct JoinOptions {
     std::string text, name, passphrase_file;
+    SelectOptions select;
 };
 
 // The end of a pairing, which under --json is its last event.
@@ -63,7 +65,9 @@ int join(Context& context, const JoinOptions& options) {
     if (!passphrase) return context.out.error(passphrase.error());
     PairingView view(context, PairingView::Side::joining);
     std::string name = options.name.empty() ? default_device_name() : options.name;
-    control::Start start{"device.join", {{"text", *text}, {"name", name}}, {}};
+    Json args{{"text", *text}, {"name", name}};
+    if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
+    control::Start start{"device.join", std::move(args), {}};
     start.secrets.set("passphrase", std::move(*passphrase));
     return conclude_pairing(context, view, converse(context, std::move(start), view.listener()));
 }
@@ -110,6 +114,7 @@ void add_device_commands(CLI::App& app, Command& chosen) {
         command->add_option("--name", options->name, "what this device is called (the host's name)");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is to be this device's passphrase");
+        add_select_options(*command, options->select);
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return join(context, *options); }; });
     }

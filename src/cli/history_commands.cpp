@@ -164,6 +164,7 @@ int show(Context& context, const ShowOptions& options) {
 void add_history_commands(CLI::App& app, Command& chosen) {
     auto* history = app.add_subcommand("history", "messages and mails of this person");
     history->require_subcommand(1);
+    add_holding_commands(*history, chosen);
     {
         auto options = std::make_shared<ImportOptions>();
         auto* command = history->add_subcommand("import", "take in mails from files");

@@ -30,6 +30,7 @@ int run(int count, char** words) {
     add_profile_commands(app, chosen);
     add_service_commands(app, chosen);
     add_history_commands(app, chosen);
+    add_sync_commands(app, chosen);
     add_device_commands(app, chosen);
     add_message_commands(app, chosen);
     app.footer("Exit codes and what programs can rely on: src/control/README.md");

@@ -40,6 +40,8 @@ void PairingView::event(const control::Event& event) {
         show_progress(fields);
     } else if (event.name == "service") {
         say("service " + text_in(fields, "address") + ": " + text_in(fields, "state"));
+    } else if (event.name == "waiting") {
+        if (auto what = text_in(fields, "for"); !what.empty()) say("waiting: " + what);
     } else if (event.name == "warning") {
         say(text_in(fields, "text"));
     }
@@ -70,11 +72,8 @@ void PairingView::show_code(const std::string& code) {
 }
 
 void PairingView::show_progress(const Json& progress) {
-    auto bytes = number_in(progress, "bytes"), total = number_in(progress, "bytes_total");
-    std::string line = std::to_string(number_in(progress, "records")) + " of " +
-                       count_text(number_in(progress, "records_total"), "record", "records") + ", " +
-                       size_text(bytes) + " of " + size_text(total);
-    progress_.show(line, bytes, total, true);
+    progress_.show(transfer_text(progress), number_in(progress, "bytes"), number_in(progress, "bytes_total"),
+                   true);
 }
 
 void PairingView::ask_code(const Json& question) {

@@ -108,11 +108,13 @@ void show_status(Context& context, const Json& status) {
     out.write(table(rows));
     if (status.is_object() && status.contains("transfer") && status["transfer"].is_object()) {
         const Json& transfer = status["transfer"];
-        out.say("transfer  " + std::to_string(number_in(transfer, "records")) + " of " +
-                count_text(number_in(transfer, "records_total"), "record", "records") + ", " +
-                size_text(number_in(transfer, "bytes")) + " of " +
-                size_text(number_in(transfer, "bytes_total")));
+        out.say("transfer  " + transfer_text(transfer));
+        if (auto waiting = text_in(transfer, "waiting_for"); !waiting.empty())
+            out.say("waiting   " + waiting);
     }
+    if (auto selection = text_in(status, "selection"); !selection.empty()) out.say("holds     " + selection);
+    if (status.is_object() && status.contains("left_out"))
+        out.say("left out  " + left_out_text(status["left_out"]));
 }
 
 int stop(Context& context) {

@@ -1,6 +1,6 @@
 #include "history/batch.h"
 
-#include <zstd.h>
+#include <optional>
 
 #include "base/limits.h"
 
@@ -98,48 +98,104 @@ Result<std::vector<PartsAnswer>> decode_parts(ByteView body, const std::vector<R
     return answers;
 }
 
-Result<Batch> encode_batch(const std::vector<StoredRecord>& records) {
-    Bytes plain;
+namespace {
+
+// Before its bytes, each record has its form (1) and size (4); then, packed, how many bytes follow (4);
+// absent: key (40) and account (16).
+constexpr std::size_t item_head = 5, absent_bytes = key_bytes + AccountId::size;
+
+Result<Arrived> decode_item(ByteView& body, std::uint64_t& unpacked, Packer& packer) {
+    auto broken = [](const char* what) { return fail(Fault::protocol, std::string("sync.batch ") + what); };
+    if (body.size() < item_head || body[0] > static_cast<std::uint8_t>(Form::absent))
+        return broken("is malformed");
+    Arrived arrived;
+    auto& stored = arrived.stored;
+    stored.form = static_cast<Form>(body[0]);
+    stored.size = load_u32(body.data() + 1);
+    body = body.subspan(item_head);
+    if (stored.size > limits::record_bytes) return broken("with a record over the limit");
+    if (stored.form == Form::absent) {
+        if (body.size() < absent_bytes) return broken("is truncated");
+        stored.key = load_key(body);
+        stored.account = *AccountId::from(body.subspan(key_bytes, AccountId::size));
+        body = body.subspan(absent_bytes);
+        return arrived;
+    }
+    // What all together unpack to is bounded before anything is unpacked.
+    unpacked += stored.size;
+    if (unpacked > limits::batch_unpacked + limits::record_bytes) return broken("that unpacks to too much");
+    std::uint64_t size = stored.size;
+    if (stored.form == Form::packed) {
+        if (body.size() < 4) return broken("is truncated");
+        size = load_u32(body.data());
+        body = body.subspan(4);
+        if (size >= stored.size) return broken("with a packed record that is no smaller");
+    }
+    if (body.size() < size) return broken("is truncated");
+    stored.bytes = to_bytes(body.first(static_cast<std::size_t>(size)));
+    body = body.subspan(static_cast<std::size_t>(size));
+    ByteView canonical = stored.bytes;
+    std::optional<Bytes> plain;
+    if (stored.form == Form::packed) {
+        plain = packer.unpack(stored.bytes, static_cast<std::size_t>(stored.size));
+        if (!plain) return broken("with a record that cannot be unpacked");
+        canonical = *plain;
+    }
+    KITH_TRY_VALUE(record, decode(canonical));
+    stored.key = key_of(record, canonical);
+    stored.account = record.account;
+    arrived.record = std::move(record);
+    return arrived;
+}
+
+}  // namespace
+
+Batch encode_batch(const std::vector<StoredRecord>& records, Packer& packer) {
+    Batch batch;
+    batch.count = records.size();
+    std::size_t unpacked = 0;
     for (const auto& record : records) {
-        append_u32(plain, static_cast<std::uint32_t>(record.canonical.size()));
-        append(plain, record.canonical);
+        batch.body.push_back(static_cast<std::uint8_t>(record.form));
+        append_u32(batch.body, static_cast<std::uint32_t>(record.size));
+        if (record.form == Form::packed)
+            append_u32(batch.body, static_cast<std::uint32_t>(record.bytes.size()));
+        if (record.form == Form::absent) {
+            append_key(batch.body, record.key);
+            append(batch.body, record.account.view());
+        }
+        if (record.form == Form::plain) unpacked += record.bytes.size();
+        append(batch.body, record.bytes);
     }
-    return Batch{compress(plain), records.size(), plain.size()};
+    batch.raw = batch.body.size();
+    if (unpacked * 2 < batch.raw) return batch;
+    if (auto packed = packer.pack(batch.body)) {
+        batch.body = to_bytes(*packed);
+        batch.packed = true;
+    }
+    return batch;
 }
 
-Result<std::vector<Arrived>> decode_batch(ByteView body, std::uint64_t count, std::uint64_t raw) {
-    if (raw > limits::batch_bytes + limits::record_bytes || count > limits::batch_records)
+Result<std::vector<Arrived>> decode_batch(ByteView body, const Batch& head, Packer& packer) {
+    // With the heads of its records, and one record that is larger than a batch.
+    constexpr auto raw_limit = limits::batch_bytes + limits::record_bytes + limits::batch_records * 64;
+    if (head.raw > raw_limit || head.count > limits::batch_records)
         return fail(Fault::protocol, "sync.batch over the limits");
-    KITH_TRY_VALUE(plain, decompress(body, static_cast<std::size_t>(raw)));
-    ByteView rest(plain);
-    std::vector<Arrived> records;
-    while (!rest.empty()) {
-        if (rest.size() < 4 || load_u32(rest.data()) > rest.size() - 4)
-            return fail(Fault::protocol, "sync.batch is truncated");
-        auto canonical = rest.subspan(4, load_u32(rest.data()));
-        rest = rest.subspan(4 + canonical.size());
-        KITH_TRY_VALUE(record, decode(canonical));
-        auto key = key_of(record, canonical);
-        records.push_back({{key, to_bytes(canonical)}, std::move(record)});
+    std::optional<Bytes> plain;
+    if (head.packed) {
+        plain = packer.unpack(body, static_cast<std::size_t>(head.raw));
+        if (!plain) return fail(Fault::protocol, "sync.batch cannot be unpacked");
+        body = *plain;
     }
-    if (records.size() != count || plain.size() != raw)
-        return fail(Fault::protocol, "sync.batch of another size");
+    if (body.size() != head.raw) return fail(Fault::protocol, "sync.batch of another size");
+    std::vector<Arrived> records;
+    std::uint64_t unpacked = 0;
+    while (!body.empty()) {
+        if (records.size() == head.count) return fail(Fault::protocol, "sync.batch of another count");
+        KITH_TRY_VALUE(arrived, decode_item(body, unpacked, packer));
+        records.push_back(std::move(arrived));
+    }
+    if (records.size() != head.count) return fail(Fault::protocol, "sync.batch of another count");
     return records;
-}
-
-Bytes compress(ByteView plain) {
-    Bytes packed(ZSTD_compressBound(plain.size()));
-    auto size = ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), 1);
-    packed.resize(ZSTD_isError(size) ? 0 : size);
-    return packed;
-}
-
-Result<Bytes> decompress(ByteView packed, std::size_t max) {
-    Bytes plain(max);
-    auto size = ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size());
-    if (ZSTD_isError(size)) return fail(Fault::protocol, "compressed bytes are damaged");
-    plain.resize(size);
-    return plain;
 }
 
 }  // namespace kith::history

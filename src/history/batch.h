@@ -29,18 +29,15 @@ void append_parts(Bytes& to, const PartsAnswer& answer);
 // gaps, and that keys rise within it.
 Result<std::vector<PartsAnswer>> decode_parts(ByteView body, const std::vector<Range>& asked);
 
-// Records, compressed. `raw` is the size before compression.
+// Records, as they are kept; packed together as well where most of them are not.
 struct Batch {
     Bytes body;
     std::uint64_t count = 0;
-    std::uint64_t raw = 0;
+    std::uint64_t raw = 0;  // of the body before packing
+    bool packed = false;
 };
-Result<Batch> encode_batch(const std::vector<StoredRecord>& records);
-// Checks and decodes every record; the ids are computed, never taken from the peer.
-Result<std::vector<Arrived>> decode_batch(ByteView body, std::uint64_t count, std::uint64_t raw);
-
-// zstd, level 1; `max` bounds what a hostile frame can make of a few bytes.
-Bytes compress(ByteView plain);
-Result<Bytes> decompress(ByteView packed, std::size_t max);
+Batch encode_batch(const std::vector<StoredRecord>& records, Packer& packer);
+// Checks and decodes every record; the ids are computed, never taken from the peer (but of absent ones).
+Result<std::vector<Arrived>> decode_batch(ByteView body, const Batch& head, Packer& packer);
 
 }  // namespace kith::history

@@ -53,4 +53,28 @@ Key load_key(ByteView forty_bytes) {
     return {load_u64(forty_bytes.data()), *RecordId::from(forty_bytes.subspan(8, 32))};
 }
 
+StoredRecord plain_record(const Key& key, const AccountId& account, Bytes canonical) {
+    auto size = canonical.size();
+    return {key, account, Form::plain, size, std::move(canonical)};
+}
+
+Result<Bytes> canonical(const StoredRecord& record, Packer& packer) {
+    if (record.form == Form::absent)
+        return fail(Fault::unavailable, "this record was left out on this device, or erased");
+    if (record.form == Form::plain) return record.bytes;
+    auto plain = packer.unpack(record.bytes, static_cast<std::size_t>(record.size));
+    if (!plain) return fail(Fault::corrupt, "a record of the profile cannot be unpacked");
+    return std::move(*plain);
+}
+
+bool Budget::take(std::size_t bytes, std::uint64_t size) {
+    bool fits = records_ < limits::batch_records && bytes_ + bytes <= limits::batch_bytes &&
+                size_ + size <= limits::batch_unpacked;
+    if (records_ > 0 && !fits) return false;
+    ++records_;
+    bytes_ += bytes;
+    size_ += size;
+    return true;
+}
+
 }  // namespace kith::history

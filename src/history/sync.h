@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,7 @@ namespace kith::history {
 // A record that arrived: checked, decoded, not stored yet.
 struct Arrived {
     StoredRecord stored;
-    Record record;
+    Record record;  // of one that is absent: nothing
 };
 
 // Pulls the records that the peer has and this side lacks, newest first. One pass at a time.
@@ -48,8 +49,8 @@ class RecordPuller {
     using Action = std::variant<Send, Store, Finished>;
     using Actions = Result<std::vector<Action>>;
 
-    // Begins a pass; allowed only when idle.
-    Actions start();
+    // Begins a pass; allowed only when idle. What the selection leaves out comes as absent records.
+    Actions start(const Selection& selection);
     bool idle() const { return !running_; }
     // Forgets the pass: the link was lost.
     void stop() { reset(); }
@@ -63,17 +64,21 @@ class RecordPuller {
     // What is asked of the peer in one stream: a whole range of which nothing is here, or single keys.
     struct Fetch {
         Range range;
-        std::vector<Key> keys;
+        std::vector<Key> keys;  // newest last
     };
     void reset();
     Result<> compare(const Range& range);
     void miss(Key key);
-    void advance(std::vector<Action>& out);
+    Result<> advance(std::vector<Action>& out);
+    Result<> fetch_wanted();
     void send_compare(std::vector<Action>& out);
     void send_fetch(std::vector<Action>& out);
 
     const RecordSet& mine_;
+    Packer packer_;
+    Selection selection_;
     bool running_ = false;
+    std::optional<Key> wanted_below_;  // absent records are asked for down from here, once all else is done
     std::uint64_t pulled_ = 0;
     std::uint64_t next_id_ = 1;
     std::vector<std::pair<Range, Fingerprint>> to_compare_;  // newest last
@@ -94,19 +99,20 @@ struct BlobWant {
 class BlobSet {
   public:
     virtual ~BlobSet() = default;
-    // Blobs that records here name and that are not here in full, most wanted first.
-    virtual Result<std::vector<BlobWant>> missing(std::size_t max) const = 0;
+    // Blobs that records here name, that are not here in full and are at most `largest` bytes, those of the
+    // newest records first.
+    virtual Result<std::vector<BlobWant>> missing(std::uint64_t largest, std::size_t max) const = 0;
     // Of a blob that is here in full. Fault::not_found otherwise.
     virtual Result<Bytes> piece_hashes(const BlobId& id) const = 0;
     virtual Result<Bytes> piece(const BlobId& id, std::uint64_t index) const = 0;
-    // Receiving: `begin` takes the verified list of hashes and gives the pieces that are still missing (all,
-    // or fewer when an earlier try was cut); nothing when `begin` was never called for it.
+    // Receiving: `begin` takes the verified list of hashes; `begun` gives the pieces that are still missing
+    // (all, or fewer when an earlier try was cut), or nothing when `begin` was never called for it.
     virtual Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const = 0;
     virtual Result<> begin(const BlobId& id, std::uint64_t size, ByteView hashes) = 0;
     // Verifies against the list; Fault::protocol when the bytes are not the ones.
     virtual Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) = 0;
-    // All pieces are here: makes the blob durable and complete.
-    virtual Result<> finish(const BlobId& id) = 0;
+    // All pieces of these are here: makes the blobs durable and complete, together.
+    virtual Result<> finish(std::span<const BlobId> ids) = 0;
 };
 
 // Pulls missing blobs, several at a time, piece by piece.
@@ -117,12 +123,16 @@ class BlobPuller {
     struct Pulled {
         std::vector<wire::Frame> send;
         std::uint64_t bytes = 0;   // of pieces that were new
+        bool completed = false;    // some blob is here in full now
         bool finished = false;     // nothing is missing any more, but what the peer lacks too
         std::uint64_t absent = 0;  // of these, at the end
     };
     using Step = Result<Pulled>;
 
-    Step start();
+    // Begins a pass over all blobs of at most `largest` bytes; allowed only when idle.
+    Step start(std::uint64_t largest);
+    // This one next, whatever its size: somebody waits for it. Whether a pass is running or not.
+    Step prefer(const BlobWant& blob);
     bool idle() const { return !running_; }
     void stop();
     Step on_hashes(wire::Fields& head, ByteView body);  // sync.hashes
@@ -136,11 +146,21 @@ class BlobPuller {
         bool begun = false;
     };
     Result<> advance(Pulled& out);
+    Result<> refill();
     Result<> open_job(const BlobWant& want, Pulled& out);
+    Result<> settle(Pulled& out);
+    void ask_pieces(Pulled& out);
 
     BlobSet& mine_;
+    Packer packer_;
     bool running_ = false;
+    bool passing_ = false;  // a pass over all, not only what was preferred
+    std::uint64_t largest_ = 0;
+    BlobId preferred_;
+    std::deque<BlobWant> queue_;
     std::map<BlobId, Job> jobs_;
+    std::vector<BlobId> arrived_;  // in full, not yet durable
+    std::uint64_t arrived_bytes_ = 0;
     std::set<BlobId> absent_;
 };
 
@@ -159,8 +179,10 @@ class SyncServer {
   private:
     struct Stream {
         Range range;
-        std::deque<Key> keys;
+        std::vector<Key> keys;
+        std::size_t next_key = 0;
         bool by_keys = false;
+        Selection selection;
         std::uint64_t credit = 0;
     };
     struct PieceRequest {
@@ -175,6 +197,7 @@ class SyncServer {
 
     const RecordSet& records_;
     const BlobSet& blobs_;
+    Packer packer_;
     std::deque<std::pair<std::uint64_t, std::vector<std::pair<Range, Fingerprint>>>> compares_;
     std::map<std::uint64_t, Stream> streams_;
     std::deque<BlobId> wants_;

@@ -10,12 +10,14 @@ namespace kith::history {
 
 using Json = nlohmann::json;
 
-RecordPuller::Actions RecordPuller::start() {
+RecordPuller::Actions RecordPuller::start(const Selection& selection) {
     reset();
     running_ = true;
+    selection_ = selection;
+    wanted_below_ = last_key();
     std::vector<Action> out;
     KITH_TRY(compare(Range::all()));
-    advance(out);
+    KITH_TRY(advance(out));
     return out;
 }
 
@@ -51,19 +53,22 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
     std::sort(to_fetch_.begin(), to_fetch_.end(),
               [](const Fetch& a, const Fetch& b) { return a.range.from < b.range.from; });
     std::vector<Action> out;
-    advance(out);
+    KITH_TRY(advance(out));
     return out;
 }
 
 RecordPuller::Actions RecordPuller::on_batch(wire::Fields& head, ByteView body) {
     auto stream = head.u64("stream");
-    auto count = head.u64("count"), raw = head.u64("raw");
+    Batch batch;
+    batch.count = head.u64("count");
+    batch.raw = head.u64("raw");
+    batch.packed = head.flag("packed");
     bool end = head.flag("end");
     KITH_TRY(head.finish("sync.batch"));
     std::vector<Action> out;
     if (!fetching_ || stream != stream_) return out;  // of a pass that was stopped
     if (stream_ended_) return fail(Fault::protocol, "sync.batch after the end of its stream");
-    KITH_TRY_VALUE(records, decode_batch(body, count, raw));
+    KITH_TRY_VALUE(records, decode_batch(body, batch, packer_));
     if (records.empty() && !end) return fail(Fault::protocol, "sync.batch without records");
     // Every record must be one that was asked for, and newer ones first: otherwise a pass might never end.
     for (const auto& arrived : records) {
@@ -81,7 +86,7 @@ RecordPuller::Actions RecordPuller::on_batch(wire::Fields& head, ByteView body) 
     if (records.empty()) {
         if (unstored_ == 0) {
             fetching_.reset();
-            advance(out);
+            KITH_TRY(advance(out));
         }
         return out;
     }
@@ -99,13 +104,14 @@ RecordPuller::Actions RecordPuller::stored() {
         out.push_back(Send{{Json{{"op", "sync.more"}, {"stream", stream_}, {"credit", 1}}.dump(), {}}});
     } else if (unstored_ == 0) {
         fetching_.reset();
-        advance(out);
+        KITH_TRY(advance(out));
     }
     return out;
 }
 
 void RecordPuller::reset() {
     running_ = false;
+    wanted_below_.reset();
     pulled_ = 0;
     to_compare_.clear();
     comparing_.clear();
@@ -132,19 +138,33 @@ void RecordPuller::miss(Key key) {
     to_fetch_.back().keys.push_back(key);
 }
 
-void RecordPuller::advance(std::vector<Action>& out) {
-    if (!running_) return;
+Result<> RecordPuller::advance(std::vector<Action>& out) {
+    if (!running_) return {};
     if (comparing_.empty() && !to_compare_.empty()) send_compare(out);
     bool compares_open = !comparing_.empty();
+    if (!compares_open && !fetching_ && to_fetch_.empty()) KITH_TRY(fetch_wanted());
     if (!fetching_ && !to_fetch_.empty()) {
         // Newest first: what is still being compared may hold something newer.
         bool newest = !compares_open || comparing_.back().from < to_fetch_.back().range.from;
         if (newest) send_fetch(out);
     }
-    if (comparing_.empty() && to_compare_.empty() && !fetching_ && to_fetch_.empty()) {
+    if (!compares_open && !fetching_ && to_fetch_.empty()) {
         running_ = false;
         out.push_back(Finished{pulled_});
     }
+    return {};
+}
+
+// What an earlier selection left out, or a peer did not have either.
+Result<> RecordPuller::fetch_wanted() {
+    if (!wanted_below_) return {};
+    KITH_TRY_VALUE(keys, mine_.wanted(selection_, *wanted_below_, limits::fetched_keys));
+    wanted_below_.reset();
+    if (keys.empty()) return {};
+    wanted_below_ = keys.back();
+    std::reverse(keys.begin(), keys.end());
+    to_fetch_.push_back({{keys.front(), keys.front()}, std::move(keys)});
+    return {};
 }
 
 void RecordPuller::send_compare(std::vector<Action>& out) {
@@ -175,9 +195,11 @@ void RecordPuller::send_fetch(std::vector<Action>& out) {
         for (auto key = fetching_->keys.rbegin(); key != fetching_->keys.rend(); ++key)
             append_key(body, *key);
     }
-    std::string op = fetching_->keys.empty() ? "sync.fetch" : "sync.get";
-    out.push_back(Send{
-        {Json{{"op", op}, {"stream", stream_}, {"credit", limits::sync_credit}}.dump(), std::move(body)}});
+    Json head{{"op", fetching_->keys.empty() ? "sync.fetch" : "sync.get"},
+              {"stream", stream_},
+              {"credit", limits::sync_credit}};
+    append_selection(head, selection_);
+    out.push_back(Send{{head.dump(), std::move(body)}});
 }
 
 }  // namespace kith::history

@@ -25,6 +25,7 @@ Result<> SyncServer::on_frame(std::string_view op, wire::Fields& head, ByteView 
         Stream stream;
         stream.credit = head.u64("credit");
         stream.by_keys = op == "sync.get";
+        stream.selection = read_selection(head);
         KITH_TRY(head.finish(op));
         if (stream.credit > limits::sync_credit || streams_.size() >= limits::sync_streams ||
             streams_.contains(id))
@@ -53,7 +54,7 @@ Result<> SyncServer::on_frame(std::string_view op, wire::Fields& head, ByteView 
     if (op == "sync.want") {
         auto blob = head.id<BlobId>("blob");
         KITH_TRY(head.finish(op));
-        if (wants_.size() >= limits::blobs_in_flight) return too_many();
+        if (wants_.size() >= 2 * limits::blobs_in_flight) return too_many();
         wants_.push_back(blob);
         return {};
     }
@@ -136,38 +137,20 @@ Result<wire::Frame> SyncServer::answer_compare(std::uint64_t id, const std::vect
 Result<wire::Frame> SyncServer::next_batch(std::uint64_t id, Stream& stream, bool& ended) {
     std::vector<StoredRecord> records;
     if (stream.by_keys) {
-        std::size_t bytes = 0;
-        while (!stream.keys.empty() && bytes < limits::batch_bytes &&
-               records.size() < limits::batch_records) {
-            // A few at a time, so that the batch stays within its bytes.
-            std::vector<Key> some;
-            while (!stream.keys.empty() && some.size() < 8) {
-                some.push_back(stream.keys.front());
-                stream.keys.pop_front();
-            }
-            KITH_TRY_VALUE(found, records_.get(some));
-            for (auto& record : found) {
-                // The batch is full: the rest of these waits for the next one.
-                if (!records.empty() && bytes + record.canonical.size() > limits::batch_bytes) {
-                    bytes = limits::batch_bytes;
-                    auto at = std::find(some.begin(), some.end(), record.key);
-                    stream.keys.insert(stream.keys.begin(), at, some.end());
-                    break;
-                }
-                bytes += record.canonical.size();
-                records.push_back(std::move(record));
-            }
-        }
-        ended = stream.keys.empty();
+        auto rest = std::span<const Key>(stream.keys).subspan(stream.next_key);
+        KITH_TRY_VALUE(got, records_.get(rest, stream.selection, Budget()));
+        records = std::move(got.records);
+        stream.next_key += got.done;
+        ended = stream.next_key >= stream.keys.size();
     } else {
-        KITH_TRY_VALUE(page, records_.newest(stream.range, limits::batch_records, limits::batch_bytes));
+        KITH_TRY_VALUE(page, records_.newest(stream.range, stream.selection, Budget()));
         records = std::move(page.records);
         stream.range = page.rest;
         ended = stream.range.empty();
     }
-    KITH_TRY_VALUE(batch, encode_batch(records));
-    Json head{
-        {"op", "sync.batch"}, {"stream", id}, {"count", batch.count}, {"raw", batch.raw}, {"end", ended}};
+    auto batch = encode_batch(records, packer_);
+    Json head{{"op", "sync.batch"}, {"stream", id},           {"count", batch.count},
+              {"raw", batch.raw},   {"packed", batch.packed}, {"end", ended}};
     return wire::Frame{head.dump(), std::move(batch.body)};
 }
 
@@ -180,11 +163,15 @@ Result<wire::Frame> SyncServer::answer_want(const BlobId& blob) {
 
 Result<wire::Frame> SyncServer::answer_piece(const PieceRequest& request) {
     auto bytes = blobs_.piece(request.blob, request.index);
+    std::optional<ByteView> packed;
+    if (bytes) packed = packer_.pack(*bytes);
     Json head{{"op", "sync.piece"},
               {"blob", request.blob.hex()},
               {"index", request.index},
-              {"here", bytes.has_value()}};
-    return wire::Frame{head.dump(), bytes ? compress(*bytes) : Bytes()};
+              {"here", bytes.has_value()},
+              {"packed", packed.has_value()}};
+    if (packed) return wire::Frame{head.dump(), to_bytes(*packed)};
+    return wire::Frame{head.dump(), bytes ? std::move(*bytes) : Bytes()};
 }
 
 }  // namespace kith::history

@@ -122,21 +122,23 @@ Result<> BlobStore::begin(const BlobId& id, std::uint64_t size, ByteView piece_h
     KITH_TRY(check_size(size));
     KITH_TRY_VALUE(named, history::blob_id(size, piece_hashes));
     if (named != id) return fail(Fault::protocol, "blob: these pieces are of another blob");
+    if (receiving_.contains(id)) return {};
     auto known = info(id);
     if (known && known->state != BlobState::missing) return {};
     KITH_TRY(make_folder(path_of(id).parent_path()));
-    // The size that a record claimed may have been wrong; this one is proved by the id.
-    KITH_TRY(db_.run(
-        "INSERT INTO blob (id, size, state, refs, newest_ms, hashes, have) VALUES (?, ?, 1, 0, 0, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 1, hashes = excluded.hashes, "
-        "have = excluded.have",
-        id, size, piece_hashes, Bytes((history::piece_count(size) + 7) / 8)));
-    return {};
+    // The row is written with the first pieces that were synced: until then there is nothing to count on.
+    Receiving blob;
+    blob.size = size;
+    blob.hashes = to_bytes(piece_hashes);
+    blob.have.resize(history::piece_count(size));
+    return keep(id, std::move(blob)).map([](auto) {});
 }
 
 Result<> BlobStore::put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) {
-    KITH_TRY_VALUE(known, info(id));
-    if (known.state == BlobState::complete) return {};
+    if (!receiving_.contains(id)) {
+        KITH_TRY_VALUE(known, info(id));
+        if (known.state == BlobState::complete) return {};
+    }
     KITH_TRY_VALUE(blob, receiving(id));
     if (index >= blob->have.size() || bytes.size() != history::piece_size(blob->size, index) ||
         !is_piece(blob->hashes, index, bytes))
@@ -152,35 +154,55 @@ Result<> BlobStore::put_piece(const BlobId& id, std::uint64_t index, ByteView by
 
 Result<std::vector<std::uint64_t>> BlobStore::missing_pieces(const BlobId& id, std::size_t max) {
     std::vector<std::uint64_t> list;
-    KITH_TRY_VALUE(known, info(id));
-    if (known.state == BlobState::complete) return list;
+    if (!receiving_.contains(id)) {
+        KITH_TRY_VALUE(known, info(id));
+        if (known.state == BlobState::complete) return list;
+    }
     KITH_TRY_VALUE(blob, receiving(id));
     for (std::uint64_t i = 0; i < blob->have.size() && list.size() < max; ++i)
         if (!blob->have[i]) list.push_back(i);
     return list;
 }
 
-Result<> BlobStore::finish(const BlobId& id) {
-    KITH_TRY_VALUE(known, info(id));
-    if (known.state == BlobState::complete) return {};
-    KITH_TRY_VALUE(blob, receiving(id));
-    if (std::find(blob->have.begin(), blob->have.end(), false) != blob->have.end())
+Result<> BlobStore::finish(std::span<const BlobId> ids) {
+    struct Whole {
+        BlobId id;
+        std::uint64_t size;
+        Bytes hashes;
+    };
+    std::vector<Whole> whole;
+    std::set<std::filesystem::path> folders;
+    for (const auto& id : ids) {
+        if (!receiving_.contains(id)) {
+            KITH_TRY_VALUE(known, info(id));
+            if (known.state == BlobState::complete) continue;
+        }
+        KITH_TRY_VALUE(blob, receiving(id));
+        KITH_TRY(sync_whole(id, *blob));
+        folders.insert(path_of(id).parent_path());
+        whole.push_back({id, blob->size, blob->hashes});
+    }
+    for (const auto& folder : folders) KITH_TRY(sync_folder(folder));
+    KITH_TRY_VALUE(tx, Transaction::begin(db_));
+    for (const auto& blob : whole) KITH_TRY(complete(blob.id, blob.size, blob.hashes));
+    KITH_TRY(tx.commit());
+    for (const auto& blob : whole) receiving_.erase(blob.id);
+    return {};
+}
+
+Result<> BlobStore::sync_whole(const BlobId& id, const Receiving& blob) {
+    if (std::find(blob.have.begin(), blob.have.end(), false) != blob.have.end())
         return fail(Fault::refused, "blob: pieces are missing");
-    const auto path = path_of(id);
-    KITH_TRY_VALUE(file, File::open(path, File::Mode::write));
+    KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::write));
     KITH_TRY_VALUE(file_size, file.size());
-    const auto last = blob->have.size() - 1;
+    const auto last = blob.have.size() - 1;
     if (file_size !=
-        offset_of(last) + history::piece_size(blob->size, last) + crypto::seal_numbered_overhead) {
+        offset_of(last) + history::piece_size(blob.size, last) + crypto::seal_numbered_overhead) {
         receiving_.erase(id);
         KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ? AND state = 1", id));
         return fail(Fault::corrupt, "the file of a blob is not what was received", "it is fetched again");
     }
-    KITH_TRY(file.sync());
-    KITH_TRY(sync_folder(path.parent_path()));
-    KITH_TRY(complete(id, blob->size, blob->hashes));
-    receiving_.erase(id);
-    return {};
+    return file.sync();
 }
 
 Result<BlobInfo> BlobStore::info(const BlobId& id) const {
@@ -247,6 +269,10 @@ Result<BlobStore::Receiving*> BlobStore::receiving(const BlobId& id) {
     if (blob.hashes.size() != pieces * 32)
         return fail(Fault::corrupt, "a blob's list of pieces has the wrong size");
     blob.have = from_bits(rows.bytes(2), pieces);
+    return keep(id, std::move(blob));
+}
+
+Result<BlobStore::Receiving*> BlobStore::keep(const BlobId& id, Receiving blob) {
     if (receiving_.size() >= limits::blobs_receiving) {
         auto oldest = receiving_.begin();
         KITH_TRY(keep_progress(oldest->first, oldest->second));
@@ -257,12 +283,16 @@ Result<BlobStore::Receiving*> BlobStore::receiving(const BlobId& id) {
 
 // Syncs what was received, then counts on it.
 Result<> BlobStore::keep_progress(const BlobId& id, Receiving& blob) {
-    if (blob.unsynced == 0) return {};
     const auto path = path_of(id);
     KITH_TRY_VALUE(file, File::open(path, File::Mode::write));
     KITH_TRY(file.sync());
     KITH_TRY(sync_folder(path.parent_path()));
-    KITH_TRY(db_.run("UPDATE blob SET have = ? WHERE id = ? AND state = 1", to_bits(blob.have), id));
+    // The size that a record claimed may have been wrong; this one is proved by the id.
+    KITH_TRY(db_.run(
+        "INSERT INTO blob (id, size, state, refs, newest_ms, hashes, have) VALUES (?, ?, 1, 0, 0, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET size = excluded.size, state = 1, hashes = excluded.hashes, "
+        "have = excluded.have",
+        id, blob.size, blob.hashes, to_bits(blob.have)));
     blob.unsynced = 0;
     return {};
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/id.h"
@@ -49,8 +50,10 @@ class BlobStore {
     Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes);
     // The lowest pieces that are not here, at most `max`. Fault::refused before begin().
     Result<std::vector<std::uint64_t>> missing_pieces(const BlobId& id, std::size_t max);
-    // Makes it durable and complete. Fault::refused when pieces are missing.
-    Result<> finish(const BlobId& id);
+    // Makes them durable and complete, together: one sync of the database for all. Fault::refused when pieces
+    // are missing.
+    Result<> finish(std::span<const BlobId> ids);
+    Result<> finish(const BlobId& id) { return finish({&id, 1}); }
 
     Result<BlobInfo> info(const BlobId& id) const;  // not_found: no record or begin() ever named it
     // A piece of a complete blob.
@@ -72,7 +75,9 @@ class BlobStore {
     };
     BlobStore(std::filesystem::path folder, Database& db, const Key& database_key);
     Result<Receiving*> receiving(const BlobId& id);
+    Result<Receiving*> keep(const BlobId& id, Receiving blob);
     Result<> keep_progress(const BlobId& id, Receiving& blob);
+    Result<> sync_whole(const BlobId& id, const Receiving& blob);
     Result<> complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
     Result<> remove_unknown_files();
     std::filesystem::path path_of(const BlobId& id) const;

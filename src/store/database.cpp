@@ -72,9 +72,12 @@ Database::~Database() {
 }
 
 Result<> Database::migrate(const std::vector<std::string_view>& migrations) {
-    auto version = query("PRAGMA user_version");
-    KITH_TRY_VALUE(row, version.next());
-    const std::int64_t have = row ? version.number(0) : 0;
+    std::int64_t have = 0;
+    {  // ended before the migration: no table can be dropped while a statement is open
+        auto version = query("PRAGMA user_version");
+        KITH_TRY_VALUE(row, version.next());
+        if (row) have = version.number(0);
+    }
     const auto known = static_cast<std::int64_t>(migrations.size());
     if (have > known || have < 0)
         return fail(Fault::refused,

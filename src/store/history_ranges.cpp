@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "store/buckets.h"
 #include "store/history_store.h"
-#include "store/slots.h"
 
 namespace kith::store {
 namespace {
@@ -23,112 +23,26 @@ Result<history::Fingerprint> HistoryStore::fingerprint(const Range& asked) const
     if (!term_key_) return fail(Fault::unavailable, "the secret for fingerprints is not there yet");
     const auto range = within_history(asked);
     if (range.empty()) return history::Fingerprint{};
-    // The finest slots that lie within the range as a whole; what sticks out at either end is scanned.
-    auto first = slot_of(range.from.time_ms, finest_level);
-    if (slot_start(finest_level, first) < range.from) ++first;
-    const auto end = slot_of(range.to.time_ms, finest_level);
-    if (first >= end) return scan(range);
-    KITH_TRY_VALUE(total, slots_fingerprint(db_, first, end));
-    KITH_TRY_VALUE(below, scan({range.from, slot_start(finest_level, first)}));
-    KITH_TRY_VALUE(above, scan({slot_start(finest_level, end), range.to}));
-    total += below;
-    total += above;
-    return total;
-}
-
-Result<history::Fingerprint> HistoryStore::scan(const Range& range) const {
-    history::Fingerprint total;
-    if (range.empty()) return total;
-    auto rows = db_.query("SELECT id FROM record WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?)",
-                          range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
-    while (true) {
-        KITH_TRY_VALUE(row, rows.next());
-        if (!row) return total;
-        total += {1, history::term(*term_key_, rows.id<RecordId>(0))};
-    }
+    return BucketIndex::fingerprint(db_, *term_key_, range);
 }
 
 Result<std::vector<Range>> HistoryStore::split(const Range& asked) const {
+    // With fewer cuts than this the range holds so little that each key can be looked at.
+    constexpr std::size_t few_cuts = 16;
     const auto range = within_history(asked);
-    KITH_TRY_VALUE(first, edge(range, true));
-    KITH_TRY_VALUE(last, edge(range, false));
-    if (!first || !last || *first == *last) return std::vector<Range>{asked};
-    const bool one_slot = slot_of(first->time_ms, finest_level) == slot_of(last->time_ms, finest_level);
-    auto parts = one_slot ? split_by_keys(range) : split_by_slots(range, *first, *last);
-    if (parts && !parts->empty()) parts->back().to = asked.to;
-    return parts;
-}
-
-Result<std::optional<Key>> HistoryStore::edge(const Range& range, bool lowest) const {
-    auto rows = lowest ? db_.query(
-                             "SELECT time_ms, id FROM record WHERE (time_ms, id) >= (?, ?) "
-                             "ORDER BY time_ms, id LIMIT 1",
-                             range.from.time_ms, range.from.id)
-                       : db_.query(
-                             "SELECT time_ms, id FROM record WHERE (time_ms, id) < (?, ?) "
-                             "ORDER BY time_ms DESC, id DESC LIMIT 1",
-                             range.to.time_ms, range.to.id);
-    KITH_TRY_VALUE(row, rows.next());
-    if (!row) return std::optional<Key>();
-    auto key = load_key(rows, 0);
-    return range.contains(key) ? std::optional(key) : std::nullopt;
-}
-
-namespace {
-
-constexpr std::uint64_t uneven =
-    16;  // a slot with more than this share of the range's records is taken apart
-
-// Puts neighbours together until at most `most` parts are left: none takes more than its share unless it is
-// one slot. Two neighbours always exceed a share, so there are fewer parts than twice the shares; and a share
-// is less than all, so there are at least two.
-std::vector<SlotCount> merge(const std::vector<SlotCount>& slots, std::size_t most) {
-    std::uint64_t total = 0;
-    for (const auto& slot : slots) total += slot.count;
-    const auto share = total / (most / 2 - 1) + 1;
-    std::vector<SlotCount> merged;
-    for (const auto& slot : slots) {
-        if (!merged.empty() && merged.back().count + slot.count <= share)
-            merged.back().count += slot.count;
-        else
-            merged.push_back(slot);
-    }
-    return merged;
-}
-
-}  // namespace
-
-Result<std::vector<Range>> HistoryStore::split_by_slots(const Range& range, Key first, Key last) const {
-    std::size_t level = 0;
-    while (slot_of(first.time_ms, level) == slot_of(last.time_ms, level)) ++level;
-    // Counts at the two ends may include records outside the range: they only steer where to cut.
-    auto counts = [&](std::size_t on, std::uint64_t from, std::uint64_t to) {
-        return slot_counts(db_, on, std::max(from, slot_of(first.time_ms, on)),
-                           std::min(to, slot_of(last.time_ms, on)));
-    };
-    KITH_TRY_VALUE(slots, counts(level, slot_of(first.time_ms, level), slot_of(last.time_ms, level)));
-    std::uint64_t total = 0;
-    for (const auto& slot : slots) total += slot.count;
-    // Ends soon: on each level fewer than `uneven` slots are that large.
-    while (true) {
-        auto largest = std::max_element(slots.begin(), slots.end(),
-                                        [](const auto& a, const auto& b) { return a.count < b.count; });
-        if (largest == slots.end() || largest->level == finest_level || largest->count <= total / uneven)
-            break;
-        const auto from = largest->slot * slots_within;
-        KITH_TRY_VALUE(finer, counts(largest->level + 1, from, from + slots_within - 1));
-        // Nothing finer where there is a coarser count: the index is not what it should be.
-        if (finer.empty()) return fail(Fault::corrupt, "the index of fingerprints is damaged");
-        auto at = slots.erase(largest);
-        slots.insert(at, finer.begin(), finer.end());
-    }
-    if (slots.size() > limits::split_parts) slots = merge(slots, limits::split_parts);
     std::vector<Range> parts;
-    for (const auto& slot : slots) {
-        const auto start = parts.empty() ? range.from : slot_start(slot.level, slot.slot);
-        if (!parts.empty()) parts.back().to = start;
-        parts.push_back({start, range.to});
+    KITH_TRY_VALUE(cuts, BucketIndex::cuts(db_, range));
+    if (cuts.size() < few_cuts) {
+        KITH_TRY_VALUE(by_keys, split_by_keys(range));
+        parts = std::move(by_keys);
+    } else {
+        parts.push_back(range);
+        for (const auto& cut : cuts) {
+            parts.back().to = cut;
+            parts.push_back({cut, range.to});
+        }
     }
+    parts.back().to = asked.to;
     return parts;
 }
 
@@ -140,6 +54,7 @@ Result<std::vector<Range>> HistoryStore::split_by_keys(const Range& range) const
                              range.to.time_ms, range.to.id);
     KITH_TRY_VALUE(has_count, counted.next());
     const std::uint64_t count = has_count ? counted.count(0) : 0;
+    if (count < 2) return std::vector<Range>{range};
     const auto parts_wanted = std::clamp<std::uint64_t>(count / records_a_part, 2, limits::split_parts);
     auto rows = db_.query("SELECT time_ms, id " + std::string(within) + " ORDER BY time_ms, id",
                           range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
@@ -169,43 +84,74 @@ Result<std::vector<Key>> HistoryStore::keys(const Range& asked, std::size_t max)
     }
 }
 
-Result<history::Page> HistoryStore::newest(const Range& asked, std::size_t max_records,
-                                           std::size_t max_bytes) const {
+Result<history::Page> HistoryStore::newest(const Range& asked, const history::Selection& selection,
+                                           history::Budget budget) const {
     const auto range = within_history(asked);
     auto rows = db_.query(
-        "SELECT time_ms, id, flags, size, body FROM record "
+        "SELECT time_ms, id, flags, size, account, kind, body FROM record "
         "WHERE (time_ms, id) >= (?, ?) AND (time_ms, id) < (?, ?) ORDER BY time_ms DESC, id DESC",
         range.from.time_ms, range.from.id, range.to.time_ms, range.to.id);
     history::Page page;
-    std::size_t bytes = 0;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) break;
-        const auto size = static_cast<std::size_t>(rows.count(3));
-        if (!page.records.empty() && (page.records.size() >= max_records || bytes + size > max_bytes)) {
+        auto record = load(rows, selection);
+        if (!budget.take(record.bytes.size(), record.here() ? record.size : 0)) {
             page.rest = {asked.from, page.records.back().key};
             return page;
         }
-        KITH_TRY_VALUE(record, load(rows, 0));
         page.records.push_back(std::move(record));
-        bytes += size;
     }
     page.rest = {asked.from, asked.from};
     return page;
 }
 
-Result<std::vector<history::StoredRecord>> HistoryStore::get(const std::vector<Key>& wanted) const {
-    std::vector<history::StoredRecord> list;
+Result<history::RecordSet::Got> HistoryStore::get(std::span<const Key> wanted,
+                                                  const history::Selection& selection,
+                                                  history::Budget budget) const {
+    Got got;
     for (const auto& key : wanted) {
-        auto rows =
-            db_.query("SELECT time_ms, id, flags, size, body FROM record WHERE time_ms = ? AND id = ?",
-                      key.time_ms, key.id);
+        auto rows = db_.query(
+            "SELECT time_ms, id, flags, size, account, kind, body FROM record WHERE time_ms = ? AND id = ?",
+            key.time_ms, key.id);
         KITH_TRY_VALUE(row, rows.next());
-        if (!row) continue;
-        KITH_TRY_VALUE(record, load(rows, 0));
-        list.push_back(std::move(record));
+        if (row) {
+            auto record = load(rows, selection);
+            if (!budget.take(record.bytes.size(), record.here() ? record.size : 0)) return got;
+            got.records.push_back(std::move(record));
+        }
+        ++got.done;
+    }
+    return got;
+}
+
+Result<std::vector<Key>> HistoryStore::wanted(const history::Selection& selection, const Key& before,
+                                              std::size_t max) const {
+    auto rows = db_.query(
+        "SELECT time_ms, id, account FROM record WHERE flags & 16 AND flags & 32 = 0 "
+        "AND (time_ms, id) < (?, ?) AND time_ms >= ? ORDER BY time_ms DESC, id DESC",
+        std::min(before.time_ms, history::last_key().time_ms), before.id,
+        std::min(selection.since_ms, limits::time_ms));
+    std::vector<Key> list;
+    while (list.size() < max) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) break;
+        auto account = rows.is_null(2) ? AccountId{} : rows.id<AccountId>(2);
+        if (selection.takes(rows.count(0), account)) list.push_back(load_key(rows, 0));
     }
     return list;
+}
+
+history::StoredRecord HistoryStore::load(Statement& row, const history::Selection& selection) const {
+    constexpr std::int64_t packed = 2, absent = 16, erased = 32;
+    const auto flags = row.number(2);
+    history::StoredRecord record{load_key(row, 0), {}, history::Form::absent, row.count(3), {}};
+    if (!row.is_null(4)) record.account = row.id<AccountId>(4);
+    const bool wanted = selection.all() || selection.takes(row.text(5), record.key.time_ms, record.account);
+    if ((flags & (absent | erased)) || !wanted) return record;
+    record.form = flags & packed ? history::Form::packed : history::Form::plain;
+    record.bytes = to_bytes(row.bytes(6));
+    return record;
 }
 
 }  // namespace kith::store

@@ -4,12 +4,14 @@
 
 #include "base/limits.h"
 #include "crypto/keys.h"
-#include "store/slots.h"
+#include "store/buckets.h"
 
 namespace kith::store {
 namespace {
 
-constexpr std::int64_t flag_shown = 1, flag_packed = 2, flag_conflict = 4;
+// Of a row of `record`; what they mean is in the README.
+constexpr std::int64_t flag_shown = 1, flag_packed = 2, flag_conflict = 4, flag_blobs = 8, flag_absent = 16,
+                       flag_erased = 32, flag_was_shown = 64;
 constexpr std::string_view check_purpose = "kith.history.term-check";
 
 // At most limits::listing_bytes, not cut within a character.
@@ -28,9 +30,10 @@ std::optional<AccountId> account_or_none(const AccountId& account) {
 
 // What adding a batch changes besides its rows.
 struct HistoryStore::Batch {
-    SlotDeltas slots;
-    std::uint64_t records = 0;
-    std::uint64_t bytes = 0;
+    BucketIndex::Terms terms;
+    std::int64_t records = 0, bytes = 0;
+    std::int64_t absent = 0, absent_bytes = 0;
+    bool any_erased = false;
 };
 
 Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Database& db, const kith::Key* term_key) {
@@ -51,18 +54,7 @@ Result<> HistoryStore::set_term_key(const kith::Key& term_key) {
 
 Result<> HistoryStore::rebuild_sums(const kith::Key& term_key, ByteView check) {
     KITH_TRY_VALUE(tx, Transaction::begin(db_));
-    KITH_TRY(SlotRebuild::clear(db_));
-    SlotRebuild rebuild;
-    {
-        auto rows = db_.query("SELECT time_ms, id FROM record ORDER BY time_ms, id");
-        while (true) {
-            KITH_TRY_VALUE(row, rows.next());
-            if (!row) break;
-            auto key = load_key(rows, 0);
-            KITH_TRY(rebuild.add(db_, key.time_ms, history::term(term_key, key.id)));
-        }
-    }
-    KITH_TRY(rebuild.finish(db_));
+    KITH_TRY(BucketIndex::rebuild(db_, term_key));
     KITH_TRY(db_.run("UPDATE history_state SET term_check = ?", check));
     return tx.commit();
 }
@@ -71,39 +63,82 @@ Result<AddResult> HistoryStore::add(std::span<const NewRecord> records) {
     AddResult result;
     Batch batch;
     KITH_TRY_VALUE(tx, Transaction::begin(db_));
+    {
+        auto rows = db_.query("SELECT 1 FROM erased LIMIT 1");
+        KITH_TRY_VALUE(any, rows.next());
+        batch.any_erased = any;
+    }
     for (const auto& item : records) {
-        KITH_TRY_VALUE(added, insert(item));
-        if (!added) {
-            ++result.already;
-            continue;
-        }
-        ++result.added;
-        ++batch.records;
-        batch.bytes += item.stored.canonical.size();
-        const auto& key = item.stored.key;
-        batch.slots.add(key.time_ms, term_key_ ? history::term(*term_key_, key.id) : history::Sum{});
+        KITH_TRY_VALUE(added, insert(item, batch));
+        ++(added ? result.added : result.already);
     }
     if (result.added > 0) KITH_TRY(write_sums(batch));
     KITH_TRY(tx.commit());
     return result;
 }
 
-Result<bool> HistoryStore::insert(const NewRecord& item) {
-    const auto& [key, canonical] = item.stored;
+Result<bool> HistoryStore::insert(const NewRecord& item, Batch& batch) {
+    const auto& stored = item.stored;
+    const auto& key = stored.key;
     if (key.time_ms > limits::time_ms) return fail(Fault::protocol, "record: time out of range");
-    auto packed = packer_->pack(canonical);
-    const std::int64_t flags = (item.listing.shown ? flag_shown : 0) | (packed ? flag_packed : 0);
+    bool erased = false;
+    if (batch.any_erased) {
+        KITH_TRY_VALUE(named, is_erased(key));
+        erased = named;
+    }
+    ByteView body = stored.bytes;
+    std::int64_t flags = erased ? flag_erased : 0;
+    if (item.listing.shown) flags |= erased ? flag_was_shown : flag_shown;
+    if (stored.form == history::Form::absent) flags |= flag_absent;
+    if (stored.form == history::Form::packed) flags |= flag_packed;
+    if (stored.form == history::Form::plain) {
+        if (auto packed = packer_.pack(body)) {
+            body = *packed;
+            flags |= flag_packed;
+        }
+    }
+    for (const auto& part : item.record.parts)
+        if (part.is_blob) flags |= flag_blobs;
     KITH_TRY_VALUE(
         count, db_.run("INSERT INTO record (time_ms, id, kind, account, flags, size, sender, subject, body) "
                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (time_ms, id) DO NOTHING",
-                       key.time_ms, key.id, item.record.kind, account_or_none(item.record.account), flags,
-                       canonical.size(), cut_text(item.listing.from), cut_text(item.listing.subject),
-                       packed ? *packed : ByteView(canonical)));
-    if (count == 0) return false;
-    const auto row = db_.last_row();
+                       key.time_ms, key.id, item.record.kind, account_or_none(stored.account), flags,
+                       stored.size, cut_text(item.listing.from), cut_text(item.listing.subject), body));
+    if (count == 0) {
+        if (!stored.here() || erased) return false;
+        return replace_absent(item, batch);
+    }
+    ++batch.records;
+    batch.bytes += static_cast<std::int64_t>(stored.size);
+    batch.terms.emplace_back(key, term_key_ ? history::term(*term_key_, key.id) : history::Sum{});
+    if (!stored.here() && !erased) {
+        ++batch.absent;
+        batch.absent_bytes += static_cast<std::int64_t>(stored.size);
+    }
     if (item.record.kind == history::kind::message && !item.listing.msgid.empty())
-        KITH_TRY(index_message(item, row));
-    KITH_TRY(name_blobs(item));
+        KITH_TRY(index_message(item, db_.last_row()));
+    if ((flags & flag_blobs) && !erased) KITH_TRY(name_blobs(key, item.record));
+    return true;
+}
+
+// The bytes of a record that was absent. It is a new row, at the end of the order of arrival.
+Result<bool> HistoryStore::replace_absent(const NewRecord& item, Batch& batch) {
+    const auto& key = item.stored.key;
+    std::int64_t size = 0;
+    {
+        auto rows = db_.query("SELECT size FROM record WHERE time_ms = ? AND id = ? AND flags & 16",
+                              key.time_ms, key.id);
+        KITH_TRY_VALUE(absent, rows.next());
+        if (!absent) return false;
+        size = rows.number(0);
+    }
+    KITH_TRY(db_.run("DELETE FROM record WHERE time_ms = ? AND id = ?", key.time_ms, key.id));
+    Batch again;
+    KITH_TRY_VALUE(added, insert(item, again));
+    if (!added) return fail(Fault::corrupt, "a record cannot take the place that was kept for it");
+    batch.bytes += again.bytes - size;
+    --batch.absent;
+    batch.absent_bytes -= size;
     return true;
 }
 
@@ -140,21 +175,29 @@ Result<> HistoryStore::index_message(const NewRecord& item, std::int64_t row) {
     return {};
 }
 
-Result<> HistoryStore::name_blobs(const NewRecord& item) {
-    for (const auto& part : item.record.parts) {
+Result<> HistoryStore::name_blobs(const history::Key& key, const history::Record& record) {
+    for (const auto& part : record.parts) {
         if (!part.is_blob) continue;
         KITH_TRY(db_.run(
             "INSERT INTO blob (id, size, state, refs, newest_ms) VALUES (?, ?, 0, 1, ?) "
             "ON CONFLICT (id) DO UPDATE SET refs = refs + 1, newest_ms = max(newest_ms, excluded.newest_ms)",
-            part.blob, part.size, item.stored.key.time_ms));
+            part.blob, part.size, key.time_ms));
     }
     return {};
 }
 
-Result<> HistoryStore::write_sums(const Batch& batch) {
-    KITH_TRY(batch.slots.write(db_));
-    KITH_TRY(db_.run("UPDATE history_state SET records = records + ?, record_bytes = record_bytes + ?",
-                     batch.records, batch.bytes));
+Result<> HistoryStore::unname_blobs(const history::Record& record) {
+    for (const auto& part : record.parts)
+        if (part.is_blob) KITH_TRY(db_.run("UPDATE blob SET refs = refs - 1 WHERE id = ?", part.blob));
+    return {};
+}
+
+Result<> HistoryStore::write_sums(Batch& batch) {
+    if (term_key_) KITH_TRY(BucketIndex::add(db_, *term_key_, std::move(batch.terms)));
+    KITH_TRY(
+        db_.run("UPDATE history_state SET records = records + ?, record_bytes = record_bytes + ?, "
+                "absent = absent + ?, absent_bytes = absent_bytes + ?",
+                batch.records, batch.bytes, batch.absent, batch.absent_bytes));
     // Sums that lack these terms must be made anew, once the secret is there.
     if (!term_key_)
         KITH_TRY(db_.run("UPDATE history_state SET term_check = NULL WHERE term_check IS NOT NULL"));
@@ -163,12 +206,13 @@ Result<> HistoryStore::write_sums(const Batch& batch) {
 
 Result<Totals> HistoryStore::totals() const {
     auto state = db_.query(
-        "SELECT records, record_bytes, blobs, blob_bytes, blobs_missing, bytes_missing "
-        "FROM history_state");
+        "SELECT records, record_bytes, blobs, blob_bytes, blobs_missing, bytes_missing, absent, "
+        "absent_bytes, "
+        "(SELECT count(*) FROM erased) FROM history_state");
     KITH_TRY_VALUE(row, state.next());
     if (!row) return fail(Fault::corrupt, "the totals of history are gone");
-    return Totals{state.count(0), state.count(1), state.count(2),
-                  state.count(3), state.count(4), state.count(5)};
+    return Totals{state.count(0), state.count(1), state.count(2), state.count(3), state.count(4),
+                  state.count(5), state.count(6), state.count(7), state.count(8)};
 }
 
 // Columns: time, id, account, kind, sender, subject, flags.
@@ -248,6 +292,14 @@ Result<std::vector<history::Key>> HistoryStore::find_message(const AccountId& ac
     }
 }
 
+Result<history::Record> HistoryStore::read(const history::Key& key) const {
+    auto rows =
+        db_.query("SELECT flags, size, body FROM record WHERE time_ms = ? AND id = ?", key.time_ms, key.id);
+    KITH_TRY_VALUE(row, rows.next());
+    if (!row) return fail(Fault::not_found, "no such record");
+    return load_record(rows);
+}
+
 namespace {
 
 // Mails and messages are nearly all of history: they have no index by kind.
@@ -261,17 +313,18 @@ Result<> HistoryStore::for_each_of_kind(std::string_view kind, const RecordFn& f
     auto rows =
         is_common(kind)
             ? db_.query(
-                  "SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? ORDER BY time_ms, id",
+                  "SELECT flags, size, body, time_ms, id FROM record WHERE kind = ? AND flags & 48 = 0 "
+                  "ORDER BY time_ms, id",
                   kind)
             : db_.query(
-                  "SELECT time_ms, id, flags, size, body FROM record WHERE kind = ? "
-                  "AND kind NOT IN ('mail', 'message') ORDER BY time_ms, id",
+                  "SELECT flags, size, body, time_ms, id FROM record WHERE kind = ? AND flags & 48 = 0 "
+                  "AND kind NOT IN ('mail', 'message', '') ORDER BY time_ms, id",
                   kind);
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};
-        KITH_TRY_VALUE(record, load(rows, 0));
-        KITH_TRY(fn(record));
+        KITH_TRY_VALUE(record, load_record(rows));
+        KITH_TRY(fn(load_key(rows, 3), record));
     }
 }
 
@@ -279,7 +332,7 @@ Result<bool> HistoryStore::has_kind(std::string_view kind) const {
     auto rows = is_common(kind) ? db_.query("SELECT 1 FROM record WHERE kind = ? LIMIT 1", kind)
                                 : db_.query(
                                       "SELECT 1 FROM record WHERE kind = ? "
-                                      "AND kind NOT IN ('mail', 'message') LIMIT 1",
+                                      "AND kind NOT IN ('mail', 'message', '') LIMIT 1",
                                       kind);
     return rows.next();
 }
@@ -303,9 +356,38 @@ Result<> HistoryStore::for_each_complete_blob(
     }
 }
 
-Result<std::vector<MissingBlob>> HistoryStore::missing_blobs(std::size_t limit) const {
+Result<> HistoryStore::for_each_selected_blob(
+    const history::Selection& selection,
+    const std::function<void(const BlobId&, std::uint64_t size)>& fn) const {
     auto rows = db_.query(
-        "SELECT id, size FROM blob WHERE state < 2 AND refs > 0 ORDER BY newest_ms DESC, id LIMIT ?", limit);
+        "SELECT flags, size, body, time_ms, account FROM record WHERE flags & 8 AND time_ms >= ? "
+        "AND flags & 48 = 0 ORDER BY time_ms, id",
+        std::min(selection.since_ms, limits::time_ms));
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return {};
+        auto account = rows.is_null(4) ? AccountId{} : rows.id<AccountId>(4);
+        if (!selection.takes(rows.count(3), account)) continue;
+        KITH_TRY_VALUE(record, load_record(rows));
+        for (const auto& part : record.parts)
+            if (part.is_blob && selection.takes_blob(part.size)) fn(part.blob, part.size);
+    }
+}
+
+namespace {
+
+// SQLite's integers have a sign.
+std::int64_t as_size(std::uint64_t size) {
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(size, INT64_MAX));
+}
+
+}  // namespace
+
+Result<std::vector<MissingBlob>> HistoryStore::missing_blobs(std::uint64_t largest, std::size_t limit) const {
+    auto rows = db_.query(
+        "SELECT id, size FROM blob WHERE state < 2 AND refs > 0 AND size <= ? "
+        "ORDER BY newest_ms DESC, id LIMIT ?",
+        as_size(largest), limit);
     std::vector<MissingBlob> list;
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
@@ -314,20 +396,29 @@ Result<std::vector<MissingBlob>> HistoryStore::missing_blobs(std::size_t limit) 
     }
 }
 
+Result<MissingTotal> HistoryStore::missing_above(std::uint64_t largest) const {
+    auto rows = db_.query(
+        "SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE state < 2 AND refs > 0 AND size > ?",
+        as_size(largest));
+    KITH_TRY(rows.next());
+    return MissingTotal{rows.count(0), rows.count(1)};
+}
+
 history::Key HistoryStore::load_key(Statement& row, int first_column) {
     return {row.count(first_column), row.id<RecordId>(first_column + 1)};
 }
 
-Result<history::StoredRecord> HistoryStore::load(Statement& row, int first_column) const {
-    history::StoredRecord record{load_key(row, first_column), {}};
-    auto body = row.bytes(first_column + 4);
-    if (row.number(first_column + 2) & flag_packed) {
-        KITH_TRY_VALUE(plain, packer_->unpack(body, row.count(first_column + 3)));
-        record.canonical = std::move(plain);
-    } else {
-        record.canonical = to_bytes(body);
-    }
-    return record;
+// Columns: flags, size, body.
+Result<history::Record> HistoryStore::load_record(Statement& row) const {
+    const auto flags = row.number(0);
+    if (flags & flag_erased) return fail(Fault::unavailable, "this message was erased");
+    if (flags & flag_absent)
+        return fail(Fault::unavailable, "this message was left out on this device",
+                    "to have it here too, choose more: kith history select");
+    if (!(flags & flag_packed)) return history::decode(row.bytes(2));
+    auto plain = packer_.unpack(row.bytes(2), static_cast<std::size_t>(row.count(1)));
+    if (!plain) return fail(Fault::corrupt, "a record of the profile cannot be unpacked");
+    return history::decode(*plain);
 }
 
 }  // namespace kith::store

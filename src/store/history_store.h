@@ -16,7 +16,6 @@
 #include "base/secret.h"
 #include "history/range.h"
 #include "store/database.h"
-#include "store/packer.h"
 
 namespace kith::store {
 
@@ -33,7 +32,7 @@ struct Listing {
 
 struct NewRecord {
     history::StoredRecord stored;
-    history::Record record;  // decoded from stored.canonical
+    history::Record record;  // decoded from its canonical form; of an absent one: nothing
     Listing listing;
 };
 
@@ -56,15 +55,12 @@ struct MissingBlob {
     std::uint64_t size = 0;
 };
 
-struct Totals {
-    std::uint64_t records = 0;
-    std::uint64_t record_bytes = 0;  // of canonical forms
-    std::uint64_t blobs = 0;         // that records name
-    std::uint64_t blob_bytes = 0;
-    std::uint64_t blobs_missing = 0;  // of these, not complete here
-    std::uint64_t bytes_missing = 0;
-    bool operator==(const Totals&) const = default;
+struct MissingTotal {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
 };
+
+using history::Totals;
 
 class HistoryStore : public history::RecordSet {
   public:
@@ -76,8 +72,22 @@ class HistoryStore : public history::RecordSet {
     Result<> set_term_key(const kith::Key& term_key);
 
     // Adds those that are not here yet, all or none, durable when it returns (or when an outer transaction
-    // commits). What an added record names becomes rows of blobs, missing unless the blob is here already.
+    // commits). What an added record names becomes rows of blobs, missing unless the blob is here already. An
+    // absent record is in the set all the same; its bytes take its place when they come.
     Result<AddResult> add(std::span<const NewRecord> records);
+
+    // Records that are erased from now on: exactly these, whether they are here (yet) or not. They stay in
+    // the set, are shown no more, and their bytes never leave this device.
+    struct Erased {
+        history::Key key;
+        std::uint64_t erased_ms = 0;
+    };
+    Result<> add_erased(std::span<const Erased> erased);
+    // What was erased and is not in the list any more is shown again, as far as its bytes are still here.
+    Result<> set_erased(const std::vector<Erased>& erased);
+    // Removes the bytes of records erased before this time for good. At most `max` in one transaction; how
+    // many it was.
+    Result<std::size_t> purge_erased(std::uint64_t before_ms, std::size_t max);
 
     Result<Totals> totals() const;
     // Shown records, newest first, at most `limit`; only those below `before`, when given.
@@ -90,45 +100,60 @@ class HistoryStore : public history::RecordSet {
     // Messages under (account, msgid), lowest key first: one, or several that differ.
     Result<std::vector<history::Key>> find_message(const AccountId& account, std::string_view msgid) const;
 
+    // A record, decoded. not_found; unavailable when its bytes are not here or it was erased.
+    Result<history::Record> read(const history::Key& key) const;
+
     // The callbacks must not write to the database; an error they return ends the walk and is returned.
-    using RecordFn = std::function<Result<>(const history::StoredRecord&)>;
+    using RecordFn = std::function<Result<>(const history::Key&, const history::Record&)>;
     Result<> for_each_of_kind(std::string_view kind, const RecordFn& fn) const;  // in order of keys
     Result<bool> has_kind(std::string_view kind) const;
     Result<> for_each_id(const std::function<void(const history::Key&)>& fn) const;  // in order of keys
     Result<> for_each_complete_blob(const std::function<void(const BlobId&, std::uint64_t size)>& fn) const;
-    // Blobs that records name and that are not complete, those of the newest records first.
-    Result<std::vector<MissingBlob>> missing_blobs(std::size_t limit) const;
+    // All records whose content has blobs, of accounts and times that the selection takes, with those.
+    Result<> for_each_selected_blob(const history::Selection& selection,
+                                    const std::function<void(const BlobId&, std::uint64_t size)>& fn) const;
+    // Blobs that records name, that are not complete and at most `largest` bytes, those of the newest records
+    // first.
+    Result<std::vector<MissingBlob>> missing_blobs(std::uint64_t largest, std::size_t limit) const;
+    // How much the missing blobs above that size are together.
+    Result<MissingTotal> missing_above(std::uint64_t largest) const;
 
     // history::RecordSet
     Result<history::Fingerprint> fingerprint(const history::Range& range) const override;
     Result<std::vector<history::Range>> split(const history::Range& range) const override;
     Result<std::vector<history::Key>> keys(const history::Range& range, std::size_t max) const override;
-    Result<history::Page> newest(const history::Range& range, std::size_t max_records,
-                                 std::size_t max_bytes) const override;
-    Result<std::vector<history::StoredRecord>> get(const std::vector<history::Key>& keys) const override;
+    Result<history::Page> newest(const history::Range& range, const history::Selection& selection,
+                                 history::Budget budget) const override;
+    Result<Got> get(std::span<const history::Key> keys, const history::Selection& selection,
+                    history::Budget budget) const override;
+    Result<std::vector<history::Key>> wanted(const history::Selection& selection, const history::Key& before,
+                                             std::size_t max) const override;
 
   private:
     struct Batch;
     static ListedRecord load_listed(Statement& row);
     explicit HistoryStore(Database& db) : db_(db) {}
-    Result<bool> insert(const NewRecord& item);
+    Result<bool> insert(const NewRecord& item, Batch& batch);
+    Result<bool> replace_absent(const NewRecord& item, Batch& batch);
     Result<> index_message(const NewRecord& item, std::int64_t row);
-    Result<> name_blobs(const NewRecord& item);
-    Result<> write_sums(const Batch& batch);
+    Result<> name_blobs(const history::Key& key, const history::Record& record);
+    Result<> unname_blobs(const history::Record& record);
+    Result<bool> is_erased(const history::Key& key) const;
+    Result<> hide(const history::Key& key);
+    Result<> show_again(const history::Key& key);
+    Result<> write_sums(Batch& batch);
     Result<> rebuild_sums(const kith::Key& term_key, ByteView check);
-    Result<history::Fingerprint> scan(const history::Range& range) const;
-    Result<std::optional<history::Key>> edge(const history::Range& range, bool lowest) const;
-    Result<std::vector<history::Range>> split_by_slots(const history::Range& range, history::Key first,
-                                                       history::Key last) const;
     Result<std::vector<history::Range>> split_by_keys(const history::Range& range) const;
     // Columns: time, id.
     static history::Key load_key(Statement& row, int first_column);
-    // Columns: time, id, flags, size, body.
-    Result<history::StoredRecord> load(Statement& row, int first_column) const;
+    // Columns: time, id, flags, size, account, kind, body. What the selection leaves out is absent, and its
+    // body is not read.
+    history::StoredRecord load(Statement& row, const history::Selection& selection) const;
+    Result<history::Record> load_record(Statement& row) const;
 
     Database& db_;
     std::optional<kith::Key> term_key_;
-    std::unique_ptr<Packer> packer_ = std::make_unique<Packer>();
+    mutable history::Packer packer_;
 };
 
 }  // namespace kith::store

@@ -10,7 +10,7 @@ CREATE TABLE record (
     id      BLOB NOT NULL,
     kind    TEXT NOT NULL,
     account BLOB,               -- NULL: belongs to none
-    flags   INTEGER NOT NULL,   -- 1 shown, 2 packed, 4 conflict
+    flags   INTEGER NOT NULL,   -- see the README
     size    INTEGER NOT NULL,   -- of the canonical form
     sender  TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -157,10 +157,40 @@ CREATE TABLE receipt (
 ) STRICT;
 )sql";
 
+// The index of fingerprints by buckets of records instead of slots of time; records whose bytes are not here.
+// Which of the records so far have blobs is not known to SQL: all are looked into.
+constexpr std::string_view version_2 = R"sql(
+DROP TABLE slot;
+CREATE TABLE bucket (
+    level   INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    count   INTEGER NOT NULL,
+    sum     BLOB NOT NULL,
+    PRIMARY KEY (level, time_ms, id)
+) STRICT, WITHOUT ROWID;
+UPDATE history_state SET term_check = NULL;
+
+DROP INDEX record_kind;
+CREATE INDEX record_kind ON record (kind, time_ms, id) WHERE kind NOT IN ('mail', 'message', '');
+UPDATE record SET flags = flags | 8;
+CREATE INDEX record_blobs ON record (time_ms, id) WHERE flags & 8;
+CREATE INDEX record_absent ON record (time_ms, id) WHERE flags & 16;
+
+CREATE TABLE erased (
+    time_ms   INTEGER NOT NULL,
+    id        BLOB NOT NULL,
+    erased_ms INTEGER NOT NULL,
+    PRIMARY KEY (time_ms, id)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE history_state ADD COLUMN absent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE history_state ADD COLUMN absent_bytes INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& profile_schema() {
-    static const std::vector<std::string_view> migrations{version_1};
+    static const std::vector<std::string_view> migrations{version_1, version_2};
     return migrations;
 }
 

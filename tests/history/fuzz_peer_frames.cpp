@@ -19,12 +19,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     };
     MemorySet set;
     for (std::uint64_t i = 0; i < 5; ++i) set.add(text_record("mail", i * 1000, "record"));
-    set.wanted[BlobId{}] = 70000;
+    set.missing_blobs[BlobId{}] = 70000;
     RecordPuller records(set);
     BlobPuller blobs(set);
     SyncServer server(set, set);
-    (void)records.start();
-    (void)blobs.start();
+    (void)records.start({});
+    (void)blobs.start(UINT64_MAX);
     while (rest.size() >= 2) {
         auto head_bytes = take();
         auto body = take();

@@ -22,24 +22,43 @@ inline Record text_record(std::string_view kind, std::uint64_t time, std::string
 class MemorySet : public RecordSet, public BlobSet {
   public:
     kith::Key term_key;
-    std::map<Key, Bytes> rows;
+    struct Stub {
+        AccountId account;
+        std::uint64_t size = 0;
+    };
+    std::map<Key, Bytes> rows;  // the set; empty bytes where there is only a stub
+    std::map<Key, Stub> stubs;
     std::map<BlobId, Bytes> blobs;
-    std::map<BlobId, std::uint64_t> wanted;
+    std::map<BlobId, std::uint64_t> missing_blobs;
     std::map<BlobId, std::pair<Bytes, std::map<std::uint64_t, Bytes>>> partial;
     mutable std::size_t reads = 0;
 
     void add(const Record& record) {
         auto canonical = encode(record);
-        rows[key_of(record, canonical)] = canonical;
+        auto key = key_of(record, canonical);
+        stubs.erase(key);
+        rows[key] = canonical;
         for (const auto& part : record.parts)
-            if (part.is_blob && !blobs.contains(part.blob)) wanted[part.blob] = part.size;
+            if (part.is_blob && !blobs.contains(part.blob)) missing_blobs[part.blob] = part.size;
+    }
+    // As it came from a peer. True: it was not here.
+    bool take(const Arrived& arrived) {
+        const auto& key = arrived.stored.key;
+        if (arrived.stored.here()) {
+            bool fresh = !rows.contains(key) || stubs.contains(key);
+            add(arrived.record);
+            return fresh;
+        }
+        if (!rows.try_emplace(key).second) return false;
+        stubs[key] = {arrived.stored.account, arrived.stored.size};
+        return true;
     }
     BlobId add_blob(Bytes bytes) {
         BlobHasher hasher;
         hasher.add(bytes);
         auto id = hasher.finish().id;
         blobs[id] = std::move(bytes);
-        wanted.erase(id);
+        missing_blobs.erase(id);
         return id;
     }
 
@@ -71,34 +90,55 @@ class MemorySet : public RecordSet, public BlobSet {
             list.push_back(at->first);
         return list;
     }
-    Result<Page> newest(const Range& range, std::size_t max_records, std::size_t max_bytes) const override {
+    StoredRecord stored(const Key& key, const Selection& selection) const {
+        if (auto stub = stubs.find(key); stub != stubs.end())
+            return {key, stub->second.account, Form::absent, stub->second.size, {}};
+        const auto& canonical = rows.at(key);
+        auto record = *decode(canonical);
+        if (!selection.takes(record.kind, record.time_ms, record.account))
+            return {key, record.account, Form::absent, canonical.size(), {}};
+        return plain_record(key, record.account, canonical);
+    }
+    Result<Page> newest(const Range& range, const Selection& selection, Budget budget) const override {
         Page page{{}, {range.from, range.from}};
-        std::size_t bytes = 0;
         auto at = rows.lower_bound(range.to);
         while (at != rows.begin()) {
             --at;
             if (at->first < range.from) return page;
-            if (!page.records.empty() &&
-                (page.records.size() >= max_records || bytes + at->second.size() > max_bytes)) {
+            auto record = stored(at->first, selection);
+            if (!budget.take(record.bytes.size(), record.size)) {
                 page.rest = {range.from, page.records.back().key};
                 return page;
             }
-            bytes += at->second.size();
-            page.records.push_back({at->first, at->second});
+            page.records.push_back(std::move(record));
         }
         return page;
     }
-    Result<std::vector<StoredRecord>> get(const std::vector<Key>& keys) const override {
-        std::vector<StoredRecord> list;
-        for (const auto& key : keys)
-            if (auto at = rows.find(key); at != rows.end()) list.push_back({key, at->second});
+    Result<Got> get(std::span<const Key> keys, const Selection& selection, Budget budget) const override {
+        Got got;
+        for (const auto& key : keys) {
+            if (rows.contains(key)) {
+                auto record = stored(key, selection);
+                if (!budget.take(record.bytes.size(), record.size)) return got;
+                got.records.push_back(std::move(record));
+            }
+            ++got.done;
+        }
+        return got;
+    }
+    Result<std::vector<Key>> wanted(const Selection& selection, const Key& before,
+                                    std::size_t max) const override {
+        std::vector<Key> list;
+        for (auto at = stubs.rbegin(); at != stubs.rend() && list.size() < max; ++at)
+            if (at->first < before && selection.takes(at->first.time_ms, at->second.account))
+                list.push_back(at->first);
         return list;
     }
 
-    Result<std::vector<BlobWant>> missing(std::size_t max) const override {
+    Result<std::vector<BlobWant>> missing(std::uint64_t largest, std::size_t max) const override {
         std::vector<BlobWant> list;
-        for (const auto& [id, size] : wanted)
-            if (list.size() < max) list.push_back({id, size});
+        for (const auto& [id, size] : missing_blobs)
+            if (list.size() < max && size <= largest) list.push_back({id, size});
         return list;
     }
     Result<Bytes> piece_hashes(const BlobId& id) const override {
@@ -133,11 +173,13 @@ class MemorySet : public RecordSet, public BlobSet {
         pieces[index] = to_bytes(bytes);
         return {};
     }
-    Result<> finish(const BlobId& id) override {
-        Bytes all;
-        for (auto& [index, bytes] : partial[id].second) append(all, bytes);
-        partial.erase(id);
-        if (add_blob(std::move(all)) != id) return fail(Fault::corrupt, "not the blob");
+    Result<> finish(std::span<const BlobId> ids) override {
+        for (const auto& id : ids) {
+            Bytes all;
+            for (auto& [index, bytes] : partial[id].second) append(all, bytes);
+            partial.erase(id);
+            if (add_blob(std::move(all)) != id) return fail(Fault::corrupt, "not the blob");
+        }
         return {};
     }
 };

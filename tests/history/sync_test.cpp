@@ -15,6 +15,7 @@ namespace {
 // One side: a set, its pullers, and the server of the other side's.
 struct Side {
     MemorySet set;
+    Selection selection;
     RecordPuller records{set};
     BlobPuller blobs{set};
     SyncServer server{set, set};
@@ -32,7 +33,7 @@ struct Side {
                 ++batches;
                 for (auto& arrived : store->records) {
                     order.push_back(arrived.stored.key);
-                    set.add(arrived.record);
+                    set.take(arrived);
                 }
                 take(records.stored());
             }
@@ -94,7 +95,7 @@ void cut_link(Side& a, Side& b) {
 }
 
 void pull(Side& to, Side& from) {
-    to.take(to.records.start());
+    to.take(to.records.start(to.selection));
     REQUIRE(carry(to, from));
     CHECK(to.records.idle());
 }
@@ -138,7 +139,7 @@ TEST_CASE("equal sides exchange one question and one answer") {
     Side a, b;
     fill(a.set, random, 1000, 1000000);
     b.set.rows = a.set.rows;
-    a.take(a.records.start());
+    a.take(a.records.start({}));
     CHECK(carry(a, b, 3));
     CHECK(a.records_done);
     CHECK(a.batches == 0);
@@ -150,7 +151,7 @@ TEST_CASE("a pull that is cut anywhere goes on and repeats at most the batches o
         std::mt19937_64 random(at);
         Side old_device, fresh;
         fill(old_device.set, random, 3000, 1000000);
-        fresh.take(fresh.records.start());
+        fresh.take(fresh.records.start({}));
         if (!carry(fresh, old_device, at)) cut_link(fresh, old_device);
         auto before = fresh.order.size();
         pull(fresh, old_device);
@@ -164,7 +165,7 @@ TEST_CASE("records that arrive at the peer during a pull come with the next one"
     std::mt19937_64 random(5);
     Side old_device, fresh;
     fill(old_device.set, random, 2000, 1000000);
-    fresh.take(fresh.records.start());
+    fresh.take(fresh.records.start({}));
     carry(fresh, old_device, 3);
     old_device.set.add(text_record("message", 2000000, "late"));
     old_device.set.add(text_record("message", 1, "early"));
@@ -185,14 +186,14 @@ TEST_CASE("blobs come in pieces, and go on with the missing pieces after a cut")
     }
     old_device.set.add(record);
     pull(fresh, old_device);
-    fresh.take(fresh.blobs.start());
+    fresh.take(fresh.blobs.start(UINT64_MAX));
     REQUIRE_FALSE(carry(fresh, old_device, 12));
     cut_link(fresh, old_device);
     std::size_t pieces_before = fresh.set.blobs.size();
     for (const auto& [id, partial] : fresh.set.partial) pieces_before += partial.second.size();
     CHECK(pieces_before > 0);
     auto crossed_before = fresh.pieces;
-    fresh.take(fresh.blobs.start());
+    fresh.take(fresh.blobs.start(UINT64_MAX));
     REQUIRE(carry(fresh, old_device));
     CHECK(fresh.pieces - crossed_before == 15 - pieces_before);  // no piece that was stored came twice
     CHECK(fresh.blobs_done);
@@ -205,7 +206,7 @@ TEST_CASE("a blob that the peer lacks is reported and not waited for") {
     record.parts.push_back({true, {}, BlobId{crypto::hash(as_bytes("gone"))}, 70000});
     old_device.set.add(record);
     pull(fresh, old_device);
-    fresh.take(fresh.blobs.start());
+    fresh.take(fresh.blobs.start(UINT64_MAX));
     REQUIRE(carry(fresh, old_device));
     CHECK(fresh.blobs_done);
     CHECK(fresh.absent == 1);
@@ -216,15 +217,18 @@ TEST_CASE("a peer that sends what was not asked for is refused") {
     Side fresh, old_device;
     fill(fresh.set, random, 10, 1000);
     fill(old_device.set, random, 5, 1000);
-    fresh.take(fresh.records.start());
+    fresh.take(fresh.records.start({}));
     carry(fresh, old_device, 2);  // keys are known, a stream is open
     auto foreign = text_record("mail", 77, "foreign");
     auto canonical = encode(foreign);
-    auto batch = encode_batch({{key_of(foreign, canonical), canonical}});
-    REQUIRE(batch);
-    auto head = wire::Fields::parse(R"({"op":"sync.batch","stream":2,"count":1,"raw":)" +
-                                    std::to_string(batch->raw) + R"(,"end":true})");
-    CHECK_FALSE(fresh.records.on_batch(head, batch->body));
+    Packer packer;
+    auto batch = encode_batch({plain_record(key_of(foreign, canonical), {}, canonical)}, packer);
+    auto head =
+        wire::Fields::parse(R"({"op":"sync.batch","stream":2,"count":1,"packed":false,"end":true,"raw":)" +
+                            std::to_string(batch.raw) + "}");
+    auto taken = fresh.records.on_batch(head, batch.body);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().what == "sync.batch with a record that was not asked for");
 }
 
 TEST_CASE("a peer that asks for more than it may is refused") {
@@ -248,9 +252,78 @@ TEST_CASE("a peer that asks for more than it may is refused") {
     CHECK_FALSE(ask(R"({"op":"sync.nonsense"})", {}));
 }
 
-TEST_CASE("a batch that says it is small and unpacks large is refused") {
-    auto bomb = compress(Bytes(64 * 1024 * 1024));
+TEST_CASE("batches that unpack to more than they may are refused before they are unpacked") {
+    Packer packer;
+    Bytes bomb = to_bytes(*packer.pack(Bytes(64 * 1024 * 1024)));
     CHECK(bomb.size() < 100000);
-    CHECK_FALSE(decode_batch(bomb, 1, 1000));
-    CHECK_FALSE(decode_batch(bomb, 1, 64 * 1024 * 1024));
+    CHECK_FALSE(decode_batch(bomb, {{}, 1, 1000, true}, packer));
+    CHECK_FALSE(decode_batch(bomb, {{}, 1, 64 * 1024 * 1024, true}, packer));
+    // Many records, each within its limit.
+    Bytes body;
+    Bytes large = to_bytes(*packer.pack(Bytes(limits::record_bytes)));
+    for (int i = 0; i < 40; ++i) {
+        body.push_back(1);
+        append_u32(body, limits::record_bytes);
+        append_u32(body, static_cast<std::uint32_t>(large.size()));
+        append(body, large);
+    }
+    auto many = decode_batch(body, {{}, 40, body.size(), false}, packer);
+    REQUIRE_FALSE(many);
+    // The first of them is no record at all, which is told first; were all records, the sum would tell.
+    Record record = text_record("mail", 1, std::string(limits::record_bytes - 100, 'x'));
+    Bytes canonical = encode(record);
+    large = to_bytes(*packer.pack(canonical));
+    body.clear();
+    for (int i = 0; i < 40; ++i) {
+        body.push_back(1);
+        append_u32(body, static_cast<std::uint32_t>(canonical.size()));
+        append_u32(body, static_cast<std::uint32_t>(large.size()));
+        append(body, large);
+    }
+    many = decode_batch(body, {{}, 40, body.size(), false}, packer);
+    REQUIRE_FALSE(many);
+    CHECK(many.error().what == "sync.batch that unpacks to too much");
+}
+
+TEST_CASE("what a selection leaves out comes as its key, compares equal, and comes whole when it is chosen") {
+    std::mt19937_64 random(13);
+    Side old_device, fresh;
+    AccountId one, two;
+    one.bytes[0] = 1;
+    two.bytes[0] = 2;
+    for (std::uint64_t i = 0; i < 600; ++i) {
+        auto record = text_record(i % 50 == 0 ? "contact" : "message", random() % 100000, std::to_string(i));
+        record.account = i % 2 == 0 ? one : two;
+        old_device.set.add(record);
+    }
+    fresh.selection.accounts = {one};
+    fresh.selection.since_ms = 50000;
+    pull(fresh, old_device);
+    CHECK(*fresh.set.fingerprint(Range::all()) == *old_device.set.fingerprint(Range::all()));
+    CHECK(fresh.set.stubs.size() > 100);
+    for (const auto& [key, canonical] : fresh.set.rows) {
+        auto record = *decode(old_device.set.rows.at(key));
+        bool taken = record.kind == "contact" || (record.account == one && record.time_ms >= 50000);
+        CHECK(fresh.set.stubs.contains(key) == !taken);
+    }
+    // Nothing more to do with the same selection.
+    auto order = fresh.order.size();
+    pull(fresh, old_device);
+    CHECK(fresh.order.size() == order);
+    fresh.selection = {};
+    pull(fresh, old_device);
+    CHECK(fresh.set.rows == old_device.set.rows);
+    CHECK(fresh.set.stubs.empty());
+}
+
+TEST_CASE("what a peer left out itself stays wanted, and comes from another that has it") {
+    Side whole, half, fresh;
+    for (std::uint64_t i = 0; i < 100; ++i) whole.set.add(text_record("mail", i, std::to_string(i)));
+    half.selection.since_ms = 60;
+    pull(half, whole);
+    pull(fresh, half);
+    CHECK(fresh.set.rows.size() == 100);
+    CHECK(fresh.set.stubs.size() == 60);
+    pull(fresh, whole);
+    CHECK(fresh.set.rows == whole.set.rows);
 }

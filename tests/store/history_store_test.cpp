@@ -61,11 +61,11 @@ TEST_CASE("a record comes back byte for byte, packed or not") {
     CHECK(add(*profile.history, records).added == 3);
     std::vector<history::Key> keys;
     for (const auto& item : records) keys.push_back(item.stored.key);
-    auto back = must(profile.history->get(keys));
+    auto back = get_all(*profile.history, keys);
     REQUIRE(back.size() == 3);
     for (std::size_t i = 0; i < 3; ++i) {
         CHECK(back[i].key == records[i].stored.key);
-        CHECK(back[i].canonical == records[i].stored.canonical);
+        CHECK(canonical_of(back[i]) == records[i].stored.bytes);
     }
     check_consistent(*profile.history);
 }
@@ -207,15 +207,17 @@ TEST_CASE("records of a kind are walked in order, and the walk can be ended") {
     CHECK(must(profile.history->has_kind("mail")));
     CHECK_FALSE(must(profile.history->has_kind("card")));
     std::vector<std::uint64_t> times;
-    auto note = [&](const history::StoredRecord& record) -> Result<> {
-        CHECK(history::record_id(record.canonical) == record.key.id);
-        times.push_back(record.key.time_ms);
+    auto note = [&](const history::Key& key, const history::Record& record) -> Result<> {
+        CHECK(history::record_id(history::encode(record)) == key.id);
+        times.push_back(key.time_ms);
         return {};
     };
     must(profile.history->for_each_of_kind("account", note));
     must(profile.history->for_each_of_kind("mail", note));
     CHECK(times == std::vector<std::uint64_t>{3, 9, 7});
-    auto stop = [](const history::StoredRecord&) -> Result<> { return fail(Fault::cancelled, "enough"); };
+    auto stop = [](const history::Key&, const history::Record&) -> Result<> {
+        return fail(Fault::cancelled, "enough");
+    };
     CHECK(fault_of(profile.history->for_each_of_kind("account", stop)) == Fault::cancelled);
 }
 
@@ -240,9 +242,12 @@ TEST_CASE("blobs that records name are counted, and missing until they are here"
     CHECK(totals.bytes_missing == 240000);
 
     std::vector<int> order;
-    for (const auto& missing : must(profile.history->missing_blobs(10))) order.push_back(missing.id.bytes[0]);
+    for (const auto& missing : must(profile.history->missing_blobs(UINT64_MAX, 10)))
+        order.push_back(missing.id.bytes[0]);
     CHECK(order == std::vector<int>{1, 2, 3});  // that of the newest record first
-    CHECK(must(profile.history->missing_blobs(1)).size() == 1);
+    CHECK(must(profile.history->missing_blobs(UINT64_MAX, 1)).size() == 1);
+    CHECK(must(profile.history->missing_blobs(79999, 10)).size() == 1);  // only those that are not larger
+    CHECK(must(profile.history->missing_above(79999)).bytes == 170000);
     std::vector<BlobId> complete;
     must(profile.history->for_each_complete_blob(
         [&](const BlobId& id, std::uint64_t) { complete.push_back(id); }));

@@ -1,6 +1,5 @@
 // HistoryStore as a history::RecordSet, against the same answers by brute force.
 #include "base/limits.h"
-#include "store/slots.h"
 #include "store/support.h"
 
 using namespace kith;
@@ -34,8 +33,7 @@ history::Key some_bound(SeededRandom& random, const std::vector<history::Key>& k
         case 0:
             return keys[random.below(keys.size())];
         case 1: {
-            const auto level = random.below(slot_shifts.size());
-            return slot_start(level, slot_of(some_time(random), level));
+            return {some_time(random), {}};
         }
         case 2:
             return {some_time(random), crypto::random_id<RecordId>(random)};
@@ -97,20 +95,23 @@ TEST_CASE("the fingerprint of any range is the sum over its records, and any spl
     }
 }
 
-TEST_CASE("many records of one time are split by their ids") {
+TEST_CASE("many records of one time are split by their ids, and cost no more than others") {
     TempFolder folder;
     Profile profile(folder.path);
     SeededRandom random(5);
-    const auto keys = fill(profile, random, 2000, [](SeededRandom&) { return std::uint64_t{1234567}; });
+    const auto keys = fill(profile, random, 12000, [](SeededRandom&) { return std::uint64_t{1234567}; });
     auto parts = must(profile.history->split(Range::all()));
-    CHECK(parts.size() == limits::split_parts);
+    CHECK(parts.size() > 20);
     for (const auto& part : parts) {
-        const auto count = brute_force(keys, part).count;
-        CHECK(count >= 30);
-        CHECK(count <= 33);
+        CHECK(brute_force(keys, part).count <= 1024);
         CHECK(must(profile.history->fingerprint(part)) == brute_force(keys, part));
     }
     check_split(*profile.history, keys, parts[7]);
+    // The index is made of buckets that none of the records overflows.
+    auto largest = profile.db->query("SELECT max(count), count(*) FROM bucket WHERE level = 0");
+    REQUIRE(must(largest.next()));
+    CHECK(largest.count(0) <= limits::bucket_records);
+    CHECK(largest.count(1) >= 12000 / limits::bucket_records);
 }
 
 TEST_CASE("splitting again and again ends at single records, in few rounds") {
@@ -162,12 +163,12 @@ TEST_CASE("hostile ranges are answered, not trusted") {
     CHECK(must(profile.history->keys(whole, 1000)) == keys);
     const Range beyond{{std::uint64_t{1} << 63, {}}, end_of_time};
     CHECK(must(profile.history->fingerprint(beyond)) == history::Fingerprint{});
-    CHECK(must(profile.history->newest(beyond, 10, 1000)).records.empty());
+    CHECK(must(profile.history->newest(beyond, {}, {})).records.empty());
     const Range backwards{history::last_key(), {}};
     CHECK(must(profile.history->fingerprint(backwards)) == history::Fingerprint{});
     CHECK(must(profile.history->keys(backwards, 10)).empty());
     CHECK(must(profile.history->split(backwards)) == std::vector<Range>{backwards});
-    CHECK(must(profile.history->get({end_of_time, keys[3]})).size() == 1);
+    CHECK(get_all(*profile.history, std::vector{end_of_time, keys[3]}).size() == 1);
 }
 
 TEST_CASE("an empty history answers") {
@@ -175,34 +176,43 @@ TEST_CASE("an empty history answers") {
     Profile profile(folder.path);
     CHECK(must(profile.history->fingerprint(Range::all())) == history::Fingerprint{});
     CHECK(must(profile.history->split(Range::all())) == std::vector<Range>{Range::all()});
-    CHECK(must(profile.history->newest(Range::all(), 10, 1000)).rest.empty());
+    CHECK(must(profile.history->newest(Range::all(), {}, {})).rest.empty());
 }
 
 TEST_CASE("pages of the newest records join up without gap or overlap") {
     TempFolder folder;
     Profile profile(folder.path);
     SeededRandom random(9);
-    const auto keys = fill(profile, random, 400);
-    for (std::size_t max_records : {1u, 7u, 1000u})
-        for (std::size_t max_bytes : {1u, 500u, 1u << 20}) {
-            Range rest{keys[20], keys[380]};
-            std::vector<history::Key> seen;
-            while (!rest.empty()) {
-                auto page = must(profile.history->newest(rest, max_records, max_bytes));
-                REQUIRE_FALSE(page.records.empty());
-                CHECK(page.records.size() <= max_records);
-                std::size_t bytes = 0;
-                for (const auto& record : page.records) {
-                    seen.push_back(record.key);
-                    bytes += record.canonical.size();
-                }
-                CHECK((bytes <= max_bytes || page.records.size() == 1));
-                CHECK(page.rest.from == rest.from);
-                rest = page.rest;
-            }
-            std::reverse(seen.begin(), seen.end());
-            CHECK(seen == std::vector<history::Key>(keys.begin() + 20, keys.begin() + 380));
+    // More than one batch holds, by number and by bytes.
+    auto keys = fill(profile, random, 5000);
+    Bytes noise(60000);
+    std::vector<NewRecord> large;
+    for (int i = 0; i < 40; ++i) {
+        random.fill(noise);
+        large.push_back(mail(some_time(random), as_text(noise)));
+    }
+    must(profile.history->add(large));
+    keys = all_keys(*profile.history);
+    Range rest{keys[20], keys[5000]};
+    std::vector<history::Key> seen;
+    std::size_t pages = 0;
+    while (!rest.empty()) {
+        auto page = must(profile.history->newest(rest, {}, {}));
+        REQUIRE_FALSE(page.records.empty());
+        CHECK(page.records.size() <= limits::batch_records);
+        std::size_t bytes = 0;
+        for (const auto& record : page.records) {
+            seen.push_back(record.key);
+            bytes += record.bytes.size();
         }
+        CHECK(bytes <= limits::batch_bytes);
+        CHECK(page.rest.from == rest.from);
+        rest = page.rest;
+        ++pages;
+    }
+    CHECK(pages >= 3);
+    std::reverse(seen.begin(), seen.end());
+    CHECK(seen == std::vector<history::Key>(keys.begin() + 20, keys.begin() + 5000));
 }
 
 TEST_CASE("keys come oldest first, and get keeps the order that was asked for") {
@@ -212,7 +222,7 @@ TEST_CASE("keys come oldest first, and get keeps the order that was asked for") 
     const auto keys = fill(profile, random, 60);
     CHECK(must(profile.history->keys({keys[5], keys[15]}, 3)) ==
           std::vector<history::Key>{keys[5], keys[6], keys[7]});
-    auto got = must(profile.history->get({keys[9], {1, {}}, keys[2]}));
+    auto got = get_all(*profile.history, std::vector<history::Key>{keys[9], {1, {}}, keys[2]});
     REQUIRE(got.size() == 2);
     CHECK(got[0].key == keys[9]);
     CHECK(got[1].key == keys[2]);

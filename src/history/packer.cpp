@@ -1,10 +1,10 @@
-#include "store/packer.h"
+#include "history/packer.h"
 
 #include <zstd.h>
 
 #include <new>
 
-namespace kith::store {
+namespace kith::history {
 namespace {
 
 constexpr int level = 1;                   // about as fast as the disk
@@ -37,13 +37,12 @@ std::optional<ByteView> Packer::pack(ByteView plain) {
     return ByteView(out).first(size);
 }
 
-Result<Bytes> Packer::unpack(ByteView packed, std::size_t size) {
+std::optional<Bytes> Packer::unpack(ByteView packed, std::size_t size) {
     Bytes plain(size);
     auto got =
         ZSTD_decompressDCtx(state_->unpacking, plain.data(), plain.size(), packed.data(), packed.size());
-    if (ZSTD_isError(got) || got != size)
-        return fail(Fault::corrupt, "a record of the profile cannot be unpacked");
+    if (ZSTD_isError(got) || got != size) return std::nullopt;
     return plain;
 }
 
-}  // namespace kith::store
+}  // namespace kith::history

@@ -1,0 +1,118 @@
+#include "app/vault.h"
+
+#include <map>
+
+#include "app/erasing.h"
+#include "app/inbox.h"
+#include "app/own_records.h"
+
+namespace kith::app {
+
+Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
+    std::vector<store::NewRecord> rows;
+    std::vector<store::Account> accounts;
+    std::vector<store::HistoryStore::Erased> erased;
+    rows.reserve(records.size());
+    for (auto& arrived : records) {
+        const auto& kind = arrived.record.kind;
+        if (kind == history::kind::account) {
+            if (auto account = read_account_record(profile_, arrived.record))
+                accounts.push_back(std::move(*account));
+        } else if (kind == history::kind::erasure) {
+            auto named = read_erasure(profile_, arrived.record);
+            erased.insert(erased.end(), named.begin(), named.end());
+        }
+        rows.push_back(new_record(std::move(arrived.stored), std::move(arrived.record)));
+    }
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    KITH_TRY_VALUE(added, profile_.history().add(rows));
+    if (!erased.empty()) KITH_TRY(profile_.history().add_erased(erased));
+    KITH_TRY(tx.commit());
+    // Should this fail, the account is found again at the next start (Services::start).
+    for (const auto& account : accounts) KITH_TRY(on_account_(account));
+    return added.added;
+}
+
+Result<history::Fingerprint> StoreVault::fingerprint(const history::Range& range) const {
+    return profile_.history().fingerprint(range);
+}
+
+Result<std::vector<history::Range>> StoreVault::split(const history::Range& range) const {
+    return profile_.history().split(range);
+}
+
+Result<std::vector<history::Key>> StoreVault::keys(const history::Range& range, std::size_t max) const {
+    return profile_.history().keys(range, max);
+}
+
+Result<history::Page> StoreVault::newest(const history::Range& range, const history::Selection& selection,
+                                         history::Budget budget) const {
+    return profile_.history().newest(range, selection, budget);
+}
+
+Result<history::RecordSet::Got> StoreVault::get(std::span<const history::Key> keys,
+                                                const history::Selection& selection,
+                                                history::Budget budget) const {
+    return profile_.history().get(keys, selection, budget);
+}
+
+Result<std::vector<history::Key>> StoreVault::wanted(const history::Selection& selection,
+                                                     const history::Key& before, std::size_t max) const {
+    return profile_.history().wanted(selection, before, max);
+}
+
+Result<std::vector<history::BlobWant>> StoreVault::missing(std::uint64_t largest, std::size_t max) const {
+    KITH_TRY_VALUE(missing, profile_.history().missing_blobs(largest, max));
+    std::vector<history::BlobWant> wanted;
+    for (const auto& blob : missing) wanted.push_back({blob.id, blob.size});
+    return wanted;
+}
+
+Result<Bytes> StoreVault::piece_hashes(const BlobId& id) const {
+    KITH_TRY_VALUE(info, profile_.blobs().info(id));
+    if (info.state != store::BlobState::complete) return fail(Fault::not_found, "the blob is not here");
+    return profile_.blobs().piece_hashes(id);
+}
+
+Result<Bytes> StoreVault::piece(const BlobId& id, std::uint64_t index) const {
+    KITH_TRY_VALUE(info, profile_.blobs().info(id));
+    if (info.state != store::BlobState::complete || index >= history::piece_count(info.size))
+        return fail(Fault::not_found, "no such piece");
+    return profile_.blobs().read_piece(id, index);
+}
+
+Result<std::optional<std::vector<std::uint64_t>>> StoreVault::begun(const BlobId& id) const {
+    auto missing = profile_.blobs().missing_pieces(id, SIZE_MAX);
+    if (!missing && missing.error().kind == Fault::refused) return std::nullopt;  // not begun
+    if (!missing) return fail(missing.error());
+    return std::move(*missing);
+}
+
+Result<> StoreVault::begin(const BlobId& id, std::uint64_t size, ByteView hashes) {
+    return profile_.blobs().begin(id, size, hashes);
+}
+
+Result<> StoreVault::put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) {
+    return profile_.blobs().put_piece(id, index, bytes);
+}
+
+Result<> StoreVault::finish(std::span<const BlobId> ids) {
+    return profile_.blobs().finish(ids);
+}
+
+Result<history::Digest> compute_digest(const Profile& profile, const history::Selection& selection) {
+    history::DigestBuilder builder;
+    const auto& history = profile.history();
+    KITH_TRY(history.for_each_id([&](const history::Key& key) { builder.add_record(key.id); }));
+    std::map<BlobId, std::uint64_t> selected;
+    if (!selection.all())
+        KITH_TRY(history.for_each_selected_blob(
+            selection, [&](const BlobId& id, std::uint64_t size) { selected[id] = size; }));
+    KITH_TRY(history.for_each_complete_blob([&](const BlobId& id, std::uint64_t size) {
+        if (selection.all() || selected.contains(id)) builder.add_blob(id, size);
+    }));
+    KITH_TRY_VALUE(totals, history.totals());
+    return builder.finish(totals.record_bytes);
+}
+
+}  // namespace kith::app
