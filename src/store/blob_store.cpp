@@ -1,7 +1,6 @@
 #include "store/blob_store.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/limits.h"
 #include "crypto/hash.h"
@@ -61,7 +60,10 @@ Result<std::unique_ptr<BlobStore>> BlobStore::open(const std::filesystem::path& 
                                                    const Key& database_key) {
     std::unique_ptr<BlobStore> store(new BlobStore(folder, db, database_key));
     KITH_TRY(make_folder(folder));
-    KITH_TRY(store->remove_unknown_files());
+    // Names that a killed program has made may not be durable yet, and nobody makes them again.
+    KITH_TRY(sync_folder(folder.parent_path()));
+    KITH_TRY(sync_folder(folder));
+    KITH_TRY(store->match_files());
     return store;
 }
 
@@ -87,7 +89,9 @@ Result<history::BlobHasher::Named> BlobStore::write(std::uint64_t size, const So
         hasher.add(buffer);
     }
     auto named = hasher.finish();
-    if (auto known = info(named.id); known && known->state == BlobState::complete) return named;
+    auto known = info(named.id);
+    if (!known && known.error().kind != Fault::not_found) return fail(std::move(known).error());
+    if (known && known->state == BlobState::complete) return named;
 
     const auto path = path_of(named.id);
     auto keep = [&]() -> Result<> {
@@ -109,7 +113,6 @@ Result<history::BlobHasher::Named> BlobStore::write(std::uint64_t size, const So
     if (kept) kept = complete(named.id, size, named.piece_hashes);
     if (!kept) {
         // A blob that was being received keeps its file: its synced pieces are still counted on.
-        auto known = info(named.id);
         std::error_code ignored;
         if (!known || known->state == BlobState::missing) std::filesystem::remove(path, ignored);
         return fail(std::move(kept).error());
@@ -123,6 +126,7 @@ Result<> BlobStore::begin(const BlobId& id, std::uint64_t size, ByteView piece_h
     KITH_TRY_VALUE(named, history::blob_id(size, piece_hashes));
     if (named != id) return fail(Fault::protocol, "blob: these pieces are of another blob");
     auto known = info(id);
+    if (!known && known.error().kind != Fault::not_found) return fail(std::move(known).error());
     if (known && known->state != BlobState::missing) return {};
     KITH_TRY(make_folder(path_of(id).parent_path()));
     // The size that a record claimed may have been wrong; this one is proved by the id.
@@ -176,8 +180,7 @@ Result<> BlobStore::finish(const BlobId& id) {
         KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ? AND state = 1", id));
         return fail(Fault::corrupt, "the file of a blob is not what was received", "it is fetched again");
     }
-    KITH_TRY(file.sync());
-    KITH_TRY(sync_folder(path.parent_path()));
+    KITH_TRY(sync_pieces(id, file));
     KITH_TRY(complete(id, blob->size, blob->hashes));
     receiving_.erase(id);
     return {};
@@ -258,13 +261,20 @@ Result<BlobStore::Receiving*> BlobStore::receiving(const BlobId& id) {
 // Syncs what was received, then counts on it.
 Result<> BlobStore::keep_progress(const BlobId& id, Receiving& blob) {
     if (blob.unsynced == 0) return {};
-    const auto path = path_of(id);
-    KITH_TRY_VALUE(file, File::open(path, File::Mode::write));
-    KITH_TRY(file.sync());
-    KITH_TRY(sync_folder(path.parent_path()));
+    KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::write));
+    KITH_TRY(sync_pieces(id, file));
     KITH_TRY(db_.run("UPDATE blob SET have = ? WHERE id = ? AND state = 1", to_bits(blob.have), id));
     blob.unsynced = 0;
     return {};
+}
+
+Result<> BlobStore::sync_pieces(const BlobId& id, File& file) {
+    auto synced = file.sync();
+    if (synced) synced = sync_folder(path_of(id).parent_path());
+    // What a failed sync has not brought to the disk, a later one does not bring there either, and says
+    // nothing: those pieces have to be written again.
+    if (!synced) receiving_.erase(id);
+    return synced;
 }
 
 Result<> BlobStore::complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes) {
@@ -276,24 +286,29 @@ Result<> BlobStore::complete(const BlobId& id, std::uint64_t size, ByteView piec
     return {};
 }
 
-Result<> BlobStore::remove_unknown_files() {
-    std::set<std::filesystem::path> known;
+// Removes files without a row, and takes back what rows without a file claim: a row whose commit failed can
+// come back with a crash, when its file was removed already.
+Result<> BlobStore::match_files() {
+    std::map<std::filesystem::path, BlobId> claimed;
     {
         auto rows = db_.query("SELECT id FROM blob WHERE state > 0");
         while (true) {
             KITH_TRY_VALUE(row, rows.next());
             if (!row) break;
-            known.insert(path_of(rows.id<BlobId>(0)));
+            const auto id = rows.id<BlobId>(0);
+            claimed.emplace(path_of(id), id);
         }
     }
     std::error_code error;
     std::vector<std::filesystem::path> unknown;
     for (auto at = std::filesystem::recursive_directory_iterator(folder_, error);
          !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-        if (at.depth() == 1 && at->is_regular_file(error) && !known.contains(at->path()))
+        if (at.depth() == 1 && at->is_regular_file(error) && claimed.erase(at->path()) == 0)
             unknown.push_back(at->path());
     }
     if (error) return fail(Fault::io, "cannot read " + folder_.string() + ": " + error.message());
+    for (const auto& [path, id] : claimed)
+        KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ?", id));
     for (const auto& path : unknown) std::filesystem::remove(path, error);
     return {};
 }

@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "history/record.h"
 #include "store/database.h"
+#include "store/file.h"
 
 namespace kith::store {
 
@@ -27,8 +28,8 @@ struct BlobInfo {
 
 class BlobStore {
   public:
-    // Makes the folder when it is not there, and removes files that no row knows (left by a crash). The
-    // database must outlive this.
+    // Makes the folder when it is not there, removes files that no row knows (left by a crash), and counts
+    // blobs whose file is gone as missing. The database must outlive this.
     static Result<std::unique_ptr<BlobStore>> open(const std::filesystem::path& folder, Database& db,
                                                    const Key& database_key);
 
@@ -49,7 +50,8 @@ class BlobStore {
     Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes);
     // The lowest pieces that are not here, at most `max`. Fault::refused before begin().
     Result<std::vector<std::uint64_t>> missing_pieces(const BlobId& id, std::size_t max);
-    // Makes it durable and complete. Fault::refused when pieces are missing.
+    // Makes it durable and complete. Fault::refused when pieces are missing. After an error some may be
+    // missing that were put: missing_pieces() tells.
     Result<> finish(const BlobId& id);
 
     Result<BlobInfo> info(const BlobId& id) const;  // not_found: no record or begin() ever named it
@@ -73,8 +75,9 @@ class BlobStore {
     BlobStore(std::filesystem::path folder, Database& db, const Key& database_key);
     Result<Receiving*> receiving(const BlobId& id);
     Result<> keep_progress(const BlobId& id, Receiving& blob);
+    Result<> sync_pieces(const BlobId& id, File& file);
     Result<> complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
-    Result<> remove_unknown_files();
+    Result<> match_files();
     std::filesystem::path path_of(const BlobId& id) const;
     Key key_of(const BlobId& id) const;
 

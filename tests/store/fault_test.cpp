@@ -1,0 +1,635 @@
+// A profile on a disk that fails, fills up and loses its power: what was acknowledged is there afterwards,
+// and what was not is there as a whole or not at all.
+//
+// Runs are drawn from seeds. A failed one prints its seed; KITH_SEED=number repeats it alone.
+#include <cstdlib>
+#include <functional>
+#include <set>
+
+#include "base/limits.h"
+#include "crypto/hash.h"
+#include "store/blob_store.h"
+#include "store/fault_files.h"
+#include "store/fault_vfs.h"
+#include "store/profile_store.h"
+#include "store/support.h"
+
+using namespace kith;
+using namespace kith::store;
+using namespace kith::store::test;
+
+namespace {
+
+using Trouble = FaultDisk::Trouble;
+
+// All that a profile holds, by names of our own.
+using State = std::map<std::string, std::string>;
+
+const AccountId account_id = *AccountId::from(Bytes(16, 5));
+
+Bytes noise(std::uint64_t seed, std::size_t size) {
+    SeededRandom random(seed);
+    Bytes bytes(size);
+    random.fill(bytes);
+    return bytes;
+}
+
+history::BlobHasher::Named name(ByteView whole) {
+    history::BlobHasher hasher;
+    for (std::size_t at = 0; at < whole.size(); at += limits::blob_piece)
+        hasher.add(whole.subspan(at, std::min<std::size_t>(limits::blob_piece, whole.size() - at)));
+    return hasher.finish();
+}
+
+// A blob that differs from each other one.
+Bytes blob_of(std::uint64_t number) {
+    return noise(number, 1 + number * 7919 % 20000);
+}
+
+NewRecord message(std::uint64_t number, std::string_view text) {
+    history::Record record;
+    record.kind = history::kind::message;
+    record.account = account_id;
+    record.time_ms = 1'700'000'000'000 + number;
+    record.parts.push_back(inline_part(text));
+    // Each id twice: the second one conflicts.
+    return new_record(std::move(record), {"somebody", "", true, "m" + std::to_string(number / 2)});
+}
+
+// A batch that differs from each other one: short and long mails, a message, a mail with a blob.
+std::vector<NewRecord> batch_of(std::uint64_t number, std::size_t count) {
+    SeededRandom random(number);
+    std::vector<NewRecord> batch;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto text = std::to_string(number) + "." + std::to_string(i) + " " +
+                          to_hex(noise(number * 1000 + i, random.below(10) == 0 ? 9000 : random.below(400)));
+        batch.push_back(mail(1'600'000'000'000 + random.below(100'000'000'000), text));
+    }
+    batch.push_back(message(number, std::to_string(number)));
+    history::Record with_blob;
+    with_blob.kind = history::kind::mail;
+    with_blob.time_ms = 1'650'000'000'000 + number;
+    const auto blob = blob_of(number);
+    with_blob.parts.push_back(blob_part(name(blob).id, blob.size()));
+    batch.push_back(new_record(std::move(with_blob), {"somebody", "with a file", true, ""}));
+    return batch;
+}
+
+void expect(State& state, const std::vector<NewRecord>& batch) {
+    for (const auto& item : batch) {
+        state["record/" + item.stored.key.id.hex()] = as_text(item.stored.canonical);
+        for (const auto& part : item.record.parts)
+            if (part.is_blob) state["names/" + part.blob.hex()] = std::to_string(part.size);
+    }
+}
+
+// Everything that is open of a profile.
+struct Store {
+    static Result<std::unique_ptr<Store>> open(const std::filesystem::path& folder,
+                                               const std::vector<std::string_view>& schema) {
+        auto store = std::make_unique<Store>();
+        KITH_TRY_VALUE(db, Database::open(folder / "kith.db", key_of_byte(7), schema));
+        store->db = std::move(db);
+        const Key term_key = key_of_byte(9);
+        KITH_TRY_VALUE(history, HistoryStore::open(*store->db, &term_key));
+        store->history = std::move(history);
+        KITH_TRY_VALUE(blobs, BlobStore::open(folder / "blobs", *store->db, key_of_byte(7)));
+        store->blobs = std::move(blobs);
+        store->kept.emplace(*store->db);
+        return store;
+    }
+    std::unique_ptr<Database> db;
+    std::unique_ptr<HistoryStore> history;
+    std::unique_ptr<BlobStore> blobs;
+    std::optional<ProfileStore> kept;
+};
+
+// What is done to a store, and what it makes of the state: before the call whatever may be there once it has
+// begun, after it whatever must be.
+struct Step {
+    std::string what;
+    std::function<Result<>(Store&, State&)> run;  // none: close and open again
+};
+
+Step add_step(std::uint64_t number, std::size_t count) {
+    return {"add a batch", [=](Store& store, State& next) -> Result<> {
+                const auto batch = batch_of(number, count);
+                expect(next, batch);
+                KITH_TRY(store.history->add(batch));
+                return {};
+            }};
+}
+
+Step profile_step(std::uint64_t number) {
+    return {
+        "write rows of the profile", [=](Store& store, State& next) -> Result<> {
+            const auto text = std::to_string(number);
+            const auto body = to_bytes("body " + text);
+            next["entry/" + text] = as_text(body);
+            next["job/host"] = text;
+            next["setting/word"] = text;
+            next["account"] = "=somewhere";
+            next["post/" + text] = "waiting";
+            KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
+            KITH_TRY(store.kept->add_entry({*EntryId::from(crypto::hash(body)), body, to_bytes("signed")}));
+            KITH_TRY(store.kept->put_job({"host", {}, text, 1, 0, number, 0}));
+            KITH_TRY(store.kept->put_setting("word", as_bytes(text)));
+            KITH_TRY_VALUE(known, store.kept->account(account_id));
+            if (!known)
+                KITH_TRY(store.kept->put_account({account_id, "=somewhere", "id", {}, "", "", "u", "on"}));
+            KITH_TRY(store.kept->add_post({0, account_id, to_bytes(text), {}, "waiting", 1}));
+            return tx.commit();
+        }};
+}
+
+// A post is sent on, an older one is done with.
+Step outbox_step() {
+    return {"work on the outbox", [](Store& store, State& next) -> Result<> {
+                KITH_TRY_VALUE(posts, store.kept->posts(account_id));
+                KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
+                if (!posts.empty()) {
+                    const auto last = std::string(as_text(posts.back().head));
+                    next["post/" + last] = "sent";
+                    KITH_TRY(store.kept->set_post_state(posts.back().id, "sent"));
+                }
+                if (posts.size() > 1) {
+                    next.erase("post/" + std::string(as_text(posts.front().head)));
+                    KITH_TRY(store.kept->remove_post(posts.front().id));
+                }
+                return tx.commit();
+            }};
+}
+
+// Batches and rows that stand or fall together.
+Step together_step(std::uint64_t number) {
+    return {"two batches and a setting in one transaction", [=](Store& store, State& next) -> Result<> {
+                const auto one = batch_of(number, 3), two = batch_of(number + 1, 2);
+                expect(next, one);
+                expect(next, two);
+                next["setting/cursor"] = std::to_string(number);
+                KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
+                KITH_TRY(store.history->add(one));
+                KITH_TRY(store.kept->put_setting("cursor", as_bytes(std::to_string(number))));
+                KITH_TRY(store.history->add(two));
+                return tx.commit();
+            }};
+}
+
+// Goes on after a batch failed: then the transaction fails as a whole, or holds what did not fail.
+Step careless_step(std::uint64_t number) {
+    return {"a batch whose failure is ignored", [=](Store& store, State& next) -> Result<> {
+                KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
+                KITH_TRY(store.kept->put_setting("careless", as_bytes(std::to_string(number))));
+                next["setting/careless"] = std::to_string(number);
+                const auto batch = batch_of(number, 2);
+                if (store.history->add(batch)) expect(next, batch);
+                return tx.commit();
+            }};
+}
+
+Step abandoned_step(std::uint64_t number) {
+    return {"a transaction that is abandoned", [=](Store& store, State&) -> Result<> {
+                KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
+                KITH_TRY(store.history->add(batch_of(number, 4)));
+                return {};
+            }};
+}
+
+Step checkpoint_step() {
+    return {"empty the log", [](Store& store, State&) { return store.db->checkpoint(); }};
+}
+
+Step write_blob_step(std::uint64_t number) {
+    return {"write a blob", [=](Store& store, State& next) -> Result<> {
+                const auto blob = blob_of(number);
+                next["blob/" + name(blob).id.hex()] = as_text(blob);
+                KITH_TRY(store.blobs->write(blob));
+                return {};
+            }};
+}
+
+Result<> receive(Store& store, ByteView blob) {
+    const auto named = name(blob);
+    const auto& id = named.id;
+    KITH_TRY(store.blobs->begin(id, blob.size(), named.piece_hashes));
+    KITH_TRY_VALUE(missing, store.blobs->missing_pieces(id, 1000));
+    for (auto index : missing)
+        KITH_TRY(store.blobs->put_piece(
+            id, index, blob.subspan(index * limits::blob_piece, history::piece_size(blob.size(), index))));
+    return store.blobs->finish(id);
+}
+
+Step receive_blob_step(std::uint64_t number) {
+    return {"receive a blob", [=](Store& store, State& next) -> Result<> {
+                const auto blob = blob_of(number);
+                next["blob/" + name(blob).id.hex()] = as_text(blob);
+                return receive(store, blob);
+            }};
+}
+
+Step tidy_step() {
+    return {"remove blobs that nothing names", [](Store& store, State& next) -> Result<> {
+                for (auto at = next.begin(); at != next.end();)
+                    at = at->first.starts_with("blob/") && !next.contains("names/" + at->first.substr(5))
+                             ? next.erase(at)
+                             : std::next(at);
+                KITH_TRY(store.blobs->remove_unreferenced());
+                return {};
+            }};
+}
+
+Step reopen_step() {
+    return {"close and open again", nullptr};
+}
+
+// A little of everything.
+std::vector<Step> small_script() {
+    return {add_step(1, 3),    profile_step(2),       write_blob_step(1), write_blob_step(90),
+            together_step(10), receive_blob_step(10), careless_step(20),  checkpoint_step(),
+            outbox_step(),     abandoned_step(30),    profile_step(3),    tidy_step(),
+            add_step(40, 4),   reopen_step(),         add_step(50, 2),    outbox_step()};
+}
+
+std::vector<Step> random_script(SeededRandom& random, std::size_t steps) {
+    std::vector<Step> script;
+    for (std::uint64_t number = 1000; script.size() < steps; number += 10) {
+        const auto earlier = random.below(number / 10) * 10;  // often a blob that a record names
+        switch (random.below(12)) {
+            case 0:
+                script.push_back(together_step(number));
+                break;
+            case 1:
+                script.push_back(profile_step(number));
+                break;
+            case 2:
+                script.push_back(outbox_step());
+                break;
+            case 3:
+                script.push_back(careless_step(number));
+                break;
+            case 4:
+                script.push_back(abandoned_step(number));
+                break;
+            case 5:
+                script.push_back(checkpoint_step());
+                break;
+            case 6:
+                script.push_back(write_blob_step(random.below(2) == 0 ? number : earlier));
+                break;
+            case 7:
+                script.push_back(receive_blob_step(random.below(2) == 0 ? number : earlier));
+                break;
+            case 8:
+                script.push_back(random.below(3) == 0 ? tidy_step() : reopen_step());
+                break;
+            default:
+                script.push_back(add_step(number, random.below(30)));
+                break;
+        }
+    }
+    return script;
+}
+
+std::string difference(const State& found, const State& wanted) {
+    std::string text = "the store differs:";
+    for (const auto& [what, content] : wanted)
+        if (auto at = found.find(what); at == found.end() || at->second != content)
+            text += (at == found.end() ? " lacks " : " has another ") + what;
+    for (const auto& [what, content] : found)
+        if (!wanted.contains(what)) text += " has too much: " + what;
+    return text;
+}
+
+// One profile on one disk, and what must be in it.
+class Run {
+  public:
+    Run(const std::filesystem::path& folder, std::uint64_t seed, const FaultDisk::Image& image = {},
+        std::vector<std::string_view> schema = profile_schema())
+        : disk(seed, image), folder_(folder), schema_(std::move(schema)), vfs_(disk), files_(disk, folder) {}
+
+    ~Run() { store.reset(); }
+
+    // Begins with what stands on the disk.
+    void know(State state) { certain_ = std::move(state); }
+    const State& certain() const { return certain_; }
+
+    // Does the steps, each until it succeeds, through whatever is planned for the disk. `when_back` is called
+    // after each power cut, before the store is opened again, and may plan more.
+    void play(const std::vector<Step>& script, const std::function<void()>& when_back = {}) {
+        for (const auto& step : script) {
+            INFO("step: ", step.what);
+            for (int tries = 1; !attempt(step, when_back); ++tries) REQUIRE(tries < 100);
+        }
+    }
+
+    // The power goes while nothing is being done.
+    void cut_power() {
+        disk.plan(Trouble::power_cut);
+        store.reset();
+        files_.restart();
+        must(open());
+        check();
+    }
+
+    // That everything is there which must be, and nothing else.
+    void check() {
+        const auto found = look();
+        if (found != certain_) FAIL_CHECK(difference(found, certain_));
+    }
+
+    FaultDisk disk;
+    std::unique_ptr<Store> store;
+
+  private:
+    Result<> open() {
+        store.reset();
+        KITH_TRY_VALUE(opened, Store::open(folder_, schema_));
+        store = std::move(opened);
+        return {};
+    }
+
+    // False: to be tried again.
+    bool attempt(const Step& step, const std::function<void()>& when_back) {
+        const bool opens = !step.run || !store;
+        auto next = certain_;
+        const auto result = opens ? open() : step.run(*store, next);
+        if (result) {
+            if (opens && step.run) return false;  // what was to be opened for comes now
+            certain_ = std::move(next);
+            possible_.clear();
+            return true;
+        }
+        INFO("error: ", result.error().what);
+        REQUIRE(disk.met());
+        possible_.push_back(std::move(next));
+        if (disk.off()) return settle_after_cut(when_back);
+        const auto kind = result.error().kind;
+        CHECK((kind == Fault::io || kind == Fault::disk_full));
+        // Nothing is to be seen of a failed step, and when the disk is well again all goes on.
+        if (++failures_ % 3 != 0) return false;
+        disk.plan(Trouble::none);
+        if (store) check();
+        return false;
+    }
+
+    // True: the interrupted step is done.
+    bool settle_after_cut(const std::function<void()>& when_back) {
+        store.reset();
+        files_.restart();
+        if (when_back) when_back();
+        for (auto opened = open(); !opened; opened = open()) {
+            INFO("opening: ", opened.error().what);
+            REQUIRE(disk.met());
+            if (disk.off()) files_.restart();
+            disk.plan(Trouble::none);
+        }
+        disk.plan(Trouble::none);
+        const auto found = look();
+        const bool before = found == certain_;
+        const auto after = std::find(possible_.begin(), possible_.end(), found);
+        if (!before && after == possible_.end()) FAIL_CHECK(difference(found, certain_));
+        const bool done = !before && after == possible_.end() - 1;
+        certain_ = found;
+        possible_.clear();
+        return done;
+    }
+
+    State look() {
+        State state;
+        auto integrity = store->db->query("PRAGMA integrity_check");
+        REQUIRE(must(integrity.next()));
+        CHECK(integrity.text(0) == "ok");
+        check_consistent(*store->history);
+        const auto keys = all_keys(*store->history);
+        for (const auto& stored : must(store->history->get(keys))) {
+            state["record/" + stored.key.id.hex()] = as_text(stored.canonical);
+            for (const auto& part : must(history::decode(stored.canonical)).parts)
+                if (part.is_blob) state["names/" + part.blob.hex()] = std::to_string(part.size);
+        }
+        for (const auto& entry : must(store->kept->entries()))
+            state["entry/" + std::string(as_text(entry.body)).substr(5)] = as_text(entry.body);
+        for (const auto& job : must(store->kept->jobs())) state["job/" + job.role] = job.state;
+        for (const char* setting : {"word", "cursor", "careless"})
+            if (auto value = must(store->kept->setting(setting)))
+                state["setting/" + std::string(setting)] = as_text(value->view());
+        if (auto account = must(store->kept->account(account_id))) state["account"] = account->address;
+        for (const auto& post : must(store->kept->posts(account_id)))
+            state["post/" + std::string(as_text(post.head))] = post.state;
+        look_at_blobs(state);
+        return state;
+    }
+
+    void look_at_blobs(State& state) {
+        // Those that may be there: a store does not list what no record names.
+        std::set<BlobId> ids;
+        auto note = [&](const State& from) {
+            for (const auto& [what, content] : from)
+                if (what.starts_with("blob/")) ids.insert(*BlobId::from_hex(what.substr(5)));
+        };
+        note(certain_);
+        for (const auto& possible : possible_) note(possible);
+        for (const auto& id : ids) {
+            auto info = store->blobs->info(id);
+            if (!info || info->state != BlobState::complete) continue;
+            Bytes whole;
+            for (std::uint64_t i = 0; i < history::piece_count(info->size); ++i)
+                append(whole, must(store->blobs->read_piece(id, i)));
+            state["blob/" + id.hex()] = as_text(whole);
+        }
+        // The totals, counted again.
+        Totals count = must(store->history->totals());
+        count.blobs = count.blobs_missing = count.blob_bytes = count.bytes_missing = 0;
+        for (const auto& [what, size] : state) {
+            if (!what.starts_with("names/")) continue;
+            ++count.blobs;
+            count.blob_bytes += std::stoull(size);
+            if (state.contains("blob/" + what.substr(6))) continue;
+            ++count.blobs_missing;
+            count.bytes_missing += std::stoull(size);
+        }
+        CHECK(must(store->history->totals()) == count);
+    }
+
+    std::filesystem::path folder_;
+    std::vector<std::string_view> schema_;
+    FaultVfs vfs_;
+    FaultFiles files_;
+    State certain_;
+    std::vector<State> possible_;  // what failed attempts at the present step may have left
+    std::uint64_t failures_ = 0;
+};
+
+// The disk of a profile that has some history, and what is in it.
+struct Begun {
+    FaultDisk::Image image;
+    State state;
+};
+
+Begun begin(const std::filesystem::path& folder) {
+    Run run(folder, 1);
+    run.play({reopen_step(), add_step(5, 6), profile_step(1), write_blob_step(5)});
+    run.store.reset();
+    return {run.disk.image(), run.certain()};
+}
+
+// With the trouble at each operation in turn, until a run has no operation left for it. How many runs that
+// were.
+std::uint64_t at_each_operation(const std::function<bool(std::uint64_t number)>& run) {
+    std::uint64_t number = 0;
+    while (run(number)) ++number;
+    return number;
+}
+
+std::uint64_t first_seed() {
+    const char* seed = std::getenv("KITH_SEED");
+    return seed ? std::strtoull(seed, nullptr, 10) : 1;
+}
+std::uint64_t end_of_seeds(std::uint64_t count) {
+    return std::getenv("KITH_SEED") ? first_seed() + 1 : count + 1;
+}
+
+}  // namespace
+
+TEST_CASE("whichever operation of the disk fails, the store says so and goes on when it is well again") {
+    TempFolder folder;
+    const auto begun = begin(folder.path);
+    for (auto trouble : {Trouble::error, Trouble::full}) {
+        const auto runs = at_each_operation([&](std::uint64_t number) {
+            INFO("trouble ", static_cast<int>(trouble), " at operation ", number);
+            Run run(folder.path, number, begun.image);
+            run.know(begun.state);
+            run.disk.plan(trouble, number);
+            run.play({reopen_step()});
+            run.play(small_script());
+            const bool met = run.disk.met();
+            run.check();
+            run.cut_power();
+            return met;
+        });
+        CHECK(runs > 100);
+    }
+}
+
+TEST_CASE("at whichever operation the power is cut, what was acknowledged is there afterwards") {
+    TempFolder folder;
+    const auto begun = begin(folder.path);
+    for (std::uint64_t variant : {1, 2, 3}) {
+        const auto runs = at_each_operation([&](std::uint64_t number) {
+            INFO("variant ", variant, ", power cut at operation ", number);
+            bool met = false;
+            Run run(folder.path, number * 16 + variant, begun.image);
+            run.know(begun.state);
+            auto when_back = [&] {
+                met = true;
+                // And once more while the store recovers.
+                if (variant == 3) run.disk.plan(Trouble::power_cut, run.disk.below(20));
+            };
+            run.disk.plan(Trouble::power_cut, number);
+            run.play({reopen_step()}, when_back);
+            run.play(small_script(), when_back);
+            run.check();
+            return met;
+        });
+        CHECK(runs > 100);
+    }
+}
+
+TEST_CASE("through any troubles of the disk no acknowledged record is lost and none is half there") {
+    TempFolder folder;
+    const auto begun = begin(folder.path);
+    for (auto seed = first_seed(); seed < end_of_seeds(300); ++seed) {
+        INFO("KITH_SEED=", seed);
+        SeededRandom random(seed);
+        Run run(folder.path, seed, seed % 4 == 0 ? FaultDisk::Image() : begun.image);
+        if (seed % 4 != 0) run.know(begun.state);
+        auto plan = [&] {
+            constexpr Trouble troubles[] = {Trouble::none, Trouble::error, Trouble::full, Trouble::power_cut};
+            run.disk.plan(troubles[random.below(4)], random.below(80), 1 + random.below(20));
+        };
+        for (const auto& step : random_script(random, 25)) {
+            if (random.below(2) == 0) plan();
+            run.play({step}, plan);
+        }
+        run.check();
+        run.cut_power();
+    }
+}
+
+namespace {
+
+// What an earlier version of kith wrote: rows of schema 1, which never changes.
+State fill_version_1(Database& db) {
+    State state;
+    std::uint64_t records = 0, bytes = 0;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        const auto item = mail(1'600'000'000'000 + i % 7, "an old mail, " + std::to_string(i));
+        must(
+            db.run("INSERT INTO record (time_ms, id, kind, flags, size, sender, subject, body) "
+                   "VALUES (?, ?, 'mail', 1, ?, 'somebody', 'old', ?)",
+                   item.stored.key.time_ms, item.stored.key.id, item.stored.canonical.size(),
+                   item.stored.canonical));
+        state["record/" + item.stored.key.id.hex()] = as_text(item.stored.canonical);
+        ++records;
+        bytes += item.stored.canonical.size();
+    }
+    must(db.run("UPDATE history_state SET records = ?, record_bytes = ?", records, bytes));
+    must(db.run("INSERT INTO setting (name, value) VALUES ('word', ?)", as_bytes("old")));
+    state["setting/word"] = "old";
+    must(db.run("INSERT INTO job VALUES ('host', ?, 'ended', 1, 2, 3, 4)", DeviceId{}));
+    state["job/host"] = "ended";
+    return state;
+}
+
+std::size_t version_of(Database& db) {
+    auto rows = db.query("PRAGMA user_version");
+    REQUIRE(must(rows.next()));
+    return rows.count(0);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a migration that is interrupted at any operation leaves the old schema or the new one, and all data") {
+    TempFolder folder;
+    // The versions there are, and one more that moves rows about.
+    auto schema = profile_schema();
+    schema.push_back(
+        "CREATE TABLE copied AS SELECT * FROM record; DELETE FROM setting WHERE name = 'gone'; "
+        "ALTER TABLE job ADD COLUMN note TEXT NOT NULL DEFAULT ''; CREATE INDEX copied_kind ON copied "
+        "(kind)");
+    for (const std::size_t from : std::set<std::size_t>{0, 1, profile_schema().size()}) {
+        FaultDisk::Image image;
+        State state;
+        if (from > 0) {
+            Run run(folder.path, 1);
+            auto db =
+                must(Database::open(folder.path / "kith.db", key_of_byte(7),
+                                    {schema.begin(), schema.begin() + static_cast<std::ptrdiff_t>(from)}));
+            if (from == 1) state = fill_version_1(*db);
+            db.reset();
+            image = run.disk.image();
+        }
+        if (from > 1) {
+            auto begun = begin(folder.path);
+            image = begun.image;
+            state = begun.state;
+        }
+        for (auto trouble : {Trouble::error, Trouble::full, Trouble::power_cut}) {
+            const auto runs = at_each_operation([&](std::uint64_t number) {
+                INFO("from version ", from, ", trouble ", static_cast<int>(trouble), " at operation ",
+                     number);
+                Run run(folder.path, number, image, schema);
+                run.know(state);
+                run.disk.plan(trouble, number);
+                bool met = false;
+                run.play({reopen_step()}, [&] { met = true; });
+                met = met || run.disk.met();
+                CHECK(version_of(*run.store->db) == schema.size());
+                run.play({add_step(1, 3), profile_step(7)}, [&] { met = true; });
+                run.cut_power();
+                return met;
+            });
+            CHECK(runs > 10);
+        }
+    }
+}
