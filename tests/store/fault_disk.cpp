@@ -41,17 +41,20 @@ void FaultDisk::plan(Trouble trouble, std::uint64_t before, std::uint64_t count)
 }
 
 FaultDisk::Trouble FaultDisk::step() {
-    if (off_) return Trouble::power_cut;
     const auto number = operations_++;
+    if (off_) return planned_;
     if (planned_ == Trouble::none || number < first_ || number >= last_) return Trouble::none;
     met_ = true;
-    off_ = planned_ == Trouble::power_cut;
+    off_ = planned_ == Trouble::power_cut || planned_ == Trouble::killed;
+    off_since_ = operations_;
     return planned_;
 }
 
 void FaultDisk::restart() {
+    const bool keeps_all = planned_ == Trouble::killed;
     off_ = false;
     planned_ = Trouble::none;
+    if (keeps_all) return;
     // From a disk that had written nothing yet to one that was about to end.
     const auto share = any_share();
     std::map<std::string, Name> names;
@@ -96,11 +99,10 @@ void FaultDisk::settle(File& file, double share) {
 }
 
 FaultDisk::Trouble FaultDisk::open(const std::string& path, bool make, FilePtr& file) {
-    const bool was_off = off_;
     const auto trouble = step();
     file = find(path);
     // The operation that the power cut falls into may have had its effect.
-    if (!file && make && (trouble == Trouble::none || (trouble == Trouble::power_cut && !was_off))) {
+    if (!file && make && takes_effect(trouble)) {
         file = std::make_shared<File>();
         set_name(path, file);
     }
@@ -108,9 +110,8 @@ FaultDisk::Trouble FaultDisk::open(const std::string& path, bool make, FilePtr& 
 }
 
 FaultDisk::Trouble FaultDisk::make_folder(const std::string& path) {
-    const bool was_off = off_;
     const auto trouble = step();
-    if (trouble == Trouble::none || (trouble == Trouble::power_cut && !was_off)) {
+    if (takes_effect(trouble)) {
         auto file = std::make_shared<File>();
         file->folder_ = true;
         set_name(path, file);
@@ -119,17 +120,17 @@ FaultDisk::Trouble FaultDisk::make_folder(const std::string& path) {
 }
 
 FaultDisk::Trouble FaultDisk::remove(const std::string& path) {
-    const bool was_off = off_;
     const auto trouble = step();
-    if (trouble == Trouble::none || (trouble == Trouble::power_cut && !was_off)) set_name(path, nullptr);
+    if (takes_effect(trouble)) set_name(path, nullptr);
     return trouble;
 }
 
 FaultDisk::Trouble FaultDisk::write(File& file, std::uint64_t at, ByteView bytes, std::size_t& written) {
-    const bool was_off = off_;
     const auto trouble = step();
-    written = was_off ? 0 : bytes.size();
-    if (trouble == Trouble::error || trouble == Trouble::full) written = below(bytes.size());
+    if (trouble == Trouble::error || trouble == Trouble::full)
+        written = below(bytes.size());
+    else
+        written = takes_effect(trouble) ? bytes.size() : 0;
     if (written > 0) {
         put(file.now_, at, bytes.first(written));
         file.unsynced_.push_back({false, at, to_bytes(bytes.first(written))});
@@ -138,9 +139,8 @@ FaultDisk::Trouble FaultDisk::write(File& file, std::uint64_t at, ByteView bytes
 }
 
 FaultDisk::Trouble FaultDisk::resize(File& file, std::uint64_t size) {
-    const bool was_off = off_;
     const auto trouble = step();
-    if (trouble == Trouble::none || (trouble == Trouble::power_cut && !was_off)) {
+    if (takes_effect(trouble)) {
         file.now_.resize(size);
         file.unsynced_.push_back({true, size, {}});
     }
@@ -152,7 +152,7 @@ FaultDisk::Trouble FaultDisk::sync(File& file, const std::string& names) {
     if (trouble == Trouble::none) {
         settle(file, 1);
         if (!names.empty()) make_names_certain(names);
-    } else if (trouble != Trouble::power_cut) {
+    } else if (!off_) {
         settle(file, any_share());
     }
     return trouble;

@@ -23,7 +23,7 @@ namespace kith::store::test {
 
 class FaultDisk {
   public:
-    enum class Trouble { none, error, full, power_cut };
+    enum class Trouble { none, error, full, power_cut, killed };
 
     class File {
       public:
@@ -54,7 +54,8 @@ class FaultDisk {
     Image image() const;
 
     // Lets `count` operations fail, after `before` that succeed. A power cut stops everything until
-    // restart(). One plan at a time; Trouble::none ends the present one.
+    // restart(); so does the program's being killed, and then all that was written is there, and still not
+    // certain. One plan at a time; Trouble::none ends the present one.
     void plan(Trouble trouble, std::uint64_t before = 0, std::uint64_t count = 1);
     bool met() const { return met_; }  // whether the present plan came to pass
     bool off() const { return off_; }
@@ -89,6 +90,11 @@ class FaultDisk {
         std::vector<FilePtr> possible;
     };
     Trouble step();
+    // Whether the operation that met with this has its effect: the one that a power cut or a kill falls into
+    // may have it.
+    bool takes_effect(Trouble trouble) const {
+        return trouble == Trouble::none || (off_ && operations_ == off_since_);
+    }
     void set_name(const std::string& path, FilePtr file);
     void make_names_certain(const std::string& folder);
     // Brings every change to the disk with this probability, a sector at a time, and forgets the others.
@@ -99,6 +105,7 @@ class FaultDisk {
     std::mt19937_64 random_;
     std::map<std::string, Name> names_;
     std::uint64_t operations_ = 0;
+    std::uint64_t off_since_ = 0;
     Trouble planned_ = Trouble::none;
     std::uint64_t first_ = 0, last_ = 0;
     bool met_ = false;

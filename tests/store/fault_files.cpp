@@ -79,7 +79,7 @@ int __wrap_open(const char* path, int flags, ...) {
         errno = ENOENT;
         return -1;
     }
-    const int fd = __real_open(path, flags, mode);
+    const int fd = file && !is_blob(path) ? __real_open("/dev/null", O_RDWR) : __real_open(path, flags, mode);
     if (fd >= 0) descriptors[fd] = {std::move(file), path};
     return fd;
 }
@@ -99,7 +99,7 @@ ssize_t __wrap_pwrite(int fd, const void* from, size_t size, off_t at) {
     if (written > 0 && __real_pwrite(fd, from, written, at) != count) return -1;
     if (trouble == Trouble::none) return count;
     // A short count is an answer as good as an error.
-    if (written > 0 && trouble != Trouble::power_cut && disk->below(2) == 0) return count;
+    if (written > 0 && !disk->off() && disk->below(2) == 0) return count;
     return failed(trouble);
 }
 
