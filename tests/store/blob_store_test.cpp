@@ -281,3 +281,16 @@ TEST_CASE("free space is told for a folder that is there") {
     CHECK(must(free_bytes(folder.path)) > 0);
     CHECK(fault_of(free_bytes(folder.path / "nowhere")) == Fault::io);
 }
+
+TEST_CASE("a blob whose file is gone is counted as missing, and can be received again") {
+    Blobs blobs;
+    const auto whole = noise(5000);
+    const auto named = must(blobs.store->write(whole));
+    std::filesystem::remove(blobs.only_file());
+    blobs.open();
+    CHECK(must(blobs.store->info(named.id)).state == BlobState::missing);
+    must(blobs.store->begin(named.id, whole.size(), named.piece_hashes));
+    must(blobs.store->put_piece(named.id, 0, whole));
+    must(blobs.store->finish(named.id));
+    CHECK(blobs.read(named.id, whole.size()) == whole);
+}

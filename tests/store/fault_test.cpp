@@ -91,6 +91,27 @@ TEST_CASE("at whichever operation the power is cut or the program killed, what w
     }
 }
 
+TEST_CASE("of a large blob that is received through troubles, only pieces that are certain are counted on") {
+    TempFolder folder;
+    const auto begun = begin(folder.path);
+    const auto step = receive_large_step();
+    for (auto trouble : {Trouble::error, Trouble::power_cut, Trouble::killed}) {
+        bool met = true;
+        // Each twentieth operation, and others with each trouble.
+        for (auto number = static_cast<std::uint64_t>(trouble) * 5; met; number += 20) {
+            INFO("trouble ", static_cast<int>(trouble), " at operation ", number);
+            Run run(folder.path, number, begun.image);
+            run.know(begun.state);
+            run.play({reopen_step()});
+            met = false;
+            run.disk.plan(trouble, number);
+            run.play({step}, [&] { met = true; });
+            met = met || run.disk.met();
+            run.cut_power();
+        }
+    }
+}
+
 TEST_CASE("through any troubles of the disk no acknowledged record is lost and none is half there") {
     TempFolder folder;
     const auto begun = begin(folder.path);
