@@ -38,7 +38,7 @@ int failed(Trouble trouble) {
 }
 
 // Removals are not among the calls that are wrapped; they cannot fail here.
-void notice_removals() {
+void notice() {
     std::vector<std::string> gone;
     disk->each([&](const std::string& path, const FaultDisk::File&) {
         std::error_code ignored;
@@ -68,7 +68,7 @@ int __wrap_open(const char* path, int flags, ...) {
     const auto mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
     va_end(more);
     if (!is_watched(path)) return __real_open(path, flags, mode);
-    if (!disk->off()) notice_removals();
+    if (!disk->off()) notice();
     auto file = disk->find(path);
     // Opening to read does nothing to the disk.
     if ((flags & O_ACCMODE) != O_RDONLY) {
@@ -113,7 +113,7 @@ int __wrap_fsync(int fd) {
 
 int __wrap_mkdir(const char* path, mode_t mode) {
     if (!is_watched(path)) return __real_mkdir(path, mode);
-    if (!disk->off()) notice_removals();
+    if (!disk->off()) notice();
     if (disk->find(path)) {
         errno = EEXIST;
         return -1;
@@ -135,8 +135,12 @@ FaultFiles::~FaultFiles() {
     descriptors.clear();
 }
 
+void FaultFiles::notice_removals() {
+    notice();
+}
+
 void FaultFiles::restart() {
-    if (!disk_.off()) notice_removals();
+    if (!disk_.off()) notice();
     disk_.restart();
     lay_out();
 }

@@ -20,6 +20,8 @@ class FaultFiles {
     FaultFiles(const FaultFiles&) = delete;
     FaultFiles& operator=(const FaultFiles&) = delete;
 
+    // Tells the disk of files that were removed: it hears of that only now, and when the next one is opened.
+    void notice_removals();
     // Gives the disk its power back. No file may be open.
     void restart();
 

@@ -29,6 +29,19 @@ void Run::play(const std::vector<Step>& script, const std::function<void()>& whe
     }
 }
 
+bool Run::play_once(const Step& step) {
+    INFO("step: ", step.what);
+    auto next = certain_;
+    const auto result = step.run(*store, next);
+    if (result) certain_ = next;
+    possible_.push_back(std::move(next));
+    const bool met = disk.met();
+    files_.notice_removals();
+    disk.plan(Trouble::power_cut);
+    settle_after_cut({});
+    return met;
+}
+
 void Run::cut_power() {
     disk.plan(Trouble::power_cut);
     store.reset();

@@ -136,7 +136,7 @@ Result<> receive(Store& store, ByteView blob) {
     return store.blobs->finish(id);
 }
 
-Step receive_step(Bytes blob) {
+Step receive_bytes_step(Bytes blob) {
     return {"receive a blob", [blob = std::move(blob)](Store& store, State& next) -> Result<> {
                 next["blob/" + name(blob).id.hex()] = as_text(blob);
                 return receive(store, blob);
@@ -196,10 +196,14 @@ Step write_blob_step(std::uint64_t number) {
             }};
 }
 
+Step receive_step(std::uint64_t number) {
+    return receive_bytes_step(blob_of(number));
+}
+
 Step receive_large_step() {
     Bytes blob((limits::blob_sync_pieces + 1) * limits::blob_piece);
     for (std::size_t i = 0; i < blob.size(); i += 1000) blob[i] = static_cast<std::uint8_t>(i / 1000);
-    return receive_step(std::move(blob));
+    return receive_bytes_step(std::move(blob));
 }
 
 Step reopen_step() {
@@ -207,12 +211,10 @@ Step reopen_step() {
 }
 
 std::vector<Step> small_script() {
-    return {add_step(1, 3),      profile_step(2),   write_blob_step(1),
-            write_blob_step(90), together_step(10), receive_step(blob_of(10)),
-            careless_step(20),   checkpoint_step(), outbox_step(),
-            abandoned_step(30),  profile_step(3),   tidy_step(),
-            add_step(40, 4),     reopen_step(),     add_step(50, 2),
-            outbox_step()};
+    return {add_step(1, 3),    profile_step(2),    write_blob_step(1), write_blob_step(90),
+            together_step(10), receive_step(10),   careless_step(20),  checkpoint_step(),
+            outbox_step(),     abandoned_step(30), profile_step(3),    tidy_step(),
+            add_step(40, 4),   reopen_step(),      add_step(50, 2),    outbox_step()};
 }
 
 std::vector<Step> random_script(SeededRandom& random, std::size_t steps) {
@@ -242,7 +244,7 @@ std::vector<Step> random_script(SeededRandom& random, std::size_t steps) {
                 script.push_back(write_blob_step(random.below(2) == 0 ? number : earlier));
                 break;
             case 7:
-                script.push_back(receive_step(blob_of(random.below(2) == 0 ? number : earlier)));
+                script.push_back(receive_step(random.below(2) == 0 ? number : earlier));
                 break;
             case 8:
                 script.push_back(random.below(3) == 0 ? tidy_step() : reopen_step());

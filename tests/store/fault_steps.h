@@ -9,6 +9,7 @@ namespace kith::store::test {
 Step add_step(std::uint64_t number, std::size_t count);
 Step profile_step(std::uint64_t number);
 Step write_blob_step(std::uint64_t number);
+Step receive_step(std::uint64_t number);
 Step receive_large_step();  // of more pieces than are received between two syncs
 Step reopen_step();
 
