@@ -103,6 +103,8 @@ Result<Record> decode(ByteView canonical) {
         part.is_blob = tag == part_blob;
         if (tag > part_blob || part.size == 0 || part.size > limits::content_bytes - total)
             return fail(Fault::protocol, "record: malformed part");
+        if (part.is_blob && piece_count(part.size) > limits::blob_pieces)
+            return fail(Fault::protocol, "record: a part that is too large");
         total += part.size;
         auto bytes = at.take(part.is_blob ? BlobId::size : part.size);
         if (!at.ok) return fail(Fault::protocol, "record: truncated");

@@ -51,12 +51,13 @@ BlobPuller::Step BlobPuller::on_hashes(wire::Fields& head, ByteView body) {
     auto at = jobs_.find(id);
     if (at == jobs_.end() || at->second.begun) return out;
     auto& job = at->second;
-    if (!here) {
+    auto named = blob_id(job.size, body);
+    // Hashes that do not belong to the blob: the peer lies, or the record that named it told a wrong size.
+    // Neither may hold up the others.
+    if (!here || !named || *named != id) {
         absent_.insert(id);
         jobs_.erase(at);
     } else {
-        KITH_TRY_VALUE(named, blob_id(job.size, body));
-        if (named != id) return fail(Fault::protocol, "sync.hashes that do not belong to the blob");
         KITH_TRY(mine_.begin(id, job.size, body));
         job.begun = true;
         for (auto i = piece_count(job.size); i-- > 0;) job.todo.push_back(i);

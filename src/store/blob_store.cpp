@@ -61,7 +61,10 @@ Result<std::unique_ptr<BlobStore>> BlobStore::open(const std::filesystem::path& 
                                                    const Key& database_key) {
     std::unique_ptr<BlobStore> store(new BlobStore(folder, db, database_key));
     KITH_TRY(make_folder(folder));
-    KITH_TRY(store->remove_unknown_files());
+    // Names that a killed program has made may not be durable yet, and nobody makes them again.
+    KITH_TRY(sync_folder(folder.parent_path()));
+    KITH_TRY(sync_folder(folder));
+    KITH_TRY(store->match_files());
     return store;
 }
 
@@ -87,7 +90,9 @@ Result<history::BlobHasher::Named> BlobStore::write(std::uint64_t size, const So
         hasher.add(buffer);
     }
     auto named = hasher.finish();
-    if (auto known = info(named.id); known && known->state == BlobState::complete) return named;
+    auto known = info(named.id);
+    if (!known && known.error().kind != Fault::not_found) return fail(std::move(known).error());
+    if (known && known->state == BlobState::complete) return named;
 
     const auto path = path_of(named.id);
     auto keep = [&]() -> Result<> {
@@ -109,7 +114,6 @@ Result<history::BlobHasher::Named> BlobStore::write(std::uint64_t size, const So
     if (kept) kept = complete(named.id, size, named.piece_hashes);
     if (!kept) {
         // A blob that was being received keeps its file: its synced pieces are still counted on.
-        auto known = info(named.id);
         std::error_code ignored;
         if (!known || known->state == BlobState::missing) std::filesystem::remove(path, ignored);
         return fail(std::move(kept).error());
@@ -124,6 +128,7 @@ Result<> BlobStore::begin(const BlobId& id, std::uint64_t size, ByteView piece_h
     if (named != id) return fail(Fault::protocol, "blob: these pieces are of another blob");
     if (receiving_.contains(id)) return {};
     auto known = info(id);
+    if (!known && known.error().kind != Fault::not_found) return fail(std::move(known).error());
     if (known && known->state != BlobState::missing) return {};
     KITH_TRY(make_folder(path_of(id).parent_path()));
     // The row is written with the first pieces that were synced: until then there is nothing to count on.
@@ -171,18 +176,26 @@ Result<> BlobStore::finish(std::span<const BlobId> ids) {
         Bytes hashes;
     };
     std::vector<Whole> whole;
-    std::set<std::filesystem::path> folders;
     for (const auto& id : ids) {
         if (!receiving_.contains(id)) {
             KITH_TRY_VALUE(known, info(id));
             if (known.state == BlobState::complete) continue;
         }
         KITH_TRY_VALUE(blob, receiving(id));
-        KITH_TRY(sync_whole(id, *blob));
-        folders.insert(path_of(id).parent_path());
+        if (std::find(blob->have.begin(), blob->have.end(), false) != blob->have.end())
+            return fail(Fault::refused, "blob: pieces are missing");
         whole.push_back({id, blob->size, blob->hashes});
     }
-    for (const auto& folder : folders) KITH_TRY(sync_folder(folder));
+    auto synced = [&]() -> Result<> {
+        std::set<std::filesystem::path> folders;
+        for (const auto& blob : whole) {
+            KITH_TRY(sync_whole(blob.id, blob.size));
+            folders.insert(path_of(blob.id).parent_path());
+        }
+        for (const auto& folder : folders) KITH_TRY(sync_folder(folder));
+        return {};
+    }();
+    if (!synced) return forget(ids, std::move(synced));
     KITH_TRY_VALUE(tx, Transaction::begin(db_));
     for (const auto& blob : whole) KITH_TRY(complete(blob.id, blob.size, blob.hashes));
     KITH_TRY(tx.commit());
@@ -190,15 +203,11 @@ Result<> BlobStore::finish(std::span<const BlobId> ids) {
     return {};
 }
 
-Result<> BlobStore::sync_whole(const BlobId& id, const Receiving& blob) {
-    if (std::find(blob.have.begin(), blob.have.end(), false) != blob.have.end())
-        return fail(Fault::refused, "blob: pieces are missing");
+Result<> BlobStore::sync_whole(const BlobId& id, std::uint64_t size) {
     KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::write));
     KITH_TRY_VALUE(file_size, file.size());
-    const auto last = blob.have.size() - 1;
-    if (file_size !=
-        offset_of(last) + history::piece_size(blob.size, last) + crypto::seal_numbered_overhead) {
-        receiving_.erase(id);
+    const auto last = history::piece_count(size) - 1;
+    if (file_size != offset_of(last) + history::piece_size(size, last) + crypto::seal_numbered_overhead) {
         KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ? AND state = 1", id));
         return fail(Fault::corrupt, "the file of a blob is not what was received", "it is fetched again");
     }
@@ -283,10 +292,12 @@ Result<BlobStore::Receiving*> BlobStore::keep(const BlobId& id, Receiving blob) 
 
 // Syncs what was received, then counts on it.
 Result<> BlobStore::keep_progress(const BlobId& id, Receiving& blob) {
-    const auto path = path_of(id);
-    KITH_TRY_VALUE(file, File::open(path, File::Mode::write));
-    KITH_TRY(file.sync());
-    KITH_TRY(sync_folder(path.parent_path()));
+    auto synced = [&]() -> Result<> {
+        KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::write));
+        KITH_TRY(file.sync());
+        return sync_folder(path_of(id).parent_path());
+    }();
+    if (!synced) return forget({&id, 1}, std::move(synced));
     // The size that a record claimed may have been wrong; this one is proved by the id.
     KITH_TRY(db_.run(
         "INSERT INTO blob (id, size, state, refs, newest_ms, hashes, have) VALUES (?, ?, 1, 0, 0, ?, ?) "
@@ -295,6 +306,13 @@ Result<> BlobStore::keep_progress(const BlobId& id, Receiving& blob) {
         id, blob.size, blob.hashes, to_bits(blob.have)));
     blob.unsynced = 0;
     return {};
+}
+
+// What a failed sync has not brought to the disk, a later one does not bring there either, and says nothing:
+// those pieces have to be written again.
+Result<> BlobStore::forget(std::span<const BlobId> ids, Result<> failed) {
+    for (const auto& id : ids) receiving_.erase(id);
+    return failed;
 }
 
 Result<> BlobStore::complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes) {
@@ -306,24 +324,29 @@ Result<> BlobStore::complete(const BlobId& id, std::uint64_t size, ByteView piec
     return {};
 }
 
-Result<> BlobStore::remove_unknown_files() {
-    std::set<std::filesystem::path> known;
+// Removes files without a row, and takes back what rows without a file claim: a row whose commit failed can
+// come back with a crash, when its file was removed already.
+Result<> BlobStore::match_files() {
+    std::map<std::filesystem::path, BlobId> claimed;
     {
         auto rows = db_.query("SELECT id FROM blob WHERE state > 0");
         while (true) {
             KITH_TRY_VALUE(row, rows.next());
             if (!row) break;
-            known.insert(path_of(rows.id<BlobId>(0)));
+            const auto id = rows.id<BlobId>(0);
+            claimed.emplace(path_of(id), id);
         }
     }
     std::error_code error;
     std::vector<std::filesystem::path> unknown;
     for (auto at = std::filesystem::recursive_directory_iterator(folder_, error);
          !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-        if (at.depth() == 1 && at->is_regular_file(error) && !known.contains(at->path()))
+        if (at.depth() == 1 && at->is_regular_file(error) && claimed.erase(at->path()) == 0)
             unknown.push_back(at->path());
     }
     if (error) return fail(Fault::io, "cannot read " + folder_.string() + ": " + error.message());
+    for (const auto& [path, id] : claimed)
+        KITH_TRY(db_.run("UPDATE blob SET state = 0, have = NULL WHERE id = ?", id));
     for (const auto& path : unknown) std::filesystem::remove(path, error);
     return {};
 }

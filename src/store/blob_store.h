@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "history/record.h"
 #include "store/database.h"
+#include "store/file.h"
 
 namespace kith::store {
 
@@ -28,8 +29,8 @@ struct BlobInfo {
 
 class BlobStore {
   public:
-    // Makes the folder when it is not there, and removes files that no row knows (left by a crash). The
-    // database must outlive this.
+    // Makes the folder when it is not there, removes files that no row knows (left by a crash), and counts
+    // blobs whose file is gone as missing. The database must outlive this.
     static Result<std::unique_ptr<BlobStore>> open(const std::filesystem::path& folder, Database& db,
                                                    const Key& database_key);
 
@@ -51,7 +52,8 @@ class BlobStore {
     // The lowest pieces that are not here, at most `max`. Fault::refused before begin().
     Result<std::vector<std::uint64_t>> missing_pieces(const BlobId& id, std::size_t max);
     // Makes them durable and complete, together: one sync of the database for all. Fault::refused when pieces
-    // are missing.
+    // are missing. After an error some may be missing that were put: missing_pieces() tells, or that it has
+    // to be begun again.
     Result<> finish(std::span<const BlobId> ids);
     Result<> finish(const BlobId& id) { return finish({&id, 1}); }
 
@@ -77,9 +79,10 @@ class BlobStore {
     Result<Receiving*> receiving(const BlobId& id);
     Result<Receiving*> keep(const BlobId& id, Receiving blob);
     Result<> keep_progress(const BlobId& id, Receiving& blob);
-    Result<> sync_whole(const BlobId& id, const Receiving& blob);
+    Result<> sync_whole(const BlobId& id, std::uint64_t size);
+    Result<> forget(std::span<const BlobId> ids, Result<> failed);
     Result<> complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
-    Result<> remove_unknown_files();
+    Result<> match_files();
     std::filesystem::path path_of(const BlobId& id) const;
     Key key_of(const BlobId& id) const;
 

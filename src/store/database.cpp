@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "store/file.h"
+
 namespace kith::store {
 namespace {
 
@@ -31,6 +33,15 @@ Result<> make_private(const std::filesystem::path& file) {
     return {};
 }
 
+// A program that was killed while it committed may have left the commit in the log without syncing it. SQLite
+// takes it for good; so that nothing is built on what a power cut could still take away, it is synced first.
+Result<> sync_log(std::filesystem::path file) {
+    auto log = File::open(file += "-wal", File::Mode::read);
+    if (!log && log.error().kind == Fault::not_found) return {};
+    if (!log) return fail(std::move(log).error());
+    return log->sync();
+}
+
 // Hands SQLite the key as it is, so that no password hash of its own is computed.
 int give_key(sqlite3* handle, const Key& key) {
     std::array<std::uint8_t, 4 + 32> raw{'r', 'a', 'w', ':'};
@@ -45,6 +56,7 @@ int give_key(sqlite3* handle, const Key& key) {
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const Key& key,
                                                  const std::vector<std::string_view>& migrations) {
     KITH_TRY(make_private(file));
+    KITH_TRY(sync_log(file));
     sqlite3* handle = nullptr;
     int code = sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     if (!handle) return fail(Fault::io, "the database cannot be opened: out of memory");

@@ -79,7 +79,11 @@ Result<> sync_folder(const std::filesystem::path& folder) {
 }
 
 Result<> make_folder(const std::filesystem::path& folder) {
-    if (::mkdir(folder.c_str(), 0700) == 0) return sync_folder(folder.parent_path());
+    if (::mkdir(folder.c_str(), 0700) == 0) {
+        auto synced = sync_folder(folder.parent_path());
+        if (!synced) ::rmdir(folder.c_str());  // or the next call would take its name for durable
+        return synced;
+    }
     struct stat status {};
     if (errno == EEXIST && ::stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
     return fail(system_error("make the folder", folder));
