@@ -41,12 +41,13 @@ def onboard(old, new, counted=machine.loopback_bytes):
 
 
 def first_readable(device, began, result):
-    """Asks, as a person would, until there is a message, and until it can be shown."""
+    """Asks some fifty times a second until there is a message, and until it can be shown."""
     def asked(*words):
         while time.monotonic() - began < LONG:
             said = subprocess.run(device.words("history", *words), capture_output=True, text=True)
             if said.returncode == 0 and said.stdout.strip() != "[]":
                 return json.loads(said.stdout)
+            time.sleep(0.01)
         raise AssertionError(f"history {words[0]} never answers")
 
     record = asked("list", "--limit", "1")[0]["id"]
