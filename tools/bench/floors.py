@@ -77,7 +77,7 @@ class Sshd:
         while subprocess.run([*self.ssh.split(), "127.0.0.1", "true"], capture_output=True).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > end:
                 with open(f"{folder}/log") as file:
-                    self.why = f"sshd lets nobody in: {file.read()[-300:]}"
+                    self.why = f"sshd lets nobody in (it needs root): {file.read()[-200:]}"
                 self.close()
                 return
             time.sleep(0.1)

@@ -30,6 +30,10 @@ while time.monotonic() < end: line.sendall(bytes(1 << 16))
 """
 
 
+class NoLink(Exception):
+    """This system lets us make none."""
+
+
 class Link:
     """`old` and `new` see each other over 100 Mbit/s, 5 ms each way, 0.5 % loss. Its end takes all with it."""
 
@@ -37,7 +41,8 @@ class Link:
         self.relay = subprocess.Popen([f"{programs}/bench_relay", *(f"kith-{host}" for host in ADDRESSES),
                                        str(MBIT), str(DELAY_MS), str(LOSS_PERCENT), str(SEED)],
                                       stdout=subprocess.PIPE, text=True)
-        assert self.relay.stdout.readline() == "ready\n", "bench_relay needs root and /dev/net/tun"
+        if self.relay.stdout.readline() != "ready\n":
+            raise NoLink("bench_relay makes no TAP devices: it needs root and /dev/net/tun")
         for host, address in ADDRESSES.items():
             ip("netns", "add", host)
             ip("link", "set", f"kith-{host}", "netns", host)

@@ -23,7 +23,7 @@ def onboard(old, new, counted=machine.loopback_bytes):
     result = {}
     began = time.monotonic()
     adding.say(code)
-    first = threading.Thread(target=first_readable, args=(new, began, result))
+    first = threading.Thread(target=first_readable, args=(new, began, result), daemon=True)
     first.start()
     ends = joining.wait_for("done", timeout=LONG), adding.wait_for("done", timeout=LONG)
     result["seconds"] = time.monotonic() - began
