@@ -1,10 +1,12 @@
 """Data sets, their plain databases, and profiles that hold them: made once, kept in the cache folder."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 
 import machine
 import plain
@@ -21,6 +23,12 @@ class Cache:
         self.folder, self.programs, self.mails, self.say = os.path.abspath(folder), programs, mails, say
         self.small = small
         self.work = f"{self.folder}/work"
+        os.makedirs(self.folder, exist_ok=True)
+        self.lock = open(f"{self.folder}/lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"bench: another run uses {self.folder}: wait for it, or give another --cache")
         shutil.rmtree(self.work, ignore_errors=True)
         for name in ("data", "plain", "profiles", "work"):
             os.makedirs(f"{self.folder}/{name}", exist_ok=True)

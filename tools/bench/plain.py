@@ -3,10 +3,11 @@
 import calendar
 import hashlib
 import os
-import resource
 import sqlite3
 import sys
 import time
+
+import machine
 
 BATCH = 5000  # rows a commit
 SCHEMA = """
@@ -57,8 +58,7 @@ def copy(source, target, journal):
                          (first, first + BATCH - 1))
     database.close()
     seconds = time.monotonic() - began
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6)
+    print(seconds, time.process_time(), machine.peak_mb("self"))
 
 
 if __name__ == "__main__":
