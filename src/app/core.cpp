@@ -42,6 +42,7 @@ void Core::add_methods() {
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
     add("history.list", &Core::history_list, person);
+    add("history.search", &Core::history_search, person);
     add("history.show", &Core::history_show, person);
     add("device.add", &Core::device_add, person);
     add("device.join", &Core::device_join, anybody);
@@ -85,6 +86,7 @@ Result<> Core::open() {
     };
     services.on_history = [this] {
         if (peers_) peers_->history_changed();
+        if (indexer_) indexer_->wake();
     };
     services.on_provision = [this](const DeviceId&) {
         if (peers_) peers_->services_changed();
@@ -94,7 +96,13 @@ Result<> Core::open() {
     Peers::Events peers;
     peers.on_roster = [this] { end_void_jobs(); };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
-    peers.on_progress = [this](const DeviceId& peer, const Progress& progress) {
+    auto moved = [this] {
+        moved_ms_ = loop_.now().mono_ms;
+        if (indexer_) indexer_->wake();
+    };
+    peers.on_history = moved;
+    peers.on_progress = [this, moved](const DeviceId& peer, const Progress& progress) {
+        moved();
         tell(peer, "progress",
              {{"records", progress.records},
               {"records_total", progress.records_total},
@@ -130,8 +138,12 @@ Result<> Core::open() {
         }
     };
     peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, random_, std::move(peers));
+    auto busy = [this] { return importer_ || loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms; };
+    indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
     KITH_TRY(services_->start());
-    return peers_->start();
+    KITH_TRY(peers_->start());
+    indexer_->wake();
+    return {};
 }
 
 void Core::close() {
@@ -143,6 +155,7 @@ void Core::close() {
     raw_name_.clear();
     raw_bytes_ = {};
     importer_.reset();
+    indexer_.reset();
     adding_.reset();
     joining_.reset();
     end(import_request_, "the import was stopped");
