@@ -160,10 +160,14 @@ void Core::history_show(const Request& request) {
         Json list = Json::array();
         for (const auto& item : view.attachments)
             list.push_back({{"name", item.name}, {"type", item.type}, {"size", item.size}});
-        Json shown_json{{"id", key.id.hex()},  {"time", time_text(key.time_ms)},
-                        {"service", service_name(listed.account)},  {"from", view.from},
-                        {"to", view.to},       {"subject", view.subject},
-                        {"attachments", list}, {"raw_size", content.size()}};
+        Json shown_json{{"id", key.id.hex()},
+                        {"time", time_text(key.time_ms)},
+                        {"service", service_name(listed.account)},
+                        {"from", view.from},
+                        {"to", view.to},
+                        {"subject", view.subject},
+                        {"attachments", list},
+                        {"raw_size", content.size()}};
         if (view.body.size() > limits::control_body_bytes) {
             view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
             shown_json["truncated"] = true;

@@ -59,7 +59,8 @@ bool Indexer::repaired() {
     if (!index || !(*index)->damaged()) return false;
     forget_queue();
     auto anew = (*index)->start_anew();
-    log_(anew ? "the index of texts was damaged and is made anew" : "the index of texts: " + anew.error().what);
+    log_(anew ? "the index of texts was damaged and is made anew"
+              : "the index of texts: " + anew.error().what);
     return anew.has_value();
 }
 
@@ -160,7 +161,8 @@ Result<> Indexer::take(store::SearchIndex& index, const history::Key& key) {
         // A record that cannot be read has no text; it must not keep the others from being indexed.
         if (!stored && stored.error().kind != Fault::corrupt) return fail(stored.error());
         if (stored && !stored->empty())
-            if (auto record = history::decode(stored->front().canonical)) found = searched(*record, profile_.blobs());
+            if (auto record = history::decode(stored->front().canonical))
+                found = searched(*record, profile_.blobs());
     }
     const auto indexed = !found ? Indexed::nothing : found->whole ? Indexed::whole : Indexed::partly;
     if (known == indexed) return {};

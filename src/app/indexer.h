@@ -2,8 +2,8 @@
 // milliseconds on the loop, newest first, and not while `busy`. Its place is kept, so a crash repeats about a
 // second's work.
 //
-// What arrives a little at a time is taken in the order of arrival. When much has arrived at once (a transfer,
-// an import), history is walked anew from its newest end, past what is indexed already.
+// What arrives a little at a time is taken in the order of arrival. When much has arrived at once (a
+// transfer, an import), history is walked anew from its newest end, past what is indexed already.
 #pragma once
 
 #include <deque>

@@ -22,7 +22,8 @@ Shown shown_mail(ByteView content) {
     view.body = std::move(mail.text);
     view.is_html = mail.is_html;
     for (auto& attachment : mail.attachments)
-        view.attachments.push_back({history::valid_utf8(attachment.name), attachment.type, attachment.size, 0});
+        view.attachments.push_back(
+            {history::valid_utf8(attachment.name), attachment.type, attachment.size, 0});
     return view;
 }
 
@@ -36,7 +37,8 @@ Result<Shown> shown_message(ByteView content) {
     auto data = content.subspan(std::min(parts.data_offset, content.size()));
     const auto& body = parts.message.body;
     if (body.offset < data.size())
-        view.body = as_text(data.subspan(body.offset, std::min<std::uint64_t>(body.size, data.size() - body.offset)));
+        view.body =
+            as_text(data.subspan(body.offset, std::min<std::uint64_t>(body.size, data.size() - body.offset)));
     for (const auto& attachment : parts.message.attachments)
         view.attachments.push_back({history::valid_utf8(attachment.shown_name()), "application/octet-stream",
                                     attachment.span.size, parts.data_offset + attachment.span.offset});
@@ -45,7 +47,8 @@ Result<Shown> shown_message(ByteView content) {
 }
 
 // Adds up to `max` bytes of a blob to `content`. False: it has not arrived, or cannot be read.
-bool append_blob(Bytes& content, const history::Part& part, const store::BlobStore& blobs, std::uint64_t max) {
+bool append_blob(Bytes& content, const history::Part& part, const store::BlobStore& blobs,
+                 std::uint64_t max) {
     auto info = blobs.info(part.blob);
     if (!info || info->state != store::BlobState::complete) return false;
     const auto wanted = std::min(max, part.size);
@@ -63,9 +66,8 @@ bool announces_text(std::string_view before) {
     auto delimiter = before.rfind("\n--");
     auto header = as_bytes(delimiter == std::string_view::npos ? before : before.substr(delimiter + 1));
     auto type = history::mail_field(header, "content-type");
-    std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    std::transform(type.begin(), type.end(), type.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return type.empty() || type.starts_with("text/");
 }
 
@@ -92,7 +94,8 @@ Bytes mail_texts(const history::Record& record, const store::BlobStore& blobs, b
 }
 
 // The first `size` bytes of a record's content.
-Bytes beginning(const history::Record& record, const store::BlobStore& blobs, std::uint64_t size, bool& whole) {
+Bytes beginning(const history::Record& record, const store::BlobStore& blobs, std::uint64_t size,
+                bool& whole) {
     Bytes content;
     for (const auto& part : record.parts) {
         if (content.size() >= size) break;

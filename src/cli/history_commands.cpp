@@ -88,7 +88,8 @@ void show_list(Context& context, const Json& items) {
     bool narrow = context.out.terminal();
     std::vector<std::vector<std::string>> rows;
     for (const auto& item : items) {
-        std::string id = text_in(item, "id"), from = text_in(item, "from"), subject = text_in(item, "subject");
+        std::string id = text_in(item, "id"), from = text_in(item, "from"),
+                    subject = text_in(item, "subject");
         if (narrow) {
             id = id.substr(0, 12);
             from = cut(from, 24);
@@ -122,9 +123,10 @@ int search(Context& context, const SearchOptions& options) {
             return;
         }
         auto reaches = text_in(result, "reaches");
-        context.out.note((reaches.empty() ? "not everything is searched yet" : "searched back to " + local_time(reaches)) +
-                         "; " + std::to_string(number_in(result, "indexed")) + " of " +
-                         count_text(number_in(result, "of"), "message", "messages") + " are indexed so far");
+        context.out.note(
+            (reaches.empty() ? "not everything is searched yet" : "searched back to " + local_time(reaches)) +
+            "; " + std::to_string(number_in(result, "indexed")) + " of " +
+            count_text(number_in(result, "of"), "message", "messages") + " are indexed so far");
     });
 }
 
@@ -216,9 +218,10 @@ void add_history_commands(CLI::App& app, Command& chosen) {
         auto options = std::make_shared<SearchOptions>();
         auto* command = history->add_subcommand("search", "messages with all these words, the newest first");
         command
-            ->add_option("WORDS", options->words,
-                         "words of sender, recipient, subject, text or files' names; '\"two words\"' stand together, "
-                         "beginn* is the start of a word")
+            ->add_option(
+                "WORDS", options->words,
+                "words of sender, recipient, subject, text or files' names; '\"two words\"' stand together, "
+                "begin* is the start of a word")
             ->required();
         command->add_option("--limit", options->limit, "how many at most (20)")
             ->check(CLI::Range(std::size_t{1}, limits::control_list));

@@ -59,10 +59,9 @@ Tag tag_at(std::string_view html, std::size_t at) {
 }
 
 bool within_line(std::string_view name) {
-    static constexpr std::array<std::string_view, 22> names{"a",    "abbr", "b",    "big",   "code", "em",
-                                                            "font", "i",    "img",  "ins",   "kbd",  "mark",
-                                                            "o",    "s",    "samp", "small", "span", "strong",
-                                                            "sub",  "sup",  "tt",   "u"};
+    static constexpr std::array<std::string_view, 22> names{
+        "a",    "abbr", "b", "big",  "code",  "em",   "font",   "i",   "img", "ins", "kbd",
+        "mark", "o",    "s", "samp", "small", "span", "strong", "sub", "sup", "tt",  "u"};
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -99,7 +98,8 @@ std::uint32_t entity_at(std::string_view text, std::size_t& size) {
         for (char c : digits) {
             const bool in_hex = hex && lower(c) >= 'a' && lower(c) <= 'f';
             if (!is_digit(c) && !in_hex) return 0;
-            point = point * (hex ? 16 : 10) + static_cast<std::uint32_t>(in_hex ? lower(c) - 'a' + 10 : c - '0');
+            point =
+                point * (hex ? 16 : 10) + static_cast<std::uint32_t>(in_hex ? lower(c) - 'a' + 10 : c - '0');
         }
         return point == 0 ? ' ' : point;
     }
@@ -108,14 +108,14 @@ std::uint32_t entity_at(std::string_view text, std::size_t& size) {
         std::uint32_t point;
     };
     static constexpr Named table[] = {
-        {"amp", '&'},       {"lt", '<'},        {"gt", '>'},        {"quot", '"'},      {"apos", '\''},
-        {"nbsp", ' '},      {"auml", 0xE4},     {"ouml", 0xF6},     {"uuml", 0xFC},     {"Auml", 0xC4},
-        {"Ouml", 0xD6},     {"Uuml", 0xDC},     {"szlig", 0xDF},    {"eacute", 0xE9},   {"egrave", 0xE8},
-        {"ecirc", 0xEA},    {"agrave", 0xE0},   {"aacute", 0xE1},   {"acirc", 0xE2},    {"aring", 0xE5},
-        {"ccedil", 0xE7},   {"iacute", 0xED},   {"ntilde", 0xF1},   {"oacute", 0xF3},   {"ocirc", 0xF4},
-        {"oslash", 0xF8},   {"uacute", 0xFA},   {"ugrave", 0xF9},   {"Eacute", 0xC9},   {"copy", 0xA9},
-        {"euro", 0x20AC},   {"hellip", 0x2026}, {"mdash", 0x2014},  {"ndash", 0x2013},  {"lsquo", 0x2018},
-        {"rsquo", 0x2019},  {"ldquo", 0x201C},  {"rdquo", 0x201D},  {"bull", 0x2022}};
+        {"amp", '&'},      {"lt", '<'},        {"gt", '>'},       {"quot", '"'},     {"apos", '\''},
+        {"nbsp", ' '},     {"auml", 0xE4},     {"ouml", 0xF6},    {"uuml", 0xFC},    {"Auml", 0xC4},
+        {"Ouml", 0xD6},    {"Uuml", 0xDC},     {"szlig", 0xDF},   {"eacute", 0xE9},  {"egrave", 0xE8},
+        {"ecirc", 0xEA},   {"agrave", 0xE0},   {"aacute", 0xE1},  {"acirc", 0xE2},   {"aring", 0xE5},
+        {"ccedil", 0xE7},  {"iacute", 0xED},   {"ntilde", 0xF1},  {"oacute", 0xF3},  {"ocirc", 0xF4},
+        {"oslash", 0xF8},  {"uacute", 0xFA},   {"ugrave", 0xF9},  {"Eacute", 0xC9},  {"copy", 0xA9},
+        {"euro", 0x20AC},  {"hellip", 0x2026}, {"mdash", 0x2014}, {"ndash", 0x2013}, {"lsquo", 0x2018},
+        {"rsquo", 0x2019}, {"ldquo", 0x201C},  {"rdquo", 0x201D}, {"bull", 0x2022}};
     for (const auto& one : table)
         if (one.name == name) return one.point;
     return 0;

@@ -6,8 +6,8 @@
 
 namespace kith::history {
 
-// UTF-8 in, UTF-8 out: tags, comments, scripts and styles left out, the usual entities decoded, every tag that
-// is not within a line replaced by a line end.
+// UTF-8 in, UTF-8 out: tags, comments, scripts and styles left out, the usual entities decoded, every tag
+// that is not within a line replaced by a line end.
 std::string html_text(std::string_view html);
 
 }  // namespace kith::history

@@ -9,8 +9,8 @@ namespace kith::store {
 namespace {
 
 // A row's number is made of time, so that the newest come first without sorting: the later, the lower, with
-// room for 16 records in each second. More than these go on in the rooms of the next older ones. (Milliseconds
-// would make the index a fifth larger: it holds the difference of rows at each word.)
+// room for 16 records in each second. More than these go on in the rooms of the next older ones.
+// (Milliseconds would make the index a fifth larger: it holds the difference of rows at each word.)
 //
 // The texts themselves are not kept (content=''), and a row can be deleted without them (contentless_delete).
 constexpr std::string_view schema_1 = R"sql(
@@ -83,6 +83,8 @@ Result<> SearchIndex::open_file() {
     damaged_ = false;
     KITH_TRY_VALUE(db, Database::open(file_, key_, {schema_1}));
     db_ = std::move(db);
+    // A power cut may undo the last commits, as a crash undoes what was not kept; the file stays whole.
+    KITH_TRY(db_->run("PRAGMA synchronous = NORMAL"));
     return load();
 }
 
@@ -171,7 +173,8 @@ Result<> SearchIndex::add(const history::Key& key, Indexed indexed, const Search
         KITH_TRY_VALUE(known, row_of(key));
         if (known) {
             KITH_TRY(db_->run("DELETE FROM words WHERE rowid = ?", *known));
-            KITH_TRY(db_->run("UPDATE entry SET indexed = ? WHERE row = ?", static_cast<int>(indexed), *known));
+            KITH_TRY(
+                db_->run("UPDATE entry SET indexed = ? WHERE row = ?", static_cast<int>(indexed), *known));
         } else {
             KITH_TRY_VALUE(row, new_row(key));
             KITH_TRY(db_->run("INSERT INTO entry (row, time_ms, id, indexed) VALUES (?, ?, ?, ?)", row,
@@ -180,9 +183,10 @@ Result<> SearchIndex::add(const history::Key& key, Indexed indexed, const Search
             ++entries_;
         }
         if (indexed == Indexed::nothing) return {};
-        KITH_TRY(db_->run("INSERT INTO words (rowid, sender, recipient, subject, body, files) "
-                          "VALUES (?, ?, ?, ?, ?, ?)",
-                          *known, text.from, text.to, text.subject, text.body, text.files));
+        KITH_TRY(
+            db_->run("INSERT INTO words (rowid, sender, recipient, subject, body, files) "
+                     "VALUES (?, ?, ?, ?, ?, ?)",
+                     *known, text.from, text.to, text.subject, text.body, text.files));
         return {};
     });
 }
@@ -197,10 +201,10 @@ Result<> SearchIndex::move_to(const IndexPlace& place) {
 Result<> SearchIndex::keep() {
     if (!open_) return {};
     return write([&]() -> Result<> {
-        KITH_TRY(db_->run("UPDATE state SET done = ?, sweep = ?, followed = ?, floor_time = ?, floor_id = ?, "
-                          "entries = ?",
-                          place_.done, place_.sweep, place_.followed, place_.floor.time_ms, place_.floor.id,
-                          entries_));
+        KITH_TRY(db_->run(
+            "UPDATE state SET done = ?, sweep = ?, followed = ?, floor_time = ?, floor_id = ?, "
+            "entries = ?",
+            place_.done, place_.sweep, place_.followed, place_.floor.time_ms, place_.floor.id, entries_));
         KITH_TRY(open_->commit());
         open_.reset();
         return {};

@@ -1,8 +1,8 @@
-// The index of texts: which messages hold which words. An encrypted database of its own, beside the profile's,
-// that can be made anew from history at any time; so a damaged one is simply thrown away.
+// The index of texts: which messages hold which words. An encrypted database of its own, beside the
+// profile's, that can be made anew from history at any time; so a damaged one is simply thrown away.
 //
-// Texts are not kept, only where their words occur. What is written is durable after keep(); before, a crash
-// takes it back together with the place, so that the work is done again.
+// Texts are not kept, only where their words occur. What is written survives a crash after keep(); before, a
+// crash takes it back together with the place, so that the work is done again.
 #pragma once
 
 #include <filesystem>
@@ -43,8 +43,8 @@ struct IndexPlace {
 };
 
 // Words as a person writes them, as an expression of the index: all must occur. "two words" in quotes must
-// stand together; a * at the end of a word stands for any ending. No other sign means anything. Fault::invalid
-// when nothing is left to look for.
+// stand together; a * at the end of a word stands for any ending. No other sign means anything.
+// Fault::invalid when nothing is left to look for.
 Result<std::string> search_expression(std::string_view words);
 
 class SearchIndex {
@@ -74,7 +74,8 @@ class SearchIndex {
     Result<> move_to(const IndexPlace& place);
     Result<> keep();
     bool kept() const { return !open_; }
-    // Forgets a record; durable when it returns. No search finds it any more.
+    // Forgets a record, and keeps that: find() gives it no more. Only a power cut may undo it, so who shows
+    // hits asks history whether they are still shown.
     Result<> remove(const history::Key& key);
 
     // Entries that match an expression of search_expression(), newest first, those behind `row`. Within a

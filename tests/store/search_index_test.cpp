@@ -90,7 +90,8 @@ TEST_CASE("added from the newest to the oldest, hits keep that order however clo
     Index it;
     SeededRandom random(6);
     Keys keys;
-    for (std::uint64_t i = 0; i < 5000; ++i) keys.push_back(key_at(1'000'000'000'000 + random.below(20'000), i));
+    for (std::uint64_t i = 0; i < 5000; ++i)
+        keys.push_back(key_at(1'000'000'000'000 + random.below(20'000), i));
     for (std::uint64_t i = 0; i < 500; ++i) keys.push_back(key_at(0, i));
     std::sort(keys.rbegin(), keys.rend());
     for (const auto& key : keys) it.add(key, body("needle"));
@@ -109,7 +110,8 @@ TEST_CASE("any number of records of one time, the earliest and the latest includ
     for (std::uint64_t i : {0, 255, 256, 300, 699}) {
         auto hits = it.find("x" + std::to_string(i));
         std::sort(hits.begin(), hits.end());
-        CHECK(hits == Keys{key_at(0, i), key_at(1, i), key_at(limits::time_ms - 1, i), key_at(limits::time_ms, i)});
+        CHECK(hits ==
+              Keys{key_at(0, i), key_at(1, i), key_at(limits::time_ms - 1, i), key_at(limits::time_ms, i)});
     }
     CHECK(it.find("x700").size() == 2);
 }
@@ -126,11 +128,11 @@ TEST_CASE("a phrase must stand together, a prefix begins a word, and no other si
     CHECK(it.find("\"quick bro\"*") == Keys{key_at(1)});
     CHECK(it.find("dogs.*") == Keys{key_at(2)});
     // What the index's own language would take for operators, columns or errors.
-    for (auto words : {"fox OR dogs", "fox NOT quick", "NEAR(fox dogs)", "nothing : fox", "subject:fox", "^fox dogs",
-                       "fox AND dogs", "{body} : fox"})
+    for (auto words : {"fox OR dogs", "fox NOT quick", "NEAR(fox dogs)", "nothing : fox", "subject:fox",
+                       "^fox dogs", "fox AND dogs", "{body} : fox"})
         CHECK_MESSAGE(it.find(words).empty(), words);
-    for (auto words : {"fox + ", "(fox", "fox)", "fox;", "'fox'", "-fox", "^fox", "fox \"", "\"fox", "fox - \"--\" &",
-                       "fox\" \"\"", "fox **", "\xe2\x80\x94 fox"})
+    for (auto words : {"fox + ", "(fox", "fox)", "fox;", "'fox'", "-fox", "^fox", "fox \"", "\"fox",
+                       "fox - \"--\" &", "fox\" \"\"", "fox **", "\xe2\x80\x94 fox"})
         CHECK_MESSAGE(it.find(words) == Keys{key_at(1)}, words);
     CHECK(it.find("subject: none") == Keys{key_at(2)});
 }
@@ -153,8 +155,9 @@ TEST_CASE("no bytes at all make a query that the index does not understand") {
     Index it;
     it.add(key_at(1), body("abc"));
     SeededRandom random(17);
-    constexpr std::string_view signs = "ab \"*'()+-:^{}\\,.;&|~\n\0\xc3\xa9\xff"
-                                       "NEAROT";
+    constexpr std::string_view signs =
+        "ab \"*'()+-:^{}\\,.;&|~\n\0\xc3\xa9\xff"
+        "NEAROT";
     for (int round = 0; round < 3000; ++round) {
         std::string words;
         for (auto size = random.below(24); words.size() < size;) words += signs[random.below(signs.size())];
@@ -209,7 +212,8 @@ TEST_CASE("what was not kept is undone together with the place") {
 
 TEST_CASE("a damaged index, or one of another key, is made anew and nothing of it is readable") {
     Index it;
-    for (std::uint64_t i = 0; i < 2000; ++i) it.add(key_at(i), body("hippopotamus parade " + std::to_string(i)));
+    for (std::uint64_t i = 0; i < 2000; ++i)
+        it.add(key_at(i), body("hippopotamus parade " + std::to_string(i)));
     must(it.index->move_to({7, 7, 7, {}}));
     must(it.index->keep());
     for (const auto& file : std::filesystem::directory_iterator(it.folder.path)) {
@@ -275,7 +279,8 @@ TEST_CASE("a full disk undoes what was not kept, and the work goes on once there
             if (done) ++kept;
         }
         if (done || done.error().kind != Fault::disk_full || kept == 0) ::_exit(1);
-        if (it.index->entries() != kept || it.index->place().followed != static_cast<std::int64_t>(kept)) ::_exit(2);
+        if (it.index->entries() != kept || it.index->place().followed != static_cast<std::int64_t>(kept))
+            ::_exit(2);
         limit.rlim_cur = enough;
         ::setrlimit(RLIMIT_FSIZE, &limit);
         if (!it.index->add(key_at(kept), Indexed::whole, body("giraffe")) || !it.index->keep()) ::_exit(3);
@@ -293,7 +298,8 @@ TEST_CASE("history tells what arrived since, what stands below, and what is show
     Profile profile(folder.path);
     CHECK(must(last_arrival(*profile.db)) == 0);
     std::vector<NewRecord> batch;
-    for (std::uint64_t i = 0; i < 20; ++i) batch.push_back(mail(1000 + (i * 7) % 20, "number " + std::to_string(i)));
+    for (std::uint64_t i = 0; i < 20; ++i)
+        batch.push_back(mail(1000 + (i * 7) % 20, "number " + std::to_string(i)));
     must(profile.history->add(batch));
     const auto last = must(last_arrival(*profile.db));
     auto since = must(arrivals_after(*profile.db, 0, 100));
