@@ -46,6 +46,7 @@ void Core::add_methods() {
     add("history.select", &Core::history_select, person);
     add("history.erase", &Core::history_erase, person);
     add("sync", &Core::sync, person);
+    add("history.search", &Core::history_search, person);
     add("history.show", &Core::history_show, person);
     add("device.add", &Core::device_add, person);
     add("device.join", &Core::device_join, anybody);
@@ -89,6 +90,7 @@ Result<> Core::open() {
     };
     services.on_history = [this] {
         if (peers_) peers_->history_changed();
+        if (indexer_) indexer_->wake();
     };
     services.on_provision = [this](const DeviceId&) {
         if (peers_) peers_->services_changed();
@@ -104,9 +106,17 @@ Result<> Core::open() {
             if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
     };
     peers.on_blobs = [this] { look_at_blob_waits(); };
+    peers.on_erased = [this](std::span<const history::Key> keys) {
+        if (indexer_) indexer_->forget(keys);
+    };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
-    peers.on_progress = [this](const DeviceId& peer, const history::Progress& progress) {
-        (void)progress;
+    auto moved = [this] {
+        moved_ms_ = loop_.now().mono_ms;
+        if (indexer_) indexer_->wake();
+    };
+    peers.on_history = moved;
+    peers.on_progress = [this, moved](const DeviceId& peer, const history::Progress&) {
+        moved();
         if (const auto* session = peers_->find(peer)) tell(peer, "progress", transfer_json(*session));
     };
     peers.on_service = [this](const DeviceId& peer, const std::string& address, const std::string& state) {
@@ -136,8 +146,11 @@ Result<> Core::open() {
         }
     };
     peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, std::move(peers));
+    auto busy = [this] { return importer_ || loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms; };
+    indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
     KITH_TRY(services_->start());
     KITH_TRY(peers_->start());
+    indexer_->wake();
     keep_house();
     return {};
 }
@@ -151,6 +164,7 @@ void Core::close() {
     raw_name_.clear();
     raw_bytes_ = {};
     importer_.reset();
+    indexer_.reset();
     adding_.reset();
     joining_.reset();
     end(import_request_, "the import was stopped");

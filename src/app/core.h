@@ -12,6 +12,7 @@
 
 #include "app/host_pairing.h"
 #include "app/importer.h"
+#include "app/indexer.h"
 #include "app/join_pairing.h"
 #include "app/peers.h"
 #include "app/profile.h"
@@ -53,6 +54,7 @@ class Core {
     void history_stats(const Request& request);
     void history_digest(const Request& request);
     void history_list(const Request& request);
+    void history_search(const Request& request);
     void history_show(const Request& request);
     void history_select(const Request& request);
     void history_erase(const Request& request);
@@ -77,6 +79,8 @@ class Core {
     void admitted(Result<DeviceId> device);
     void follow(const Request& request, const DeviceId& peer);
     void tell(const DeviceId& peer, const std::string& event, const control::Json& fields);
+    void show_raw(const Request& request, const std::string& id, std::optional<std::uint64_t> attachment,
+                  std::uint64_t offset);
     Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
                                     std::uint64_t offset);
     control::Json service_json(const ServiceStatus& status) const;
@@ -102,6 +106,8 @@ class Core {
     void look_at_blob_waits();
     void watch_followed();
     void keep_house();
+    std::string service_name(const AccountId& account) const;
+    control::Json listed_json(const store::ListedRecord& row) const;
 
     net::Loop& loop_;
     crypto::SystemRandom random_;
@@ -116,6 +122,8 @@ class Core {
     std::unique_ptr<JoinPairing> joining_;
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<Importer> importer_;
+    std::unique_ptr<Indexer> indexer_;
+    std::int64_t moved_ms_ = 0;  // when a transfer last moved anything (monotonic)
     // The bytes that raw pieces are cut from, for a moment: which record and attachment, and their bytes.
     std::string raw_name_;
     Bytes raw_bytes_;

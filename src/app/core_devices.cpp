@@ -271,6 +271,7 @@ void Core::rest() {
     import_request_ = nullptr;
     importer_.reset();
     if (ended) ended->fail({Fault::cancelled, "the import was stopped", ""});
+    indexer_.reset();
     peers_.reset();
     if (services_) services_->stop();
     services_.reset();

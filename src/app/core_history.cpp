@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "app/core.h"
+#include "app/shown.h"
 #include "base/limits.h"
 #include "control/base64.h"
 #include "control/time_text.h"
@@ -25,46 +26,25 @@ std::string time_text(std::uint64_t time_ms) {
     return control::to_time_text(static_cast<std::int64_t>(time_ms));
 }
 
-// What of a record is shown: texts as UTF-8, and where its attachments are in the content.
-struct Shown {
-    std::string from, to, subject, body;
-    struct Attachment {
-        std::string name, type;
-        std::uint64_t size = 0;
-        std::uint64_t offset = 0;  // messages only: in the content
-    };
-    std::vector<Attachment> attachments;
-    bool is_mail = false;
-};
-
-Result<Shown> shown(const history::Record& record, ByteView content) {
-    Shown view;
-    view.is_mail = record.kind == history::kind::mail;
-    if (view.is_mail) {
-        view.from = history::mail_field(content, "from");
-        view.to = history::mail_field(content, "to");
-        view.subject = history::mail_field(content, "subject");
-        auto mail = history::view_mail(content);
-        view.body = std::move(mail.text);
-        for (auto& attachment : mail.attachments)
-            view.attachments.push_back({attachment.name, attachment.type, attachment.size, 0});
-        return view;
+// A mail's attachment that is a gap is empty in what is here, and gaps come in the order of attachments; a
+// message's header says where each begins.
+Json attachments_json(const Shown& view, const Available& available) {
+    Json list = Json::array();
+    auto gap = available.gaps.begin();
+    for (const auto& item : view.attachments) {
+        auto size = item.size;
+        bool here = true;
+        if (view.is_mail && size == 0 && gap != available.gaps.end()) {
+            here = false;
+            size = gap++->size;
+        }
+        for (const auto& missing : available.gaps)
+            if (!view.is_mail && missing.offset < item.offset + size &&
+                item.offset < missing.offset + missing.size)
+                here = false;
+        list.push_back({{"name", item.name}, {"type", item.type}, {"size", size}, {"here", here}});
     }
-    if (record.kind != history::kind::message)
-        return fail(Fault::refused, "this record is not a message", "'kith history list' shows messages");
-    KITH_TRY_VALUE(parts, read_message_record(content));
-    view.from =
-        parts.message.alias.empty() ? parts.alias.empty() ? parts.from : parts.alias : parts.message.alias;
-    view.to = parts.to;
-    view.subject = parts.message.subject;
-    auto data = content.subspan(std::min(parts.data_offset, content.size()));
-    if (parts.message.body.offset + parts.message.body.size <= data.size())
-        view.body = as_text(data.subspan(parts.message.body.offset, parts.message.body.size));
-    for (const auto& attachment : parts.message.attachments)
-        view.attachments.push_back({std::string(attachment.shown_name()), "application/octet-stream",
-                                    attachment.span.size, parts.data_offset + attachment.span.offset});
-    for (auto* text : {&view.from, &view.to, &view.subject, &view.body}) *text = history::valid_utf8(*text);
-    return view;
+    return list;
 }
 
 }  // namespace
@@ -89,6 +69,7 @@ void Core::history_import(const Request& request) {
     };
     events.on_history = [this] {
         if (peers_) peers_->history_changed();
+        if (indexer_) indexer_->wake();
     };
     events.on_end = [this](Result<Importer::Counts> counts) {
         auto ended = std::move(import_request_);
@@ -138,6 +119,21 @@ void Core::history_digest(const Request& request) {
     request->finish(digest_json(*digest));
 }
 
+std::string Core::service_name(const AccountId& account) const {
+    for (const auto& status : services_->list())
+        if (status.account.id == account)
+            return status.account.site.empty() ? status.account.address : status.account.site;
+    return {};
+}
+
+Json Core::listed_json(const store::ListedRecord& row) const {
+    return {{"id", row.key.id.hex()},
+            {"time", time_text(row.key.time_ms)},
+            {"service", service_name(row.account)},
+            {"from", row.from},
+            {"subject", row.subject}};
+}
+
 void Core::history_list(const Request& request) {
     auto fields = request->fields();
     auto limit = fields.u64("limit");
@@ -153,18 +149,27 @@ void Core::history_list(const Request& request) {
     auto rows = profile_.history().list(std::clamp<std::size_t>(limit, 1, limits::control_list), before);
     if (!rows) return request->fail(rows.error());
     Json list = Json::array();
-    for (const auto& row : *rows) {
-        std::string service;
-        for (const auto& status : services_->list())
-            if (status.account.id == row.account)
-                service = status.account.site.empty() ? status.account.address : status.account.site;
-        list.push_back({{"id", row.key.id.hex()},
-                        {"time", time_text(row.key.time_ms)},
-                        {"service", service},
-                        {"from", row.from},
-                        {"subject", row.subject}});
-    }
+    for (const auto& row : *rows) list.push_back(listed_json(row));
     request->finish(std::move(list));
+}
+
+void Core::history_search(const Request& request) {
+    auto fields = request->fields();
+    auto words = fields.text("words", limits::control_request_bytes);
+    auto limit = fields.u64("limit");
+    if (auto read = fields.finish("history.search"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    auto rows = indexer_->search(words, std::clamp<std::size_t>(limit, 1, limits::control_list));
+    if (!rows) return request->fail(rows.error());
+    auto reach = indexer_->reach();
+    if (!reach) return request->fail(reach.error());
+    Json hits = Json::array();
+    for (const auto& row : *rows) hits.push_back(listed_json(row));
+    request->finish({{"hits", std::move(hits)},
+                     {"complete", reach->complete},
+                     {"reaches", reach->back_to_ms ? Json(time_text(*reach->back_to_ms)) : Json()},
+                     {"indexed", reach->indexed},
+                     {"of", reach->of}});
 }
 
 void Core::history_show(const Request& request) {
@@ -179,25 +184,21 @@ void Core::history_show(const Request& request) {
     if (id.size() < 8)
         return request->fail(
             {Fault::invalid, "an id has at least 8 digits here", "'kith history list' shows them"});
+    if (raw) return show_raw(request, id, attachment, offset);
     auto result = [&]() -> Result<Json> {
-        if (raw) return raw_piece(id, attachment, offset);
         KITH_TRY_VALUE(key, profile_.history().find(id));
         KITH_TRY_VALUE(record, profile_.history().read(key));
-        KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
-        KITH_TRY_VALUE(view, shown(record, content));
+        KITH_TRY_VALUE(available, available_content(record, profile_.blobs(), limits::shown_content));
+        KITH_TRY_VALUE(view, shown(record, available.content));
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
-        std::string service;
-        for (const auto& status : services_->list())
-            if (status.account.id == listed.account)
-                service = status.account.site.empty() ? status.account.address : status.account.site;
-        Json list = Json::array();
-        for (const auto& item : view.attachments)
-            list.push_back(
-                {{"name", history::valid_utf8(item.name)}, {"type", item.type}, {"size", item.size}});
-        Json shown_json{{"id", key.id.hex()},  {"time", time_text(key.time_ms)},
-                        {"service", service},  {"from", view.from},
-                        {"to", view.to},       {"subject", view.subject},
-                        {"attachments", list}, {"raw_size", content.size()}};
+        Json shown_json{{"id", key.id.hex()},
+                        {"time", time_text(key.time_ms)},
+                        {"service", service_name(listed.account)},
+                        {"from", view.from},
+                        {"to", view.to},
+                        {"subject", view.subject},
+                        {"attachments", attachments_json(view, available)},
+                        {"raw_size", record.content_size()}};
         if (view.body.size() > limits::control_body_bytes) {
             view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
             shown_json["truncated"] = true;
@@ -207,6 +208,25 @@ void Core::history_show(const Request& request) {
     }();
     if (!result) return request->fail(result.error());
     request->finish(std::move(*result));
+}
+
+// Attachments that are not here yet are fetched first.
+void Core::show_raw(const Request& request, const std::string& id, std::optional<std::uint64_t> attachment,
+                    std::uint64_t offset) {
+    auto piece = raw_piece(id, attachment, offset);
+    if (piece) return request->finish(std::move(*piece));
+    auto key = profile_.history().find(id);
+    bool lacking = key && piece.error().kind == Fault::unavailable;
+    auto retry = [this, request, id, attachment, offset] {
+        auto again = raw_piece(id, attachment, offset);
+        if (!again && again.error().kind == Fault::unavailable) return false;
+        if (again)
+            request->finish(std::move(*again));
+        else
+            request->fail(again.error());
+        return true;
+    };
+    if (!lacking || !wait_for_blobs(request, *key, std::move(retry))) request->fail(piece.error());
 }
 
 // A piece of a record's bytes, or of an attachment's. All of them are put together once for a run of pieces.

@@ -155,6 +155,7 @@ void Core::history_erase(const Request& request) {
         }
         if (keys.empty()) return fail(Fault::invalid, "no message was named", "give its id");
         KITH_TRY(erase(profile_, keys, loop_.now()));
+        if (indexer_) indexer_->forget(keys);
         return keys.size();
     }();
     if (!erased) return request->fail(erased.error());

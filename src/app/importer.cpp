@@ -27,7 +27,7 @@ class MappedFile {
         MappedFile file;
         bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
         file.size_ = regular ? static_cast<std::size_t>(status.st_size) : 0;
-        if (file.size_ > 0 && file.size_ <= limits::import_read_bytes) {
+        if (file.size_ > 0 && file.size_ <= std::uint64_t{64} * 1024 * 1024) {
             // A copy: a mailbox that a mail program shortens meanwhile would end us by a signal.
             file.copy_.resize(file.size_);
             auto got = read_all(fd, file.copy_);

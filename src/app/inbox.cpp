@@ -141,25 +141,35 @@ Result<std::vector<history::BlobWant>> lacking_blobs(const history::Record& reco
     return lacking;
 }
 
-Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max) {
+Result<Available> available_content(const history::Record& record, const store::BlobStore& blobs,
+                                    std::uint64_t max) {
     if (record.content_size() > max)
         return fail(Fault::refused, "this is larger than can be shown at once", "save it with --save");
-    Bytes content;
+    Available available;
+    std::uint64_t offset = 0;
     for (const auto& part : record.parts) {
         if (!part.is_blob) {
-            append(content, part.bytes);
-            continue;
+            append(available.content, part.bytes);
+        } else {
+            KITH_TRY_VALUE(info, blobs.info(part.blob));
+            bool here = info.state == store::BlobState::complete;
+            if (!here) available.gaps.push_back({offset, part.size});
+            for (std::uint64_t i = 0; here && i < history::piece_count(part.size); ++i) {
+                KITH_TRY_VALUE(piece, blobs.read_piece(part.blob, i));
+                append(available.content, piece);
+            }
         }
-        KITH_TRY_VALUE(info, blobs.info(part.blob));
-        if (info.state != store::BlobState::complete)
-            return fail(Fault::unavailable, "a part of this has not arrived yet",
-                        "wait until the transfer is done");
-        for (std::uint64_t i = 0; i < history::piece_count(part.size); ++i) {
-            KITH_TRY_VALUE(piece, blobs.read_piece(part.blob, i));
-            append(content, piece);
-        }
+        offset += part.size;
     }
-    return content;
+    return available;
+}
+
+Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max) {
+    KITH_TRY_VALUE(available, available_content(record, blobs, max));
+    if (!available.gaps.empty())
+        return fail(Fault::unavailable, "a part of this has not arrived yet",
+                    "it is fetched first when another device that has it is in reach");
+    return std::move(available.content);
 }
 
 Result<MessageParts> read_message_record(ByteView leading) {

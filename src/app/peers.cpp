@@ -30,7 +30,11 @@ Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& ser
       profile_(profile),
       services_(services),
       events_(std::move(events)),
-      vault_(profile, [this](const store::Account& account) { return services_.learn(account); }) {}
+      vault_(
+          profile, [this](const store::Account& account) { return services_.learn(account); },
+          [this](std::span<const history::Key> keys) {
+              if (events_.on_erased) events_.on_erased(keys);
+          }) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {

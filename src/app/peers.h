@@ -16,6 +16,7 @@ class Peers {
     struct Events {
         std::function<void()> on_roster, on_membership, on_history;
         std::function<void()> on_blobs;
+        std::function<void(std::span<const history::Key>)> on_erased;
         std::function<void(const DeviceId&, const history::Progress&)> on_progress;
         std::function<void(const DeviceId&, const std::string& address, const std::string& state)> on_service;
         std::function<void(const DeviceId&, const history::Digest&, double seconds)> on_done;

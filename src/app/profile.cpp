@@ -47,6 +47,8 @@ Result<> Profile::unlock(const SecretBytes& passphrase) {
 }
 
 void Profile::lock() {
+    search_.reset();
+    search_key_.reset();
     blobs_.reset();
     history_.reset();
     store_.reset();
@@ -115,7 +117,8 @@ Result<> Profile::discard() {
     keys_.reset();
     std::error_code error;
     // The key file first: without it the rest means nothing.
-    for (const char* name : {"keys.json", "kith.db", "kith.db-wal", "kith.db-shm"})
+    for (const char* name : {"keys.json", "kith.db", "kith.db-wal", "kith.db-shm", "search.db",
+                             "search.db-wal", "search.db-shm"})
         fs::remove(home_ / name, error);
     fs::remove_all(home_ / "blobs", error);
     return {};
@@ -264,10 +267,20 @@ Result<> Profile::open_with(const Key& database_key) {
         history_ = std::move(history);
         KITH_TRY_VALUE(blobs, store::BlobStore::open(home_ / "blobs", *db_, database_key));
         blobs_ = std::move(blobs);
+        search_key_ = crypto::derive(database_key, "kith.search");
         return read_identity();
     }();
     if (!opened) lock();
     return opened;
+}
+
+Result<store::SearchIndex*> Profile::search() {
+    if (!search_key_) return fail(no_person().error());
+    if (!search_) {
+        KITH_TRY_VALUE(index, store::SearchIndex::open(home_ / "search.db", *search_key_));
+        search_ = std::move(index);
+    }
+    return search_.get();
 }
 
 Result<> Profile::read_identity() {

@@ -19,6 +19,7 @@
 #include "store/history_store.h"
 #include "store/key_file.h"
 #include "store/profile_store.h"
+#include "store/search_index.h"
 
 namespace kith::app {
 
@@ -89,6 +90,8 @@ class Profile {
     store::HistoryStore& history() { return *history_; }
     store::BlobStore& blobs() { return *blobs_; }
     const store::HistoryStore& history() const { return *history_; }
+    // The index of texts, opened when it is first asked for. A profile is whole without it.
+    Result<store::SearchIndex*> search();
 
   private:
     Result<> make_files(const SecretBytes& passphrase);
@@ -103,6 +106,8 @@ class Profile {
     std::unique_ptr<store::ProfileStore> store_;
     std::unique_ptr<store::HistoryStore> history_;
     std::unique_ptr<store::BlobStore> blobs_;
+    std::optional<Key> search_key_;
+    std::unique_ptr<store::SearchIndex> search_;
 
     crypto::SignKey device_key_;
     crypto::LinkKey link_key_;

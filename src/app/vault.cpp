@@ -28,6 +28,11 @@ Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
     KITH_TRY_VALUE(added, profile_.history().add(rows));
     if (!erased.empty()) KITH_TRY(profile_.history().add_erased(erased));
     KITH_TRY(tx.commit());
+    if (!erased.empty()) {
+        std::vector<history::Key> keys;
+        for (const auto& item : erased) keys.push_back(item.key);
+        on_erased_(keys);
+    }
     // Should this fail, the account is found again at the next start (Services::start).
     for (const auto& account : accounts) KITH_TRY(on_account_(account));
     return added.added;

@@ -13,8 +13,11 @@ namespace kith::app {
 class StoreVault : public history::Vault {
   public:
     // `on_account`: a record tells of an account; called after the record is durable.
-    StoreVault(Profile& profile, std::function<Result<>(const store::Account&)> on_account)
-        : profile_(profile), on_account_(std::move(on_account)) {}
+    // `on_erased`: these were erased by another device.
+    using OnErased = std::function<void(std::span<const history::Key>)>;
+    StoreVault(Profile& profile, std::function<Result<>(const store::Account&)> on_account,
+               OnErased on_erased)
+        : profile_(profile), on_account_(std::move(on_account)), on_erased_(std::move(on_erased)) {}
 
     Result<history::Totals> totals() const override { return profile_.history().totals(); }
     Result<std::uint64_t> free_space() const override { return store::free_bytes(profile_.home()); }
@@ -41,6 +44,7 @@ class StoreVault : public history::Vault {
   private:
     Profile& profile_;
     std::function<Result<>(const store::Account&)> on_account_;
+    OnErased on_erased_;
 };
 
 // The digest of all records, and of the blobs that the selection takes. Reads the index of all keys.

@@ -313,8 +313,30 @@ inline constexpr std::uint64_t shown_content = mail_bytes;
 // outbox.
 inline constexpr std::size_t posts_in_flight = 16;
 inline constexpr std::size_t post_pause_bytes = 1024 * 1024;
-// A file up to this size is read for import; a larger one is mapped, so that memory stays flat.
-inline constexpr std::uint64_t import_read_bytes = 64ull * 1024 * 1024;
+// What of a file is read for import at once: memory stays flat, however large a mail is.
+inline constexpr std::size_t import_window = 256 * 1024;
+// Of a line that may begin a mail in an mbox, what is looked at: longer ones are text.
+inline constexpr std::size_t mbox_line = 1000;
+
+// Search (src/app/indexer). Text of one message that is searched: more is a log or a dump, and would hold the
+// loop for longer than a slice.
+inline constexpr std::size_t search_text = 256 * 1024;
+// What a person may ask for at once.
+inline constexpr std::size_t search_query = 1024;
+inline constexpr std::size_t search_words = 32;
+// The shortest beginning of a word that is searched: of a single letter, a good part of all words would be read.
+inline constexpr std::size_t search_prefix = 2;
+// Records that arrived since are taken one after the other up to this many; beyond, history is walked anew,
+// newest first.
+inline constexpr std::size_t search_follow = 1000;
+// Records that arrived just now are taken before a search answers, up to this many: some milliseconds.
+inline constexpr std::size_t search_at_once = 64;
+// Indexing works for so long and rests for so long, and not within so long after a transfer moved anything.
+inline constexpr std::int64_t search_slice_ms = 5;
+inline constexpr std::int64_t search_rest_ms = 2;
+inline constexpr std::int64_t search_quiet_ms = 1000;
+// What was indexed becomes durable this often: a crash repeats that much.
+inline constexpr std::int64_t search_keep_ms = 1000;
 
 // What `history show --raw` has put together stays this long for the next piece that is asked for.
 inline constexpr std::int64_t raw_cache_ms = 5000;

@@ -83,24 +83,50 @@ Result<Json> fetch_list(const Context& context, ListOptions options) {
     return all;
 }
 
-int list(Context& context, const ListOptions& options) {
-    return conclude(context, fetch_list(context, options), [&](const Json& items) {
-        // On a terminal a line each; elsewhere everything.
-        bool narrow = context.out.terminal();
-        std::vector<std::vector<std::string>> rows;
-        for (const auto& item : items) {
-            std::string id = text_in(item, "id"), from = text_in(item, "from"),
-                        subject = text_in(item, "subject");
-            if (narrow) {
-                id = id.substr(0, 12);
-                from = cut(from, 24);
-                auto used = std::size_t{12 + 2 + 16 + 2 + 24 + 2};
-                subject =
-                    cut(subject, context.out.columns() > used + 10 ? context.out.columns() - used - 1 : 10);
-            }
-            rows.push_back({id, local_time(text_in(item, "time")), from, subject});
+void show_list(Context& context, const Json& items) {
+    // On a terminal a line each; elsewhere everything.
+    bool narrow = context.out.terminal();
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& item : items) {
+        std::string id = text_in(item, "id"), from = text_in(item, "from"),
+                    subject = text_in(item, "subject");
+        if (narrow) {
+            id = id.substr(0, 12);
+            from = cut(from, 24);
+            auto used = std::size_t{12 + 2 + 16 + 2 + 24 + 2};
+            subject = cut(subject, context.out.columns() > used + 10 ? context.out.columns() - used - 1 : 10);
         }
-        context.out.write(table(rows));
+        rows.push_back({id, local_time(text_in(item, "time")), from, subject});
+    }
+    context.out.write(table(rows));
+}
+
+int list(Context& context, const ListOptions& options) {
+    return conclude(context, fetch_list(context, options),
+                    [&](const Json& items) { show_list(context, items); });
+}
+
+struct SearchOptions {
+    std::vector<std::string> words;
+    std::uint64_t limit = 20;
+};
+
+int search(Context& context, const SearchOptions& options) {
+    std::string words;
+    for (const auto& word : options.words) words += words.empty() ? word : " " + word;
+    Json args{{"words", words}, {"limit", options.limit}};
+    return conclude(context, call(context, {"history.search", std::move(args), {}}), [&](const Json& result) {
+        auto hits = list_in(result, "hits");
+        show_list(context, hits);
+        if (result.is_object() && result.value("complete", Json()) == true) {
+            if (hits.empty()) context.out.note("Nothing found.");
+            return;
+        }
+        auto reaches = text_in(result, "reaches");
+        context.out.note(
+            (reaches.empty() ? "not everything is searched yet" : "searched back to " + local_time(reaches)) +
+            "; " + std::to_string(number_in(result, "indexed")) + " of " +
+            count_text(number_in(result, "of"), "message", "messages") + " are indexed so far");
     });
 }
 
@@ -148,7 +174,8 @@ int show(Context& context, const ShowOptions& options) {
         out.say("Time:    " + local_time(text_in(item, "time")));
         for (const auto& file : list_in(item, "attachments"))
             out.say("File:    " + text_in(file, "name") + " (" + text_in(file, "type") + ", " +
-                    size_text(number_in(file, "size")) + ")");
+                    size_text(number_in(file, "size")) +
+                    (file.value("here", true) ? ")" : ", not here yet)"));
         out.say("");
         if (item.is_object() && item.contains("body") && item["body"].is_string())
             out.say(clean(item["body"].get_ref<const std::string&>(), Keep::lines));
@@ -188,6 +215,20 @@ void add_history_commands(CLI::App& app, Command& chosen) {
         command->add_option("--before", options->before, "only what is older than this id");
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return list(context, *options); }; });
+    }
+    {
+        auto options = std::make_shared<SearchOptions>();
+        auto* command = history->add_subcommand("search", "messages with all these words, the newest first");
+        command
+            ->add_option(
+                "WORDS", options->words,
+                "words of sender, recipient, subject, text or files' names; '\"two words\"' stand together, "
+                "begin* is the start of a word")
+            ->required();
+        command->add_option("--limit", options->limit, "how many at most (20)")
+            ->check(CLI::Range(std::size_t{1}, limits::control_list));
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return search(context, *options); }; });
     }
     {
         auto options = std::make_shared<ShowOptions>();

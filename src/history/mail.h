@@ -51,9 +51,11 @@ Boundaries mail_boundaries(ByteView mail);
 // Empty when there is none.
 std::string mail_field(ByteView mail, std::string_view name);
 
-// What of a mail can be shown: the first text part, as UTF-8, and the names of what is attached.
+// What of a mail can be shown: the first plain text, else the first other text, as UTF-8, and the names of what
+// is attached.
 struct MailView {
     std::string text;
+    bool is_html = false;  // `text` is HTML: there is no plain one
     struct Attachment {
         std::string name;
         std::string type;

@@ -53,7 +53,7 @@ std::string parameter(std::string_view field, std::string_view name) {
 
 struct Viewer {
     MailView view;
-    bool has_text = false;
+    bool has_text = false, has_plain = false;
     std::size_t parts = 0;
     std::optional<std::size_t> wanted;  // the attachment whose bytes are kept
     Bytes kept;
@@ -80,13 +80,16 @@ struct Viewer {
         };
         bool attached =
             main_value(disposition) == "attachment" || !name.empty() || !type.starts_with("text/");
-        if (!attached && !has_text) {
+        if (!attached) {
+            const bool plain = type == "text/plain";
+            if (has_plain || (has_text && !plain)) return;
             auto text = as_text(body.first(std::min(body.size(), limits::shown_text)));
             view.text = to_utf8(decode(text), parameter(content_type, "charset"));
-            has_text = type == "text/plain";
+            view.is_html = type == "text/html";
+            has_text = true;
+            has_plain = plain;
             return;
         }
-        if (!attached) return;
         auto decoded = decode(as_text(body));
         view.attachments.push_back({readable_field(name), type, decoded.size()});
         if (wanted == view.attachments.size() - 1) kept = std::move(decoded);

@@ -132,6 +132,9 @@ Result<bool> HistoryStore::replace_absent(const NewRecord& item, Batch& batch) {
         if (!absent) return false;
         size = rows.number(0);
     }
+    // So that the new row comes behind all others even when this one was the last.
+    KITH_TRY(db_.run("UPDATE record SET seq = (SELECT max(seq) + 1 FROM record) WHERE time_ms = ? AND id = ?",
+                     key.time_ms, key.id));
     KITH_TRY(db_.run("DELETE FROM record WHERE time_ms = ? AND id = ?", key.time_ms, key.id));
     Batch again;
     KITH_TRY_VALUE(added, insert(item, again));

@@ -173,6 +173,8 @@ TEST_CASE("wrong usage is exit code 2 and starts nothing") {
                                                {"history", "import"},
                                                {"history", "list", "--limit", "0"},
                                                {"history", "list", "--limit", "x"},
+                                               {"history", "search"},
+                                               {"history", "search", "x", "--limit", "5000"},
                                                {"history", "import", "f", "--format", "zip"},
                                                {"status", "--loud"},
                                                {"device", "join"},
@@ -303,6 +305,22 @@ TEST_CASE("a long list is fetched page by page") {
     CHECK(json(run(setting.command({"history", "list", "--limit", "9999", "--json"})).out).size() == 2500);
     CHECK(json(run(setting.command({"history", "list", "--json", "--before", "3"})).out).size() == 3);
     CHECK(json(run(setting.command({"history", "list", "--json", "--before", "0"})).out) == Json::array());
+}
+
+TEST_CASE("a search passes all words, and says how far back it reached") {
+    Setting setting;
+    auto programs = json(run(setting.command({"history", "search", "red", "\"blue green\"", "--json"})).out);
+    CHECK(programs["hits"][0]["subject"] == "found");
+    CHECK(programs["complete"] == true);
+    CHECK(json(setting.seen())["args"] == Json{{"words", "red \"blue green\""}, {"limit", 20}});
+    auto people = run(setting.command({"history", "search", "red"}));
+    CHECK(has(people.out, "found\n"));
+    CHECK(people.err == "");
+    auto half = run(setting.command({"history", "search", "half"}), "", {"TZ=UTC"});
+    CHECK(has(half.out, "found\n"));
+    CHECK(half.err == "searched back to 2002-08-22 11:26; 5 of 12 messages are indexed so far\n");
+    CHECK(run(setting.command({"history", "search", "none"})).err == "Nothing found.\n");
+    CHECK(run(setting.command({"history", "search", "half", "--json"})).err == "");
 }
 
 TEST_CASE("an item's bytes come out exactly, however many") {

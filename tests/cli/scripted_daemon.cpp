@@ -149,6 +149,22 @@ class ScriptedDaemon {
                                 {"subject", "number " + std::to_string(i)}});
             request->finish(page);
         });
+        add("history.search", [](const RequestPtr& request) {
+            const bool complete = request->args()["words"] != "half";
+            Json hits = Json::array();
+            if (request->args()["words"] != "none")
+                hits.push_back({{"id", "77"},
+                                {"time", to_time_text(1030015585000)},
+                                {"service", "mail"},
+                                {"from", hostile},
+                                {"subject", "found"}});
+            request->finish(
+                {{"hits", hits},
+                 {"complete", complete},
+                 {"reaches", complete ? Json("1970-01-01T00:00:00.000Z") : Json("2002-08-22T11:26:25.000Z")},
+                 {"indexed", 5},
+                 {"of", complete ? 5 : 12}});
+        });
         add("history.show", [](const RequestPtr& request) {
             if (request->args()["id"] == "none") return request->fail({Fault::not_found, "no such item", ""});
             if (request->args().contains("raw")) {

@@ -1,6 +1,7 @@
 // Any bytes as a file of mails, and any bytes as a record.
 #include <cstdint>
 
+#include "history/html_text.h"
 #include "history/mail.h"
 
 using namespace kith;
@@ -14,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         auto mail = bytes.subspan(span->offset, span->size);
         (void)mail_time(mail);
         (void)mail_field(mail, "subject");
-        (void)view_mail(mail);
+        (void)html_text(view_mail(mail).text);
         (void)cut(mail.size(), mail_boundaries(mail));
     }
     (void)decode(bytes);

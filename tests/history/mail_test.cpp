@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "history/date.h"
+#include "history/html_text.h"
 #include "history/mime_text.h"
 
 using namespace kith;
@@ -125,4 +126,30 @@ TEST_CASE("nested and empty multiparts end") {
     view_mail(as_bytes(mail));
     CHECK(view_mail(as_bytes("Content-Type: multipart/mixed; boundary=b\n\n--b--\n")).text.empty());
     CHECK(view_mail({}).text.empty());
+}
+
+TEST_CASE("plain text is shown before HTML, and HTML before what else calls itself text") {
+    auto parts = [](std::vector<std::string> types) {
+        std::string mail = "Content-Type: multipart/alternative; boundary=b\n\n";
+        for (const auto& type : types) mail += "--b\nContent-Type: text/" + type + "\n\nthe " + type + "\n";
+        return view_mail(as_bytes(mail + "--b--\n"));
+    };
+    CHECK(parts({"html", "plain", "calendar"}).text == "the plain\n");
+    CHECK_FALSE(parts({"html", "plain"}).is_html);
+    CHECK(parts({"html", "calendar"}).text == "the html\n");
+    CHECK(parts({"html", "calendar"}).is_html);
+    CHECK(parts({"plain", "plain"}).text == "the plain\n");
+}
+
+TEST_CASE("of HTML the words are left") {
+    CHECK(html_text("<p>Hello <b>wor</b>ld&amp;you</p>") == "\nHello world&you\n");
+    CHECK(html_text("a<br>b<TD class='x > y'>c") == "a\nb\nc");
+    CHECK(html_text("<html><style>p {color: red}</STYLE >x<script>if (a<b) evil()</script>y") == "\n\nx\ny");
+    CHECK(html_text("<!DOCTYPE html><!-- <p>hidden</p> -->seen<!-- open") == "seen");
+    CHECK(html_text("caf&eacute; &#228;&#xE4; &euro;&nbsp;5 &bogus; &; & &#0;&#xD800;&#99999999;") ==
+          "caf\u00e9 \u00e4\u00e4 \u20ac 5 &bogus; &; &   &#99999999;");
+    CHECK(html_text("1 < 2 <3 and <") == "1 < 2 <3 and <");
+    CHECK(html_text("cut <a href=\"never closed") == "cut ");
+    CHECK(html_text("").empty());
+    CHECK(html_text(std::string(200'000, '<')).size() == 200'000);
 }
