@@ -37,6 +37,11 @@ history::Digest read_digest(wire::Fields& head) {
     return digest;
 }
 
+// With the host's own signature: it signs nothing that it has not made.
+std::string receipt_ok(const Signature& joiner, const Signature& host) {
+    return text(Json{{"op", "receipt.ok"}, {"signature", joiner.hex()}, {"host", host.hex()}});
+}
+
 }  // namespace
 
 Onboarding::Onboarding(net::Loop& loop, Profile& profile, Services& services, DeviceId peer,
@@ -257,6 +262,7 @@ Result<> Onboarding::on_prove(wire::Fields& head) {
     auto receipt =
         make_receipt({profile_.person(), profile_.device(), peer_, ours, filter, loop_.now().unix_ms});
     auto signature = profile_.device_key().sign(receipt);
+    offered_ = receipt;
     events_.send(text(Json{{"op", "receipt"}, {"signature", signature.hex()}}), std::move(receipt));
     return {};
 }
@@ -281,13 +287,13 @@ Result<> Onboarding::on_receipt(wire::Fields& head, ByteView body) {
     KITH_TRY(profile_.store().add_receipt({peer_, receipt.time_ms, to_bytes(body), own, signature}));
     KITH_TRY(end_job("joiner", receipt.digest));
     KITH_TRY(tx.commit());
-    events_.send(text(Json{{"op", "receipt.ok"}, {"signature", own.hex()}}), to_bytes(body));
+    events_.send(receipt_ok(own, signature), to_bytes(body));
     events_.on_done(receipt.digest, seconds_of(*active));
     return {};
 }
 
 Result<> Onboarding::on_receipt_ok(wire::Fields& head, ByteView body) {
-    auto theirs = head.id<Signature>("signature");
+    auto theirs = head.id<Signature>("signature"), mine = head.id<Signature>("host");
     KITH_TRY(head.finish("receipt.ok"));
     auto active = job("host");
     if (!active) return {};
@@ -296,7 +302,10 @@ Result<> Onboarding::on_receipt_ok(wire::Fields& head, ByteView body) {
     if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() ||
         receipt.to != peer_ || !crypto::verify(joiner->device_key, body, theirs))
         return fail(Fault::protocol, "a receipt that is not of this transfer");
+    // Only what this device has proved itself is signed: in this session, or before as its own signature tells.
     auto own = profile_.device_key().sign(body);
+    if (offered_ != to_bytes(body) && own != mine)
+        return fail(Fault::protocol, "a receipt that this device did not make");
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY(profile_.store().add_receipt({peer_, receipt.time_ms, to_bytes(body), own, theirs}));
     KITH_TRY(end_job("host", receipt.digest));
@@ -311,7 +320,7 @@ Result<> Onboarding::send_receipt_again() {
     KITH_TRY_VALUE(receipts, profile_.store().receipts());
     for (auto at = receipts.rbegin(); at != receipts.rend(); ++at) {
         if (at->peer != peer_) continue;
-        events_.send(text(Json{{"op", "receipt.ok"}, {"signature", at->own.hex()}}), at->body);
+        events_.send(receipt_ok(at->own, at->theirs), at->body);
         break;
     }
     return {};

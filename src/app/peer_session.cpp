@@ -212,7 +212,8 @@ void PeerSession::selection_changed() {
 }
 
 Result<> PeerSession::on_welcome(ByteView body) {
-    if (profile_.term_key()) return {};
+    // From the device that let this one in, and no other: a wrong secret would stay.
+    if (profile_.term_key() || !job("joiner")) return {};
     auto secrets = wire::Fields::parse(body);
     auto version = secrets.u64("v");
     auto term_key = SecretBytes(secrets.hex("term_key", 32));

@@ -50,6 +50,10 @@ Result<std::vector<history::Key>> StoreVault::keys(const history::Range& range, 
     return profile_.history().keys(range, max);
 }
 
+Result<std::vector<history::Key>> StoreVault::lacking(std::span<const history::Key> keys) const {
+    return profile_.history().lacking(keys);
+}
+
 Result<history::Page> StoreVault::newest(const history::Range& range, const history::Selection& selection,
                                          history::Budget budget) const {
     return profile_.history().newest(range, selection, budget);

@@ -26,6 +26,7 @@ class StoreVault : public history::Vault {
     Result<history::Fingerprint> fingerprint(const history::Range& range) const override;
     Result<std::vector<history::Range>> split(const history::Range& range) const override;
     Result<std::vector<history::Key>> keys(const history::Range& range, std::size_t max) const override;
+    Result<std::vector<history::Key>> lacking(std::span<const history::Key> keys) const override;
     Result<history::Page> newest(const history::Range& range, const history::Selection& selection,
                                  history::Budget budget) const override;
     Result<Got> get(std::span<const history::Key> keys, const history::Selection& selection,

@@ -43,6 +43,9 @@ inline constexpr std::size_t record_bytes = 1024 * 1024;
 // stream, streams and blobs a peer may have open here, batches and pieces on the way.
 inline constexpr std::size_t compare_ranges = 64;
 inline constexpr std::size_t listed_keys = 256;
+// Ranges that wait to be compared or fetched: a history of ten million that differs everywhere, on the level of
+// its finest buckets.
+inline constexpr std::size_t ranges_pending = 65'536;
 inline constexpr std::size_t fetched_keys = 1024;
 inline constexpr std::size_t sync_streams = 4;
 inline constexpr std::uint64_t sync_credit = 4;

@@ -114,6 +114,8 @@ class RecordSet {
     virtual Result<std::vector<Range>> split(const Range& range) const = 0;
     // All keys of the range, oldest first, at most `max`.
     virtual Result<std::vector<Key>> keys(const Range& range, std::size_t max) const = 0;
+    // Those of these keys that are not in the set, in the order given.
+    virtual Result<std::vector<Key>> lacking(std::span<const Key> keys) const = 0;
     // The newest records of the range, as many as the budget takes; those that the selection leaves out are
     // absent.
     virtual Result<Page> newest(const Range& range, const Selection& selection, Budget budget) const = 0;

@@ -49,8 +49,9 @@ class RecordPuller {
     using Action = std::variant<Send, Store, Finished>;
     using Actions = Result<std::vector<Action>>;
 
-    // Begins a pass; allowed only when idle. What the selection leaves out comes as absent records.
-    Actions start(const Selection& selection);
+    // Begins a pass; allowed only when idle. What the selection leaves out comes as absent records. `claimed`: how
+    // many records the peer says it has.
+    Actions start(const Selection& selection, std::uint64_t claimed);
     bool idle() const { return !running_; }
     // Forgets the pass: the link was lost.
     void stop() { reset(); }
@@ -65,9 +66,10 @@ class RecordPuller {
     struct Fetch {
         Range range;
         std::vector<Key> keys;  // newest last
+        std::optional<std::uint64_t> claimed;  // how many records the peer said there are in the range
+        std::uint64_t received = 0;
     };
     void reset();
-    Result<> compare(const Range& range);
     void miss(Key key);
     Result<> advance(std::vector<Action>& out);
     Result<> fetch_wanted();
@@ -164,8 +166,8 @@ class BlobPuller {
     std::set<BlobId> absent_;
 };
 
-// Answers a peer's pullers. Work is queued by `on_frame` and done by `work`, one frame at a time, whenever
-// the link takes more: so a peer that asks without reading costs nothing.
+// Answers a peer's pullers. Work is queued by `on_frame` and done by `work`, at most one frame at a time,
+// whenever the link takes more: so a peer that asks without reading costs nothing.
 class SyncServer {
   public:
     SyncServer(const RecordSet& records, const BlobSet& blobs) : records_(records), blobs_(blobs) {}
@@ -173,6 +175,7 @@ class SyncServer {
     // `sync.compare`, `sync.fetch`, `sync.get`, `sync.more`, `sync.want`, `sync.pieces`.
     Result<> on_frame(std::string_view op, wire::Fields& head, ByteView body);
     bool has_work() const;
+    // Nothing: a step of a longer answer was done.
     Result<std::optional<wire::Frame>> work();
     void stop();
 
@@ -189,8 +192,13 @@ class SyncServer {
         BlobId blob;
         std::uint64_t index = 0;
     };
-    Result<wire::Frame> answer_compare(std::uint64_t id,
-                                       const std::vector<std::pair<Range, Fingerprint>>& asked);
+    struct Comparison {
+        std::uint64_t id = 0;
+        std::vector<std::pair<Range, Fingerprint>> asked;
+        std::size_t next = 0;
+        Bytes answer;
+    };
+    Result<> answer_range(Comparison& comparison) const;
     Result<wire::Frame> next_batch(std::uint64_t id, Stream& stream, bool& ended);
     Result<wire::Frame> answer_want(const BlobId& blob);
     Result<wire::Frame> answer_piece(const PieceRequest& request);
@@ -198,7 +206,7 @@ class SyncServer {
     const RecordSet& records_;
     const BlobSet& blobs_;
     Packer packer_;
-    std::deque<std::pair<std::uint64_t, std::vector<std::pair<Range, Fingerprint>>>> compares_;
+    std::deque<Comparison> compares_;
     std::map<std::uint64_t, Stream> streams_;
     std::deque<BlobId> wants_;
     std::deque<PieceRequest> pieces_;

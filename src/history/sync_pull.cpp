@@ -10,13 +10,17 @@ namespace kith::history {
 
 using Json = nlohmann::json;
 
-RecordPuller::Actions RecordPuller::start(const Selection& selection) {
+RecordPuller::Actions RecordPuller::start(const Selection& selection, std::uint64_t claimed) {
     reset();
     running_ = true;
     selection_ = selection;
     wanted_below_ = last_key();
     std::vector<Action> out;
-    KITH_TRY(compare(Range::all()));
+    KITH_TRY_VALUE(ours, mine_.fingerprint(Range::all()));
+    if (ours.count == 0)
+        to_fetch_.push_back({Range::all(), {}, claimed});
+    else
+        to_compare_.emplace_back(Range::all(), ours);
     KITH_TRY(advance(out));
     return out;
 }
@@ -31,10 +35,7 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
     for (auto& answer : answers) {
         if (answer.same) continue;
         if (answer.parts.empty()) {
-            KITH_TRY_VALUE(here, mine_.keys(answer.range, SIZE_MAX));
-            std::vector<Key> lacking;
-            std::set_difference(answer.keys.begin(), answer.keys.end(), here.begin(), here.end(),
-                                std::back_inserter(lacking));
+            KITH_TRY_VALUE(lacking, mine_.lacking(answer.keys));
             for (const auto& key : lacking) miss(key);
             continue;
         }
@@ -43,11 +44,14 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
             KITH_TRY_VALUE(ours, mine_.fingerprint(range));
             if (ours == theirs) continue;
             if (ours.count == 0)
-                to_fetch_.push_back({range, {}});
+                to_fetch_.push_back({range, {}, theirs.count});
             else
                 to_compare_.emplace_back(range, ours);
         }
     }
+    // Two sets that differ everywhere come to a few thousand: more is a peer that invents differences for ever.
+    if (to_compare_.size() > limits::ranges_pending || to_fetch_.size() > limits::ranges_pending)
+        return fail(Fault::protocol, "sync.parts without end");
     auto newest_last = [](const auto& a, const auto& b) { return a.first.from < b.first.from; };
     std::sort(to_compare_.begin(), to_compare_.end(), newest_last);
     std::sort(to_fetch_.begin(), to_fetch_.end(),
@@ -80,6 +84,9 @@ RecordPuller::Actions RecordPuller::on_batch(wire::Fields& head, ByteView body) 
         } else {
             if (!fetching_->range.contains(key)) return fail(Fault::protocol, "sync.batch outside its range");
             fetching_->range.to = key;
+            // More than it said there are, but for what may have arrived there meanwhile.
+            if (fetching_->claimed && ++fetching_->received > *fetching_->claimed * 2 + limits::batch_records)
+                return fail(Fault::protocol, "sync.batch with more records than the peer said there are");
         }
     }
     stream_ended_ = end;
@@ -121,20 +128,11 @@ void RecordPuller::reset() {
     unstored_ = 0;
 }
 
-Result<> RecordPuller::compare(const Range& range) {
-    KITH_TRY_VALUE(ours, mine_.fingerprint(range));
-    if (ours.count == 0)
-        to_fetch_.push_back({range, {}});
-    else
-        to_compare_.emplace_back(range, ours);
-    return {};
-}
-
 // Notes a key to be fetched. Keys arrive oldest first within a range, so a group is newest last.
 void RecordPuller::miss(Key key) {
     if (to_fetch_.empty() || to_fetch_.back().keys.empty() ||
         to_fetch_.back().keys.size() >= limits::fetched_keys || to_fetch_.back().keys.back() > key)
-        to_fetch_.push_back({{key, key}, {}});
+        to_fetch_.push_back({{key, key}, {}, {}});
     to_fetch_.back().keys.push_back(key);
 }
 
@@ -163,7 +161,7 @@ Result<> RecordPuller::fetch_wanted() {
     if (keys.empty()) return {};
     wanted_below_ = keys.back();
     std::reverse(keys.begin(), keys.end());
-    to_fetch_.push_back({{keys.front(), keys.front()}, std::move(keys)});
+    to_fetch_.push_back({{keys.front(), keys.front()}, std::move(keys), {}});
     return {};
 }
 

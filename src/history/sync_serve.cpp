@@ -17,7 +17,7 @@ Result<> SyncServer::on_frame(std::string_view op, wire::Fields& head, ByteView 
         KITH_TRY(head.finish(op));
         KITH_TRY_VALUE(asked, decode_compare(body));
         if (compares_.size() >= limits::sync_streams) return too_many();
-        compares_.emplace_back(id, std::move(asked));
+        compares_.push_back({id, std::move(asked), 0, {}});
         return {};
     }
     if (op == "sync.fetch" || op == "sync.get") {
@@ -78,9 +78,12 @@ bool SyncServer::has_work() const {
 
 Result<std::optional<wire::Frame>> SyncServer::work() {
     if (!compares_.empty()) {
-        auto [id, asked] = std::move(compares_.front());
+        auto& comparison = compares_.front();
+        KITH_TRY(answer_range(comparison));
+        if (comparison.next < comparison.asked.size()) return std::nullopt;
+        wire::Frame frame{Json{{"op", "sync.parts"}, {"id", comparison.id}}.dump(),
+                          std::move(comparison.answer)};
         compares_.pop_front();
-        KITH_TRY_VALUE(frame, answer_compare(id, asked));
         return frame;
     }
     for (auto& [id, stream] : streams_) {
@@ -113,25 +116,24 @@ void SyncServer::stop() {
     pieces_.clear();
 }
 
-Result<wire::Frame> SyncServer::answer_compare(std::uint64_t id, const std::vector<Compared>& asked) {
-    Bytes body;
-    for (const auto& [range, theirs] : asked) {
-        PartsAnswer answer{range, false, {}, {}};
-        KITH_TRY_VALUE(ours, records_.fingerprint(range));
-        answer.same = ours == theirs;
-        if (!answer.same && ours.count > limits::listed_keys) {
-            KITH_TRY_VALUE(parts, records_.split(range));
-            for (const auto& part : parts) {
-                KITH_TRY_VALUE(fingerprint, records_.fingerprint(part));
-                answer.parts.emplace_back(part, fingerprint);
-            }
-        } else if (!answer.same) {
-            KITH_TRY_VALUE(keys, records_.keys(range, limits::listed_keys));
-            answer.keys = std::move(keys);
+// One range a call: what 64 of them cost together would hold the loop.
+Result<> SyncServer::answer_range(Comparison& comparison) const {
+    const auto& [range, theirs] = comparison.asked[comparison.next++];
+    PartsAnswer answer{range, false, {}, {}};
+    KITH_TRY_VALUE(ours, records_.fingerprint(range));
+    answer.same = ours == theirs;
+    if (!answer.same && ours.count > limits::listed_keys) {
+        KITH_TRY_VALUE(parts, records_.split(range));
+        for (const auto& part : parts) {
+            KITH_TRY_VALUE(fingerprint, records_.fingerprint(part));
+            answer.parts.emplace_back(part, fingerprint);
         }
-        append_parts(body, answer);
+    } else if (!answer.same) {
+        KITH_TRY_VALUE(keys, records_.keys(range, limits::listed_keys));
+        answer.keys = std::move(keys);
     }
-    return wire::Frame{Json{{"op", "sync.parts"}, {"id", id}}.dump(), std::move(body)};
+    append_parts(comparison.answer, answer);
+    return {};
 }
 
 Result<wire::Frame> SyncServer::next_batch(std::uint64_t id, Stream& stream, bool& ended) {

@@ -118,7 +118,7 @@ Result<> Transfer::advance(Step& step) {
         news_ = false;
         absent_ = 0;
         KITH_TRY(check_space());
-        return take(records_.start(*selection_), step);
+        return take(records_.start(*selection_, peer_->all.count), step);
     }
     if (!blobs_.idle()) return {};
     KITH_TRY_VALUE(lacking, vault_.missing(selection_->blob_bytes, absent_ + 1));
@@ -144,12 +144,21 @@ Result<> Transfer::check_space() const {
                 "free some space; the transfer goes on by itself");
 }
 
+// While it arrives: whatever the peer said, the last of the space is left to others.
+Result<> Transfer::check_room() {
+    if (room_checks_++ % 16 != 0) return {};
+    KITH_TRY_VALUE(free, vault_.free_space());
+    if (free >= limits::spare_bytes / 4) return {};
+    return fail(Fault::disk_full, "the disk is full", "free some space; the transfer goes on by itself");
+}
+
 Result<> Transfer::take(RecordPuller::Actions actions, Step& step) {
     if (!actions) return fail(actions.error());
     for (auto& action : *actions) {
         if (auto* frame = std::get_if<RecordPuller::Send>(&action)) {
             step.send.push_back(std::move(frame->frame));
         } else if (auto* arrived = std::get_if<RecordPuller::Store>(&action)) {
+            KITH_TRY(check_room());
             KITH_TRY_VALUE(added, vault_.add(std::move(arrived->records)));
             step.added = step.added || added > 0;
             step.moved = true;
@@ -164,6 +173,7 @@ Result<> Transfer::take(RecordPuller::Actions actions, Step& step) {
 
 Result<> Transfer::take(BlobPuller::Step pulled, Step& step) {
     if (!pulled) return fail(pulled.error());
+    if (pulled->bytes > 0) KITH_TRY(check_room());
     for (auto& frame : pulled->send) step.send.push_back(std::move(frame));
     step.moved = step.moved || pulled->bytes > 0;
     step.blobs = step.blobs || pulled->completed;

@@ -84,6 +84,7 @@ class Transfer {
     Result<> send_state(Step& step);
     Result<> advance(Step& step);
     Result<> check_space() const;
+    Result<> check_room();
     Result<> take(RecordPuller::Actions actions, Step& step);
     Result<> take(BlobPuller::Step pulled, Step& step);
 
@@ -96,6 +97,7 @@ class Transfer {
     std::optional<PeerState> peer_;
     bool news_ = false;         // since the last pass began the peer's state or the selection became another
     std::uint64_t absent_ = 0;  // blobs that the peer lacks too
+    std::uint64_t room_checks_ = 0;
 };
 
 }  // namespace kith::history

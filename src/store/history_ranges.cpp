@@ -84,6 +84,15 @@ Result<std::vector<Key>> HistoryStore::keys(const Range& asked, std::size_t max)
     }
 }
 
+Result<std::vector<Key>> HistoryStore::lacking(std::span<const Key> keys) const {
+    std::vector<Key> list;
+    for (const auto& key : keys) {
+        KITH_TRY_VALUE(here, has(key));
+        if (!here) list.push_back(key);
+    }
+    return list;
+}
+
 Result<history::Page> HistoryStore::newest(const Range& asked, const history::Selection& selection,
                                            history::Budget budget) const {
     const auto range = within_history(asked);

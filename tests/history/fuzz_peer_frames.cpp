@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RecordPuller records(set);
     BlobPuller blobs(set);
     SyncServer server(set, set);
-    (void)records.start({});
+    (void)records.start({}, 100);
     (void)blobs.start(UINT64_MAX);
     while (rest.size() >= 2) {
         auto head_bytes = take();

@@ -90,6 +90,12 @@ class MemorySet : public RecordSet, public BlobSet {
             list.push_back(at->first);
         return list;
     }
+    Result<std::vector<Key>> lacking(std::span<const Key> keys) const override {
+        std::vector<Key> list;
+        for (const auto& key : keys)
+            if (!rows.contains(key)) list.push_back(key);
+        return list;
+    }
     StoredRecord stored(const Key& key, const Selection& selection) const {
         if (auto stub = stubs.find(key); stub != stubs.end())
             return {key, stub->second.account, Form::absent, stub->second.size, {}};

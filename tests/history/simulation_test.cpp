@@ -62,6 +62,9 @@ class SimulatedVault : public Vault {
     Result<std::vector<history::Key>> keys(const Range& range, std::size_t max) const override {
         return set.keys(range, max);
     }
+    Result<std::vector<history::Key>> lacking(std::span<const history::Key> keys) const override {
+        return set.lacking(keys);
+    }
     Result<Page> newest(const Range& range, const Selection& selection, Budget budget) const override {
         return set.newest(range, selection, budget);
     }

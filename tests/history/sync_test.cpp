@@ -95,7 +95,7 @@ void cut_link(Side& a, Side& b) {
 }
 
 void pull(Side& to, Side& from) {
-    to.take(to.records.start(to.selection));
+    to.take(to.records.start(to.selection, from.set.rows.size()));
     REQUIRE(carry(to, from));
     CHECK(to.records.idle());
 }
@@ -139,7 +139,7 @@ TEST_CASE("equal sides exchange one question and one answer") {
     Side a, b;
     fill(a.set, random, 1000, 1000000);
     b.set.rows = a.set.rows;
-    a.take(a.records.start({}));
+    a.take(a.records.start({}, 1000));
     CHECK(carry(a, b, 3));
     CHECK(a.records_done);
     CHECK(a.batches == 0);
@@ -151,7 +151,7 @@ TEST_CASE("a pull that is cut anywhere goes on and repeats at most the batches o
         std::mt19937_64 random(at);
         Side old_device, fresh;
         fill(old_device.set, random, 3000, 1000000);
-        fresh.take(fresh.records.start({}));
+        fresh.take(fresh.records.start({}, 1000000));
         if (!carry(fresh, old_device, at)) cut_link(fresh, old_device);
         auto before = fresh.order.size();
         pull(fresh, old_device);
@@ -165,7 +165,7 @@ TEST_CASE("records that arrive at the peer during a pull come with the next one"
     std::mt19937_64 random(5);
     Side old_device, fresh;
     fill(old_device.set, random, 2000, 1000000);
-    fresh.take(fresh.records.start({}));
+    fresh.take(fresh.records.start({}, 1000000));
     carry(fresh, old_device, 3);
     old_device.set.add(text_record("message", 2000000, "late"));
     old_device.set.add(text_record("message", 1, "early"));
@@ -217,7 +217,7 @@ TEST_CASE("a peer that sends what was not asked for is refused") {
     Side fresh, old_device;
     fill(fresh.set, random, 10, 1000);
     fill(old_device.set, random, 5, 1000);
-    fresh.take(fresh.records.start({}));
+    fresh.take(fresh.records.start({}, 1000000));
     carry(fresh, old_device, 2);  // keys are known, a stream is open
     auto foreign = text_record("mail", 77, "foreign");
     auto canonical = encode(foreign);
