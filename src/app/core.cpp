@@ -147,6 +147,8 @@ Result<> Core::open() {
     };
     peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, std::move(peers));
     auto busy = [this] { return importer_ || loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms; };
+    // Its files are made before anybody is told that the home is ready; without it all else works.
+    if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);
     indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
     KITH_TRY(services_->start());
     KITH_TRY(peers_->start());

@@ -1,143 +1,78 @@
 #include "app/importer.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-
 #include "app/inbox.h"
 #include "base/limits.h"
+#include "history/mail.h"
 
 namespace kith::app {
 namespace {
 
-namespace fs = std::filesystem;
+// Of a folder, what is looked at in one step; of a large mail, what is read.
+constexpr std::size_t step_entries = 500;
+constexpr std::size_t step_windows = 16;
 
-// A file's bytes: read, or mapped when it is large.
-class MappedFile {
-  public:
-    static Result<MappedFile> open(const fs::path& path) {
-        int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0) return fail(Fault::io, std::strerror(errno), "check its permissions");
-        struct stat status {};
-        MappedFile file;
-        bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-        file.size_ = regular ? static_cast<std::size_t>(status.st_size) : 0;
-        if (file.size_ > 0 && file.size_ <= std::uint64_t{64} * 1024 * 1024) {
-            // A copy: a mailbox that a mail program shortens meanwhile would end us by a signal.
-            file.copy_.resize(file.size_);
-            auto got = read_all(fd, file.copy_);
-            ::close(fd);
-            file.copy_.resize(got);
-            return file;
-        }
-        if (file.size_ > 0) file.address_ = mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd, 0);
-        ::close(fd);
-        if (!regular) return fail(Fault::invalid, "not a regular file");
-        if (file.address_ == MAP_FAILED) return fail(Fault::io, std::strerror(errno));
-        if (file.size_ > 0) madvise(file.address_, file.size_, MADV_SEQUENTIAL);
-        return file;
-    }
-    MappedFile(MappedFile&& other) noexcept
-        : copy_(std::move(other.copy_)),
-          address_(std::exchange(other.address_, nullptr)),
-          size_(std::exchange(other.size_, 0)) {}
-    MappedFile& operator=(MappedFile&&) = delete;
-    ~MappedFile() {
-        if (address_ && address_ != MAP_FAILED) munmap(address_, size_);
-    }
-    ByteView bytes() const {
-        if (!address_) return copy_;
-        return {static_cast<const std::uint8_t*>(address_), size_};
-    }
-
-  private:
-    MappedFile() = default;
-    static std::size_t read_all(int fd, std::span<std::uint8_t> into) {
-        std::size_t done = 0;
-        while (done < into.size()) {
-            auto got = ::read(fd, into.data() + done, into.size() - done);
-            if (got < 0 && errno == EINTR) continue;
-            if (got <= 0) break;
-            done += static_cast<std::size_t>(got);
-        }
-        return done;
-    }
-    Bytes copy_;
-    void* address_ = nullptr;
-    std::size_t size_ = 0;
-};
-
-// The files below a folder in the order of their names; of a Maildir not what is still being delivered.
-std::vector<fs::path> files_below(const fs::path& folder) {
-    std::vector<fs::path> files;
-    std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error),
-         end;
-         !error && at != end; at.increment(error)) {
-        std::error_code ignored;
-        if (at->is_directory(ignored)) {
-            bool maildir_tmp =
-                at->path().filename() == "tmp" && fs::is_directory(at->path().parent_path() / "cur", ignored);
-            if (maildir_tmp) at.disable_recursion_pending();
-        } else if (at->is_regular_file(ignored)) {
-            files.push_back(at->path());
-        }
-    }
-    std::sort(files.begin(), files.end());
-    return files;
+std::string too_large() {
+    return "it is larger than " + std::to_string(limits::mail_bytes >> 20) + " MiB";
 }
 
 }  // namespace
 
 struct Importer::File {
-    fs::path path;
-    MappedFile map;
-    history::MailWalker walker;
-    File(fs::path at, MappedFile mapped) : path(std::move(at)), map(std::move(mapped)), walker(map.bytes()) {}
+    std::filesystem::path path;
+    MailFile file;
+    history::MailScanner scanner;
+    std::uint64_t position = 0;
+    bool ended = false, has_mail = false;
+    File(std::filesystem::path at, MailFile opened) : path(std::move(at)), file(std::move(opened)) {}
 };
 
-Importer::Importer(net::Loop& loop, Profile& profile, bool mbox_only, Events events)
-    : loop_(loop), profile_(profile), mbox_only_(mbox_only), events_(std::move(events)) {}
+Importer::Importer(net::Loop& loop, Profile& profile, FileWalk walk, bool mbox_only, Events events)
+    : loop_(loop),
+      profile_(profile),
+      walk_(std::move(walk)),
+      mbox_only_(mbox_only),
+      events_(std::move(events)),
+      window_(limits::import_window) {}
 Importer::~Importer() = default;
 
-Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& profile, const fs::path& path,
-                                                  bool mbox_only, Events events) {
-    std::error_code error;
-    auto status = fs::status(path, error);
-    if (error || !fs::exists(status))
-        return fail(Fault::not_found, "there is nothing at " + path.string(),
-                    "give a file or a folder of mails");
-    std::unique_ptr<Importer> self(new Importer(loop, profile, mbox_only, std::move(events)));
-    if (fs::is_directory(status))
-        self->files_ = files_below(path);
-    else
-        self->files_.push_back(path);
-    if (self->files_.empty())
-        return fail(Fault::invalid, "there is no file in " + path.string(),
-                    "give a mail, an mbox, or a folder of mails");
-    std::uint64_t bytes = 0;
-    for (const auto& file : self->files_) {
-        auto size = fs::file_size(file, error);
-        if (!error) bytes += size;
-    }
-    KITH_TRY_VALUE(free, store::free_bytes(profile.home()));
-    // Mails are kept compressed, attachments as they are; half is what a folder without attachments takes.
-    if (free < bytes / 2 + limits::spare_bytes)
-        return fail(Fault::disk_full,
-                    "not enough space: the mails take " + std::to_string(bytes >> 20) + " MiB and " +
-                        std::to_string(free >> 20) + " MiB are free",
-                    "free some space, or import a part");
-    self->timer_ = loop.after(0, [raw = self.get()] { raw->step(); });
+Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& profile,
+                                                  const std::filesystem::path& path, bool mbox_only,
+                                                  Events events) {
+    KITH_TRY_VALUE(walk, FileWalk::start(path));
+    std::unique_ptr<Importer> self(
+        new Importer(loop, profile, std::move(walk), mbox_only, std::move(events)));
+    self->timer_ = loop.after(0, [raw = self.get()] { raw->look(); });
     return self;
 }
 
 void Importer::cancel() {
     end(fail(Fault::cancelled, "the import was stopped", "what was taken in stays"));
+}
+
+// First all files are found, to know how many there are.
+void Importer::look() {
+    const bool more = walk_.step(step_entries);
+    for (const auto& problem : walk_.take_problems()) skip(problem.path, problem.why);
+    if (more) {
+        timer_ = loop_.after(0, [this] { look(); });
+        return;
+    }
+    if (auto found = check_found(); !found) return end(fail(found.error()));
+    step();
+}
+
+Result<> Importer::check_found() const {
+    if (walk_.size() == 0)
+        return fail(Fault::invalid, "there is no file in " + walk_.root().string(),
+                    "give a mail, an mbox, or a folder of mails");
+    KITH_TRY_VALUE(free, store::free_bytes(profile_.home()));
+    // Mails are kept compressed, attachments as they are; half is what a folder without attachments takes.
+    if (free < walk_.bytes() / 2 + limits::spare_bytes)
+        return fail(Fault::disk_full,
+                    "not enough space: the mails take " + std::to_string(walk_.bytes() >> 20) + " MiB and " +
+                        std::to_string(free >> 20) + " MiB are free",
+                    "free some space, or import a part");
+    return {};
 }
 
 void Importer::step() {
@@ -151,69 +86,101 @@ void Importer::step() {
             error.hint = "free some space and run the same import again: it goes on from there";
         return end(fail(error));
     }
-    events_.on_progress(*more ? next_file_ - 1 : next_file_, files_.size(), bytes_);
+    events_.on_progress(*more ? next_file_ - 1 : next_file_, walk_.size(), bytes_);
     if (*more) {
         timer_ = loop_.after(0, [this] { step(); });
         return;
     }
-    if (files_.size() == 1 && counts_.imported + counts_.known == 0)
-        return end(fail(Fault::invalid, files_[0].string() + " is not a mail: " + last_why_,
+    if (walk_.size() == 1 && counts_.imported + counts_.known == 0)
+        return end(fail(Fault::invalid, walk_.file(0).string() + " is not a mail: " + last_why_,
                         "give a mail, an mbox, or a folder of mails"));
     end(counts_);
 }
 
 Result<bool> Importer::fill() {
-    while (batch_bytes_ < limits::batch_bytes && batch_.size() < limits::import_batch) {
-        if (!file_) {
-            KITH_TRY_VALUE(opened, open_next());
-            if (!opened) return false;
-            continue;
-        }
-        auto span = file_->walker.next();
-        if (!span) {
+    std::size_t windows = 0;
+    while (batch_bytes_ < limits::batch_bytes && batch_.size() < limits::import_batch &&
+           windows < step_windows) {
+        if (!file_ && !open_next()) return false;
+        if (!file_) continue;
+        if (auto mail = file_->scanner.next()) {
+            file_->has_mail = true;
+            KITH_TRY(take(*mail));
+        } else if (file_->ended) {
+            if (!file_->has_mail) skip(file_->path.string(), "there is nothing behind its \"From \" line");
             file_.reset();
-            continue;
+        } else {
+            read_on();
+            ++windows;
         }
-        auto mail = file_->map.bytes().subspan(span->offset, span->size);
-        auto where =
-            file_->path.string() + (span->offset > 0 ? " at byte " + std::to_string(span->offset) : "");
-        if (!history::looks_like_mail(mail)) {
-            skip(where, "it does not begin with a mail's header");
-            continue;
-        }
-        if (mail.size() > limits::mail_bytes) {
-            skip(where, "it is larger than " + std::to_string(limits::mail_bytes >> 20) + " MiB");
-            continue;
-        }
-        KITH_TRY_VALUE(record, mail_record(mail, profile_.blobs()));
-        bytes_ += mail.size();
-        batch_bytes_ += mail.size();
-        batch_.push_back(std::move(record));
     }
     return true;
 }
 
-// Opens the next file that can be read; false: there is none.
-Result<bool> Importer::open_next() {
-    while (next_file_ < files_.size()) {
-        const auto& path = files_[next_file_++];
-        auto map = MappedFile::open(path);
-        if (!map) {
-            skip(path.string(), map.error().what);
-            continue;
-        }
-        if (map->bytes().empty()) {
-            skip(path.string(), "it is empty");
-            continue;
-        }
-        if (mbox_only_ && !as_text(map->bytes()).starts_with("From ")) {
-            skip(path.string(), "it is not an mbox: it does not begin with a \"From \" line");
-            continue;
-        }
-        file_ = std::make_unique<File>(path, std::move(*map));
-        return true;
+// Opens the next file; false: there is none. One that cannot be read is skipped.
+bool Importer::open_next() {
+    if (next_file_ >= walk_.size()) return false;
+    auto path = walk_.file(next_file_++);
+    auto opened = MailFile::open(path);
+    if (!opened)
+        skip(path.string(), opened.error().what);
+    else
+        file_ = std::make_unique<File>(std::move(path), std::move(*opened));
+    return true;
+}
+
+// Reads the next window of the file. What shows itself to be no mail by its beginning is not read on.
+void Importer::read_on() {
+    auto drop = [&](const std::string& why) {
+        skip(file_->path.string(), why);
+        file_.reset();
+    };
+    auto got = file_->file.read(file_->position, window_);
+    if (!got) return drop(got.error().what);
+    const auto window = ByteView(window_).first(*got);
+    if (file_->position == 0) {
+        const bool mbox = as_text(window).starts_with("From ");
+        if (window.empty()) return drop("it is empty");
+        if (mbox_only_ && !mbox) return drop("it is not an mbox: it does not begin with a \"From \" line");
+        if (!mbox && !history::looks_like_mail(window)) return drop("it does not begin with a mail's header");
+        if (!mbox && file_->file.size() > limits::mail_bytes) return drop(too_large());
     }
-    return false;
+    file_->position += window.size();
+    file_->scanner.feed(window);
+    if (window.size() == window_.size()) return;
+    file_->scanner.end();
+    file_->ended = true;
+}
+
+Result<> Importer::take(const history::ScannedMail& mail) {
+    const auto where =
+        file_->path.string() + (mail.offset > 0 ? " at byte " + std::to_string(mail.offset) : "");
+    auto skipped = [&](const std::string& why) -> Result<> {
+        skip(where, why);
+        return {};
+    };
+    if (mail.size > limits::mail_bytes) return skipped(too_large());
+    std::string trouble;  // with the file, not with the store
+    auto content = [&](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
+        auto got = file_->file.read(mail.offset + offset, into);
+        if (!got)
+            trouble = got.error().what;
+        else if (*got < into.size())
+            trouble = "it became shorter while it was read";
+        if (!trouble.empty()) return fail(Fault::io, trouble);
+        return {};
+    };
+    Bytes header(std::min<std::uint64_t>(mail.boundaries.front(), limits::mail_header));
+    if (auto read = content(0, header); !read) return skipped(trouble);
+    if (!history::looks_like_mail(header)) return skipped("it does not begin with a mail's header");
+    auto record = mail_record(header, mail, content, profile_.blobs());
+    if (!record && (!trouble.empty() || file_->file.changed()))
+        return skipped(trouble.empty() ? "it was changed while it was read" : trouble);
+    if (!record) return fail(record.error());
+    bytes_ += mail.size;
+    batch_bytes_ += mail.size;
+    batch_.push_back(std::move(*record));
+    return {};
 }
 
 Result<> Importer::keep_batch() {

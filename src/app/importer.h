@@ -1,6 +1,7 @@
 // Takes mails from files into history: a file (one mail, or an mbox), a folder of such files, a Maildir.
-// Works in steps on the loop, so that everything else goes on; what is stored is durable step by step, and
-// importing the same again adds nothing, so an import that was broken off is simply repeated.
+// Works in steps on the loop, so that everything else goes on, and in memory that does not grow with the
+// files or the mails; what is stored is durable step by step, and importing the same again adds nothing, so
+// an import that was broken off is simply repeated.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "app/mail_files.h"
 #include "app/profile.h"
-#include "history/mail.h"
+#include "history/mail_scan.h"
 #include "net/loop.h"
 
 namespace kith::app {
@@ -26,8 +28,8 @@ class Importer {
         std::function<void()> on_history;
         std::function<void(Result<Counts>)> on_end;  // once, as the last thing
     };
-    // `mbox_only`: each file must be an mbox. Fails when there is nothing to read at `path`, or no space for
-    // it.
+    // `mbox_only`: each file must be an mbox. Fails when there is nothing at `path`. That there is no file,
+    // or not enough space, turns out a little later: on_end.
     static Result<std::unique_ptr<Importer>> start(net::Loop& loop, Profile& profile,
                                                    const std::filesystem::path& path, bool mbox_only,
                                                    Events events);
@@ -36,21 +38,26 @@ class Importer {
 
   private:
     struct File;  // the file being read
-    Importer(net::Loop& loop, Profile& profile, bool mbox_only, Events events);
+    Importer(net::Loop& loop, Profile& profile, FileWalk walk, bool mbox_only, Events events);
+    void look();
+    Result<> check_found() const;
     void step();
     Result<bool> fill();  // takes mails until a batch is full; false: no more
-    Result<bool> open_next();
+    bool open_next();
+    void read_on();
+    Result<> take(const history::ScannedMail& mail);
     Result<> keep_batch();
     void skip(const std::string& path, const std::string& why);
     void end(Result<Counts> result);
 
     net::Loop& loop_;
     Profile& profile_;
+    FileWalk walk_;
     bool mbox_only_;
     Events events_;
-    std::vector<std::filesystem::path> files_;
     std::size_t next_file_ = 0;
     std::unique_ptr<File> file_;
+    Bytes window_;
     std::vector<store::NewRecord> batch_;
     std::size_t batch_bytes_ = 0;
     std::uint64_t bytes_ = 0;

@@ -66,9 +66,10 @@ store::Listing listing_of(const history::Record& record) {
     return listing;
 }
 
-Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs) {
-    return make_record(history::kind::mail, {}, history::mail_time(mail), mail.size(), in_memory(mail),
-                       history::mail_boundaries(mail), blobs);
+Result<store::NewRecord> mail_record(ByteView header, const history::ScannedMail& mail, const Source& content,
+                                     store::BlobStore& blobs) {
+    return make_record(history::kind::mail, {}, history::mail_time(header), mail.size, content,
+                       mail.boundaries, blobs);
 }
 
 bool is_history(const tmtp::Delivered& message) {

@@ -4,6 +4,7 @@
 
 #include "app/profile.h"
 #include "app/spool.h"
+#include "history/mail_scan.h"
 #include "history/sync.h"
 #include "tmtp/client.h"
 
@@ -12,9 +13,11 @@ namespace kith::app {
 // What a list shows of a record; nothing is shown of kinds that are not messages for people.
 store::Listing listing_of(const history::Record& record);
 
-// A mail's record. Its blobs are kept in `blobs` and synced when this returns; the row is the caller's to
-// add.
-Result<store::NewRecord> mail_record(ByteView mail, store::BlobStore& blobs);
+// A mail's record. `header` is its header, or the first limits::mail_header bytes of it; `content` reads the
+// mail, large parts of it twice and piece by piece. Its blobs are kept in `blobs` and synced when this
+// returns; the row is the caller's to add.
+Result<store::NewRecord> mail_record(ByteView header, const history::ScannedMail& mail,
+                                     const store::BlobStore::Source& content, store::BlobStore& blobs);
 
 // Whether a queued message of a service belongs to history (and not to the workings of the account).
 bool is_history(const tmtp::Delivered& message);

@@ -327,7 +327,8 @@ inline constexpr std::size_t search_text = 256 * 1024;
 // What a person may ask for at once.
 inline constexpr std::size_t search_query = 1024;
 inline constexpr std::size_t search_words = 32;
-// The shortest beginning of a word that is searched: of a single letter, a good part of all words would be read.
+// The shortest beginning of a word that is searched: of a single letter, a good part of all words would be
+// read.
 inline constexpr std::size_t search_prefix = 2;
 // Records that arrived since are taken one after the other up to this many; beyond, history is walked anew,
 // newest first.

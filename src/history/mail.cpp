@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "history/date.h"
+#include "history/mail_scan.h"
 #include "history/mime_text.h"
 
 namespace kith::history {
@@ -33,39 +34,6 @@ bool starts_with_no_case(std::string_view text, std::string_view prefix) {
            });
 }
 
-// The name of the field that a header line starts, or nothing.
-std::string_view field_name(std::string_view line) {
-    auto colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) return {};
-    auto name = line.substr(0, colon);
-    while (!name.empty() && (name.back() == ' ' || name.back() == '\t')) name.remove_suffix(1);
-    bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
-    return printable ? name : std::string_view{};
-}
-
-bool is_from_line(std::string_view line) {
-    if (!line.starts_with("From ") || line.size() > 300) return false;
-    // Sender, then a date as ctime writes it: there is a clock, and behind it a year.
-    auto colon = line.find(':', 5);
-    if (colon == std::string_view::npos || colon + 2 >= line.size()) return false;
-    auto digit = [&](std::size_t i) { return i < line.size() && line[i] >= '0' && line[i] <= '9'; };
-    for (; colon != std::string_view::npos; colon = line.find(':', colon + 1)) {
-        if (!digit(colon - 1) || !digit(colon + 1) || !digit(colon + 2)) continue;
-        for (std::size_t i = colon + 3; i + 3 < line.size(); ++i)
-            if (digit(i) && digit(i + 1) && digit(i + 2) && digit(i + 3)) return true;
-    }
-    return false;
-}
-
-// A "From " line and, behind it, a header line.
-bool starts_mail(std::string_view file, std::size_t at) {
-    if (!file.substr(at).starts_with("From ")) return false;
-    auto line = line_at(file, at);
-    if (!is_from_line(line.text)) return false;
-    auto after = line_at(file, line.next).text;
-    return !field_name(after).empty() || after.starts_with(">From ");
-}
-
 std::size_t header_size(std::string_view mail) {
     std::size_t at = 0;
     while (at < mail.size()) {
@@ -83,7 +51,7 @@ std::optional<std::string> raw_field(std::string_view mail, std::string_view nam
     while (at < header.size()) {
         auto line = line_at(header, at);
         at = line.next;
-        auto found = field_name(line.text);
+        auto found = header_name(line.text);
         if (found.size() != name.size() || !starts_with_no_case(found, name)) continue;
         std::string value(line.text.substr(line.text.find(':') + 1));
         while (at < header.size() && (header[at] == ' ' || header[at] == '\t')) {
@@ -98,6 +66,15 @@ std::optional<std::string> raw_field(std::string_view mail, std::string_view nam
 
 }  // namespace
 
+std::string_view header_name(std::string_view line) {
+    auto colon = line.find(':');
+    if (colon == std::string_view::npos || colon == 0) return {};
+    auto name = line.substr(0, colon);
+    while (!name.empty() && (name.back() == ' ' || name.back() == '\t')) name.remove_suffix(1);
+    bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
+    return printable ? name : std::string_view{};
+}
+
 bool looks_like_mail(ByteView bytes) {
     static constexpr std::array<std::string_view, 8> usual{
         "from", "to", "date", "subject", "received", "message-id", "return-path", "delivered-to"};
@@ -109,48 +86,13 @@ bool looks_like_mail(ByteView bytes) {
         at = line.next;
         if (line.text.empty()) return false;
         bool folded = line.text[0] == ' ' || line.text[0] == '\t';
-        auto name = field_name(line.text);
+        auto name = header_name(line.text);
         if (first && (folded || name.empty())) return false;
         first = false;
         for (auto known : usual)
             if (name.size() == known.size() && starts_with_no_case(name, known)) return true;
     }
     return false;
-}
-
-MailWalker::MailWalker(ByteView file) : file_(file) {
-    auto text = as_text(file_);
-    mbox_ = text.starts_with("From ");
-    if (!mbox_) return;
-    position_ = line_at(text, 0).next;
-}
-
-std::optional<MailSpan> MailWalker::next() {
-    if (position_ >= file_.size()) return std::nullopt;
-    auto text = as_text(file_);
-    std::size_t start = position_;
-    if (!mbox_) {
-        position_ = text.size();
-        return MailSpan{start, text.size() - start};
-    }
-    // Candidates are found by a plain search; only they are looked at as lines.
-    for (std::size_t at = text.find("\nFrom ", start); at != std::string_view::npos;
-         at = text.find("\nFrom ", at + 1)) {
-        bool crlf = at > start && text[at - 1] == '\r';
-        std::size_t empty_line = crlf ? at - 1 : at;  // the line that ends at `at` must be empty
-        if (empty_line == start || text[empty_line - 1] != '\n' || !starts_mail(text, at + 1)) continue;
-        several_ = true;
-        position_ = line_at(text, at + 1).next;
-        return MailSpan{start, empty_line - start};
-    }
-    position_ = text.size();
-    std::size_t end = text.size();
-    auto rest = text.substr(start);
-    if (several_ && rest.ends_with("\n\n"))
-        end -= 1;
-    else if (several_ && rest.ends_with("\n\r\n"))
-        end -= 2;
-    return MailSpan{start, end - start};
 }
 
 std::uint64_t mail_time(ByteView mail) {
@@ -165,21 +107,19 @@ std::uint64_t mail_time(ByteView mail) {
     return 0;
 }
 
+std::size_t mail_header_size(ByteView mail) {
+    return header_size(as_text(mail));
+}
+
 Boundaries mail_boundaries(ByteView mail) {
+    BoundaryFinder finder;
     auto text = as_text(mail);
-    Boundaries boundaries{header_size(text)};
-    std::size_t at = boundaries[0];
-    while (boundaries.size() < limits::mail_boundaries) {
-        if (!text.substr(at).starts_with("--")) {
-            auto newline = text.find("\n--", at);
-            if (newline == std::string_view::npos) break;
-            at = newline + 1;
-        }
-        boundaries.push_back(at);
-        at += header_size(text.substr(at));
-        boundaries.push_back(at);
+    for (std::size_t at = 0; at < text.size();) {
+        auto line = line_at(text, at);
+        finder.line(at, line.next, line.text);
+        at = line.next;
     }
-    return boundaries;
+    return finder.finish(text.size());
 }
 
 std::string mail_field(ByteView mail, std::string_view name) {

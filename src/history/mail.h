@@ -1,4 +1,4 @@
-// Mail as it is found in files: where one mail ends, when it came, who wrote it, and what can be read of it.
+// Mail: when it came, who wrote it, and what can be read of it. (Where one ends in a file: mail_scan.h.)
 // Everything works on the bytes alone, keeps them as they are, and takes whatever it is given.
 // Sources: RFC 5322 (messages, dates with their obsolete forms), RFC 2045-2047 (MIME), RFC 4155 (mbox).
 #pragma once
@@ -15,29 +15,10 @@ namespace kith::history {
 // True when the bytes begin like a mail: header lines, one of them a field that every mail system writes.
 bool looks_like_mail(ByteView bytes);
 
-// One mail within a file.
-struct MailSpan {
-    std::uint64_t offset = 0;
-    std::uint64_t size = 0;
-};
-
-// Walks through a file of one or more mails. A file that starts with a "From " line is taken for an mbox: a
-// new mail starts where such a line (sender, then a date) stands after an empty line and before a header
-// line. The "From " line is left out, and of several mails in a file the empty line that ends each. Any other
-// file is one mail from its first byte to its last.
-class MailWalker {
-  public:
-    explicit MailWalker(ByteView file);
-    std::optional<MailSpan> next();
-    // Where the next mail is looked for: a place to go on from.
-    std::uint64_t position() const { return position_; }
-
-  private:
-    ByteView file_;
-    std::uint64_t position_ = 0;
-    bool mbox_ = false;
-    bool several_ = false;
-};
+// The name of the field that a header line starts; empty: it starts none.
+std::string_view header_name(std::string_view line);
+// Where the header ends, behind its empty line.
+std::size_t mail_header_size(ByteView mail);
 
 // The time of a mail in ms since 1970, from its bytes: the date of the topmost Received field, else of the
 // Date field, else 0. A date that cannot be read, or outside 1970 to 2099, counts as absent.
@@ -51,8 +32,8 @@ Boundaries mail_boundaries(ByteView mail);
 // Empty when there is none.
 std::string mail_field(ByteView mail, std::string_view name);
 
-// What of a mail can be shown: the first plain text, else the first other text, as UTF-8, and the names of what
-// is attached.
+// What of a mail can be shown: the first plain text, else the first other text, as UTF-8, and the names of
+// what is attached.
 struct MailView {
     std::string text;
     bool is_html = false;  // `text` is HTML: there is no plain one

@@ -60,7 +60,7 @@ struct Viewer {
 
     void part(ByteView bytes, std::size_t depth) {
         if (++parts > limits::mime_parts) return;
-        auto header_end = std::min<std::size_t>(mail_boundaries(bytes)[0], bytes.size());
+        auto header_end = mail_header_size(bytes);
         auto header = bytes.first(header_end), body = bytes.subspan(header_end);
         auto content_type = mail_field(header, "content-type");
         auto type = main_value(content_type);

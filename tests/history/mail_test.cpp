@@ -1,10 +1,12 @@
-#include "history/mail.h"
-
 #include <doctest/doctest.h>
+
+#include <functional>
+#include <random>
 
 #include "base/limits.h"
 #include "history/date.h"
 #include "history/html_text.h"
+#include "history/mail_scan.h"
 #include "history/mime_text.h"
 
 using namespace kith;
@@ -12,11 +14,81 @@ using namespace kith::history;
 
 namespace {
 
+std::vector<ScannedMail> scan(std::string_view file, const std::function<std::size_t()>& run_size) {
+    MailScanner scanner;
+    std::vector<ScannedMail> mails;
+    for (std::size_t at = 0; at < file.size();) {
+        auto run = file.substr(at, run_size());
+        scanner.feed(as_bytes(run));
+        at += run.size();
+        while (auto mail = scanner.next()) mails.push_back(std::move(*mail));
+    }
+    scanner.end();
+    while (auto mail = scanner.next()) mails.push_back(std::move(*mail));
+    return mails;
+}
+
 std::vector<std::string> mails_in(std::string_view file) {
     std::vector<std::string> mails;
-    MailWalker walker(as_bytes(file));
-    while (auto span = walker.next()) mails.emplace_back(file.substr(span->offset, span->size));
+    for (const auto& mail : scan(file, [] { return SIZE_MAX; }))
+        mails.emplace_back(file.substr(mail.offset, mail.size));
     return mails;
+}
+
+// The rules for where mails end and are cut, for a file in memory, put down as plainly as possible.
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        auto end = std::min(text.find('\n', at), text.size() - 1) + 1;
+        lines.emplace_back(text.substr(at, end - at));
+        at = end;
+    }
+    return lines;
+}
+bool is_empty(const std::string& line) {
+    return line == "\n" || line == "\r\n";
+}
+std::vector<std::pair<std::uint64_t, std::uint64_t>> reference_mails(std::string_view file) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> mails;
+    if (!file.starts_with("From ")) {
+        if (!file.empty()) mails.emplace_back(0, file.size());
+        return mails;
+    }
+    auto lines = lines_of(file);
+    std::uint64_t at = lines[0].size(), start = at, empty_at = 0;
+    for (std::size_t i = 1; i < lines.size(); at += lines[i].size(), ++i) {
+        const bool from = lines[i].starts_with("From a@b") && i + 1 < lines.size();
+        const auto next = from ? lines[i + 1] : "";
+        const bool header = next.starts_with("Subject:") || next.starts_with("a: ") ||
+                            next.starts_with("X-Y:") || next.starts_with(">From ");
+        empty_at = at - lines[i - 1].size();
+        if (!from || !header || !is_empty(lines[i - 1]) || empty_at <= start) continue;
+        mails.emplace_back(start, empty_at - start);
+        start = at + lines[i].size();
+    }
+    if (start >= file.size()) return mails;
+    auto end = file.size();
+    empty_at = end - lines.back().size();
+    if (!mails.empty() && is_empty(lines.back()) && empty_at > start) end = empty_at;
+    mails.emplace_back(start, end - start);
+    return mails;
+}
+Boundaries reference_boundaries(std::string_view mail) {
+    Boundaries boundaries;
+    std::uint64_t at = 0;
+    bool in_header = true;
+    for (const auto& line : lines_of(mail)) {
+        if (in_header && is_empty(line)) {
+            boundaries.push_back(at + line.size());
+            in_header = false;
+        } else if (!in_header && line.starts_with("--")) {
+            boundaries.push_back(at);
+            in_header = true;
+        }
+        at += line.size();
+    }
+    if (in_header) boundaries.push_back(mail.size());
+    return boundaries;
 }
 
 constexpr std::uint64_t august = 1030015094000;  // 2002-08-22 11:18:14 UTC
@@ -67,6 +139,57 @@ TEST_CASE("an mbox is cut at From lines and nowhere else") {
     CHECK(mails[0] == "Subject: a\n\nFrom here on it is text\n\nFrom time to time, too\n>From quoted\n");
     CHECK(mails[1] == "Subject: b\r\n\r\nbody\r\n");
     CHECK(mails[2] == "Subject: c\n\nlast\n");
+}
+
+TEST_CASE("where mails end and are cut does not depend on how the file is read") {
+    // Any sequence of lines that matter, against the rules put down for whole files.
+    const std::vector<std::string> lines{"From a@b  Thu Aug 22 12:36:23 2002\n",
+                                         "From a@b  Thu Aug 22 12:36:23 2002\r\n",
+                                         "From here on\n",
+                                         "\n",
+                                         "\r\n",
+                                         "\r",
+                                         "Subject: x\n",
+                                         "X-Y: z\r\n",
+                                         ">From quoted\n",
+                                         "--b\n",
+                                         "--b--\r\n",
+                                         "-- \n",
+                                         "text\n",
+                                         "--",
+                                         "a: " + std::string(1500, 'b') + "\n",
+                                         std::string(1500, 'c') + "\r\n",
+                                         std::string(1, '\0') + "\n"};
+    std::mt19937_64 random(23);
+    for (int round = 0; round < 4000; ++round) {
+        std::string file = round % 2 ? lines[0] : "";
+        for (auto count = random() % 14; count > 0; --count) file += lines[random() % lines.size()];
+        auto mails = scan(file, [&] { return 1 + random() % (round % 3 ? 7 : 2000); });
+        auto expected = reference_mails(file);
+        CAPTURE(file);
+        REQUIRE(mails.size() == expected.size());
+        for (std::size_t i = 0; i < mails.size(); ++i) {
+            REQUIRE(mails[i].offset == expected[i].first);
+            REQUIRE(mails[i].size == expected[i].second);
+            auto mail = std::string_view(file).substr(mails[i].offset, mails[i].size);
+            REQUIRE(mails[i].boundaries == reference_boundaries(mail));
+            REQUIRE(mail_boundaries(as_bytes(mail)) == mails[i].boundaries);
+            REQUIRE(mail_header_size(as_bytes(mail)) == mails[i].boundaries[0]);
+        }
+    }
+}
+
+TEST_CASE("a file of one line, and one of many, take no more memory than a window") {
+    MailScanner scanner;
+    const std::string run(1 << 20, 'x');
+    scanner.feed(as_bytes("Subject: long\n\n"));
+    for (int i = 0; i < 50; ++i) scanner.feed(as_bytes(run));
+    scanner.end();
+    auto mail = scanner.next();
+    REQUIRE(mail);
+    CHECK(mail->size == 15 + (50 << 20));
+    CHECK(mail->boundaries == Boundaries{15});
+    CHECK_FALSE(scanner.next());
 }
 
 TEST_CASE("what has no mail's header is not taken for a mail") {
