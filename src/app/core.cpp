@@ -128,6 +128,7 @@ Result<> Core::open() {
     };
     peers.on_link = [this](const DeviceId& peer) {
         log_("peer " + peer.hex().substr(0, 8) + (peers_->linked(peer) ? ": linked" : ": link lost"));
+        watch_followed();
     };
     peers.on_denied = [this](const DeviceId& peer) {
         if (profile_.membership() == Membership::asked)

@@ -39,7 +39,7 @@ def the_new_device_is_killed(world):
     new.run("status")
     assert 0 < missing(new), "nothing was left to do"
     done = adding.wait_for("done")
-    assert adding.finish() == 0 and "warning" in adding.names()
+    assert adding.finish() == 0 and "waiting" in adding.names()
     assert same_digest(old, new)["digest"] == done["digest"]
     is_whole(new, folder)
     assert "transfer" not in new.run("status")
@@ -53,7 +53,7 @@ def the_old_device_is_killed(world):
     adding.fails(14)
     world.say("the old device's daemon is gone in mid-transfer")
     assert 0 < missing(new), "nothing was left to do"
-    joining.wait_for("warning")
+    joining.wait_for("waiting")
     old.run("device", "list")
     done = joining.wait_for("done")
     assert joining.finish() == 0

@@ -91,7 +91,7 @@ def a_transfer_survives_a_lock_and_a_restart(world):
     joining.wait_for("progress", like=lambda event: event["bytes"] > event["bytes_total"] * 0.1)
     old.run("lock")
     adding.fails(13)
-    joining.wait_for("warning")
+    joining.wait_for("waiting")
     assert new.run("history", "stats")["bytes_missing"] > 0, "the transfer was too fast to be interrupted"
     old.kill()
     assert old.run("status")["state"] == "locked"
