@@ -142,7 +142,7 @@ TEST_CASE("on a terminal the offer is drawn, the code asked for, and progress re
     terminal.type("123456\n");
     REQUIRE(terminal.expect("is added"));
     REQUIRE(terminal.expect("\r\x1b[K"));
-    REQUIRE(terminal.expect("100 of 100 records"));
+    REQUIRE(terminal.expect("100 of 100 messages"));
     REQUIRE(terminal.expect("digest dd"));
     CHECK(terminal.wait() == 0);
     CHECK_FALSE(has(terminal.screen(), "wrong\r"));  // passphrases are not echoed
@@ -166,7 +166,7 @@ TEST_CASE("Ctrl-C during the transfer says that it goes on, and how to stop it")
     Terminal terminal(setting.command({"device", "add"}));
     REQUIRE(terminal.expect("Code shown on the new device: "));
     terminal.type("123456\n");
-    REQUIRE(terminal.expect("100 of 100 records"));
+    REQUIRE(terminal.expect("100 of 100 messages"));
     terminal.type("\x03");
     REQUIRE(terminal.expect("goes on by itself"));
     REQUIRE(terminal.expect("kith device cancel"));
