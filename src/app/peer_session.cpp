@@ -19,14 +19,16 @@ std::string text(const Json& head) {
 
 }  // namespace
 
-PeerSession::PeerSession(net::Loop& loop, Profile& profile, Services& services, StoreVault& vault,
-                         DeviceId peer, Events events)
+PeerSession::PeerSession(net::Loop& loop, Profile& profile, Services& services, DeviceId peer, Events events)
     : loop_(loop),
       profile_(profile),
       services_(services),
       peer_(peer),
       events_(std::move(events)),
-      transfer_(vault),
+      vault_(profile, {[this](const store::Account& account) { return services_.learn(account); },
+                       [this](std::span<const history::Key> keys) { events_.on_erased(keys); },
+                       [this](const AccountId& id) { return is_account(id); }}),
+      transfer_(vault_),
       onboarding_(
           loop, profile, services, peer, transfer_,
           {[this](std::string head, Bytes body) { send(std::move(head), std::move(body)); },
@@ -197,12 +199,21 @@ Result<> PeerSession::select() {
     auto selection = resolve(choice, known);
     if (!selection && !peer_accounts_) return {};
     if (!selection) {
-        own_trouble_ = selection.error().what + "; " + selection.error().hint;
+        unselected_ = selection.error().what + "; " + selection.error().hint;
         notice(selection.error());
         return {};
     }
-    own_trouble_.clear();
+    unselected_.clear();
     return take(transfer_.select(*selection));
+}
+
+// What the peer says counts too: a message comes before the record of its account, which is older.
+bool PeerSession::is_account(const AccountId& id) {
+    if (peer_accounts_)
+        for (const auto& account : *peer_accounts_)
+            if (account.id == id) return true;
+    auto account = profile_.store().account(id);
+    return account && account->has_value();
 }
 
 void PeerSession::selection_changed() {
@@ -245,7 +256,9 @@ void PeerSession::history_changed() {
 }
 
 void PeerSession::services_changed() {
-    if (link_ && greeted_) check(onboarding_.services_changed());
+    if (!link_ || !greeted_) return;
+    check(send_accounts());
+    if (link_) check(onboarding_.services_changed());
 }
 
 void PeerSession::roster_changed() {
@@ -268,6 +281,7 @@ std::string PeerSession::waiting() const {
     auto name = peer ? peer->name : std::string("the other device");
     if (!link_)
         return name + " is out of reach: asleep, off, or in another network; it is dialed all the time";
+    if (!unselected_.empty()) return unselected_;
     if (!own_trouble_.empty()) return own_trouble_;
     if (!peer_trouble_.empty()) return peer_trouble_;
     if (loop_.now().mono_ms - moved_ms_ < limits::stalled_ms) return {};

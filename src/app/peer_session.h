@@ -30,7 +30,8 @@ class PeerSession {
         std::function<void()> on_roster;      // entries were added
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
-        std::function<void()> on_blobs;       // attachments are here in full that were not
+        std::function<void(std::span<const history::Key>)> on_erased;  // by another device
+        std::function<void()> on_blobs;  // attachments are here in full that were not
         std::function<void(const history::Progress&)> on_progress;
         std::function<void(const std::string& address, const std::string& state)> on_service;
         std::function<void(const history::Digest&, double seconds)> on_done;
@@ -43,8 +44,7 @@ class PeerSession {
         std::function<bool(wire::Frame)> send;  // false: not taken
         std::function<std::size_t()> queued;
     };
-    PeerSession(net::Loop& loop, Profile& profile, Services& services, StoreVault& vault, DeviceId peer,
-                Events events);
+    PeerSession(net::Loop& loop, Profile& profile, Services& services, DeviceId peer, Events events);
 
     void link_up(Link link);
     void link_lost();
@@ -79,6 +79,7 @@ class PeerSession {
     Result<> on_trouble(wire::Fields& head);
 
     void send(std::string head, Bytes body = {});
+    bool is_account(const AccountId& id);
     void send_hello();
     void send_roster();
     Result<> send_peers();
@@ -98,6 +99,7 @@ class PeerSession {
     Services& services_;
     DeviceId peer_;
     Events events_;
+    StoreVault vault_;
     history::Transfer transfer_;
     Onboarding onboarding_;
 
@@ -106,6 +108,7 @@ class PeerSession {
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     bool pumping_ = false;
     std::string own_trouble_, peer_trouble_;
+    std::string unselected_;  // why it is not known what is wanted here
     std::int64_t moved_ms_ = 0;  // when something last came of the transfer
     net::Timer announce_timer_, retry_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

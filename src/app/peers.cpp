@@ -25,16 +25,7 @@ std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
 }  // namespace
 
 Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Events events)
-    : loop_(loop),
-      curve_(curve),
-      profile_(profile),
-      services_(services),
-      events_(std::move(events)),
-      vault_(
-          profile, [this](const store::Account& account) { return services_.learn(account); },
-          [this](std::span<const history::Key> keys) {
-              if (events_.on_erased) events_.on_erased(keys);
-          }) {}
+    : loop_(loop), curve_(curve), profile_(profile), services_(services), events_(std::move(events)) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {
@@ -191,6 +182,9 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
         history_changed();
         if (events_.on_history) events_.on_history();
     };
+    events.on_erased = [this](std::span<const history::Key> keys) {
+        if (events_.on_erased) events_.on_erased(keys);
+    };
     events.on_blobs = [this] {
         if (events_.on_blobs) events_.on_blobs();
     };
@@ -205,7 +199,7 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
     };
     events.on_trouble = [this, device](const Error& error) { events_.on_trouble(device, error); };
     events.drop_link = [this, device] { later([this, device] { drop(device); }); };
-    return std::make_unique<PeerSession>(loop_, profile_, services_, vault_, device, std::move(events));
+    return std::make_unique<PeerSession>(loop_, profile_, services_, device, std::move(events));
 }
 
 void Peers::dial(const DeviceId& device, Lines& lines) {

@@ -72,7 +72,6 @@ class Peers {
     Profile& profile_;
     Services& services_;
     Events events_;
-    StoreVault vault_;
     std::map<DeviceId, std::unique_ptr<PeerSession>> sessions_;
     std::map<DeviceId, Lines> lines_;
     std::map<net::Connection, DeviceId> owners_;

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "roster/recovery.h"
+#include "store/file.h"
 #include "store/schema.h"
 
 namespace kith::app {
@@ -227,8 +228,8 @@ Result<std::size_t> Profile::add_entries(std::span<const roster::Entry> entries)
     return added;
 }
 
-// Keys and database are made under other names first, and the key file takes its place last: a home has a
-// profile exactly when it has a key file, whenever the power is cut.
+// Keys and database are made under other names first, and the key file takes its place last, once the
+// database's is certain: a home has a profile exactly when it has a key file, whenever the power is cut.
 Result<> Profile::make_files(const SecretBytes& passphrase) {
     auto staging = home_ / "new";
     std::error_code error;
@@ -246,17 +247,34 @@ Result<> Profile::make_files(const SecretBytes& passphrase) {
         KITH_TRY(db->checkpoint());
     }
     for (const char* stale : {"kith.db", "kith.db-wal", "kith.db-shm"}) fs::remove(home_ / stale, error);
-    for (const char* name : {"kith.db", "keys.json"}) {
+    auto place = [&](const char* name) -> Result<> {
         fs::rename(staging / name, home_ / name, error);
         if (error)
             return fail(Fault::io, "cannot write to " + home_.string(), "check the folder's permissions");
+        return store::sync_folder(home_);
+    };
+    KITH_TRY(place("kith.db"));
+    if (auto placed = place("keys.json"); !placed) {
+        fs::remove(home_ / "keys.json", error);  // or there would be a profile of which nobody was told
+        return placed;
     }
+    // The home and what is above it may be as new. Of these, what cannot be opened was not made by kith.
+    for (auto folder = home_.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
+        (void)store::sync_folder(folder);
     fs::remove_all(staging, error);
     KITH_TRY(load());
     return unlock(passphrase);
 }
 
 Result<> Profile::open_with(const Key& database_key) {
+    // It would be made anew, and what is wrong would be harder to see.
+    std::error_code error;
+    const auto size = fs::file_size(home_ / "kith.db", error);
+    if (error == std::errc::no_such_file_or_directory || (!error && size == 0))
+        return fail(Fault::corrupt,
+                    "there are keys of a profile in " + home_.string() + ", but its database (kith.db) is " +
+                        (error ? "missing" : "empty"),
+                    "put kith.db, and kith.db-wal if there is one, back beside keys.json");
     auto opened = [&]() -> Result<> {
         KITH_TRY_VALUE(db, store::Database::open(home_ / "kith.db", database_key, store::profile_schema()));
         db_ = std::move(db);

@@ -1,10 +1,12 @@
 #include "app/vault.h"
 
+#include <algorithm>
 #include <map>
 
 #include "app/erasing.h"
 #include "app/inbox.h"
 #include "app/own_records.h"
+#include "history/signed_record.h"
 
 namespace kith::app {
 
@@ -14,6 +16,7 @@ Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
     std::vector<store::HistoryStore::Erased> erased;
     rows.reserve(records.size());
     for (auto& arrived : records) {
+        if (arrived.stored.here()) KITH_TRY(check(arrived.record));
         const auto& kind = arrived.record.kind;
         if (kind == history::kind::account) {
             if (auto account = read_account_record(profile_, arrived.record))
@@ -31,11 +34,37 @@ Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
     if (!erased.empty()) {
         std::vector<history::Key> keys;
         for (const auto& item : erased) keys.push_back(item.key);
-        on_erased_(keys);
+        events_.on_erased(keys);
     }
     // Should this fail, the account is found again at the next start (Services::start).
-    for (const auto& account : accounts) KITH_TRY(on_account_(account));
+    for (const auto& account : accounts) KITH_TRY(events_.on_account(account));
     return added.added;
+}
+
+namespace {
+
+bool is_made_by_kith(std::string_view kind) {
+    using namespace history::kind;
+    constexpr std::string_view kinds[] = {recipients, account, contact, mark, tag, card, erasure};
+    return std::find(std::begin(kinds), std::end(kinds), kind) != std::end(kinds);
+}
+
+}  // namespace
+
+// A device that is barred by now may have made it: it is part of the set then, and does not count.
+Result<> StoreVault::check(const history::Record& record) const {
+    if (record.kind == history::kind::message && !events_.is_account(record.account))
+        return fail(Fault::protocol,
+                    "the other device sends a message of an account that is not this person's",
+                    "if that device is not in your hands any more, bar it");
+    if (!is_made_by_kith(record.kind)) return {};
+    auto content = history::read_signed(record);
+    const auto* signer = content ? profile_.roster().find(content->device) : nullptr;
+    if (signer && content->signed_by(signer->device_key)) return {};
+    return fail(Fault::protocol,
+                "the other device sends a forged record: a '" + record.kind +
+                    "' that none of this person's devices has signed",
+                "if that device is not in your hands any more, bar it");
 }
 
 Result<history::Fingerprint> StoreVault::fingerprint(const history::Range& range) const {

@@ -13,14 +13,19 @@ namespace kith::app {
 class StoreVault : public history::Vault {
   public:
     // `on_account`: a record tells of an account; called after the record is durable.
-    // `on_erased`: these were erased by another device.
-    using OnErased = std::function<void(std::span<const history::Key>)>;
-    StoreVault(Profile& profile, std::function<Result<>(const store::Account&)> on_account,
-               OnErased on_erased)
-        : profile_(profile), on_account_(std::move(on_account)), on_erased_(std::move(on_erased)) {}
+    // `on_erased`: these were erased by another device. `is_account`: one of the person's, as far as the peer
+    // and this device know.
+    struct Events {
+        std::function<Result<>(const store::Account&)> on_account;
+        std::function<void(std::span<const history::Key>)> on_erased;
+        std::function<bool(const AccountId&)> is_account;
+    };
+    StoreVault(Profile& profile, Events events) : profile_(profile), events_(std::move(events)) {}
 
     Result<history::Totals> totals() const override { return profile_.history().totals(); }
     Result<std::uint64_t> free_space() const override { return store::free_bytes(profile_.home()); }
+    // Fault::protocol names a record that no device of the person has made or taken in: a forged one, or a
+    // message of an account that is not the person's. Then none is kept.
     Result<std::uint64_t> add(std::vector<history::Arrived> records) override;
 
     Result<history::Fingerprint> fingerprint(const history::Range& range) const override;
@@ -43,9 +48,10 @@ class StoreVault : public history::Vault {
     Result<> finish(std::span<const BlobId> ids) override;
 
   private:
+    Result<> check(const history::Record& record) const;
+
     Profile& profile_;
-    std::function<Result<>(const store::Account&)> on_account_;
-    OnErased on_erased_;
+    Events events_;
 };
 
 // The digest of all records, and of the blobs that the selection takes. Reads the index of all keys.

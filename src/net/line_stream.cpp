@@ -2,6 +2,12 @@
 
 namespace kith::net {
 
+namespace {
+
+constexpr std::size_t write_bytes = 64 * 1024;  // what is handed to the system at once
+
+}  // namespace
+
 bool LineSplitter::feed(ByteView bytes) {
     if (broken_) return false;
     if (read_ > 0) {
@@ -54,8 +60,16 @@ void LineStream::close() {
     if (!events_ || closing_) return;
     closing_ = true;
     // A client that does not read gets no more time than this; with nothing queued the end comes at once.
-    close_timer_ = loop_.after(queued() > 0 ? limits::control_flush_ms : 0, [self = shared_from_this()] {
-        self->finish({Fault::cancelled, "the connection was closed", {}});
+    close_when_stuck(queued() > 0 ? limits::control_flush_ms : 0, 0);
+}
+
+// As long as the client takes something, it may take all. Twice, because a loop that was busy finds this timer
+// and what it could have sent due at the same time.
+void LineStream::close_when_stuck(std::int64_t wait_ms, int idle) {
+    close_timer_ = loop_.after(wait_ms, [self = shared_from_this(), idle, taken = taken_] {
+        if (self->queued() == 0 || (self->taken_ == taken && idle > 0))
+            return self->finish({Fault::cancelled, "the connection was closed", {}});
+        self->close_when_stuck(limits::control_flush_ms / 2, self->taken_ == taken ? idle + 1 : 0);
     });
 }
 
@@ -91,8 +105,12 @@ void LineStream::take(ByteView bytes) {
 void LineStream::flush() {
     if (!sending_.empty() || pending_.empty()) return;
     sending_.swap(pending_);
+    auto go_on = [self = shared_from_this()](const asio::error_code& error, std::size_t) -> std::size_t {
+        ++self->taken_;
+        return error ? 0 : write_bytes;
+    };
     asio::async_write(
-        socket_, asio::buffer(sending_),
+        socket_, asio::buffer(sending_), go_on,
         [self = shared_from_this()](const asio::error_code& error, std::size_t) {
             self->sending_.clear();
             auto events = self->events_;

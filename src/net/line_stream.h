@@ -32,6 +32,7 @@ class LineStream : public std::enable_shared_from_this<LineStream> {
     void read();
     void take(ByteView bytes);
     void flush();
+    void close_when_stuck(std::int64_t wait_ms, int idle);
     void finish(Error why);
 
     Loop& loop_;
@@ -42,6 +43,7 @@ class LineStream : public std::enable_shared_from_this<LineStream> {
     std::shared_ptr<const Events> events_;
     std::string pending_, sending_;
     std::array<std::uint8_t, 16 * 1024> buffer_;
+    std::uint64_t taken_ = 0;  // how often the system took some of it
     Timer close_timer_;
     bool closing_ = false;
 };

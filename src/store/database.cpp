@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::string_view busy_hint = "stop the other program that uses this profile";
 constexpr int busy_timeout_ms = 5000;
+constexpr std::uint64_t log_step = 1 << 20;  // how much of the log is held in memory while it is copied
 
 Error disk_full() {
     return {Fault::disk_full, "no space left on the disk that holds the profile",
@@ -33,13 +35,26 @@ Result<> make_private(const std::filesystem::path& file) {
     return {};
 }
 
-// A program that was killed while it committed may have left the commit in the log without syncing it. SQLite
-// takes it for good; so that nothing is built on what a power cut could still take away, it is synced first.
-Result<> sync_log(std::filesystem::path file) {
-    auto log = File::open(file += "-wal", File::Mode::read);
-    if (!log && log.error().kind == Fault::not_found) return {};
-    if (!log) return fail(std::move(log).error());
-    return log->sync();
+// Commits in the log that SQLite can read, and takes for good, need not be on the disk: the program may have
+// been killed before it synced them, or the sync failed. After a failed sync another one may succeed without
+// writing anything, for Linux takes the pages for clean; so the log's bytes are written again, each to its
+// place. Nobody else may write to the log meanwhile.
+Result<> make_log_certain(std::filesystem::path file) {
+    file += "-wal";
+    if (auto there = File::open(file, File::Mode::read); !there) {
+        if (there.error().kind == Fault::not_found) return {};
+        return fail(std::move(there).error());
+    }
+    KITH_TRY_VALUE(log, File::open(file, File::Mode::write));
+    KITH_TRY_VALUE(size, log.size());
+    if (size == 0) return {};
+    Bytes bytes;
+    for (std::uint64_t at = 0; at < size; at += bytes.size()) {
+        bytes.resize(static_cast<std::size_t>(std::min(size - at, log_step)));
+        KITH_TRY(log.read_at(at, bytes));
+        KITH_TRY(log.write_at(at, bytes));
+    }
+    return log.sync();
 }
 
 // Hands SQLite the key as it is, so that no password hash of its own is computed.
@@ -56,7 +71,6 @@ int give_key(sqlite3* handle, const Key& key) {
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const Key& key,
                                                  const std::vector<std::string_view>& migrations) {
     KITH_TRY(make_private(file));
-    KITH_TRY(sync_log(file));
     sqlite3* handle = nullptr;
     int code = sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     if (!handle) return fail(Fault::io, "the database cannot be opened: out of memory");
@@ -64,6 +78,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
     if (code != SQLITE_OK) return fail(db->error(code));
     sqlite3_extended_result_codes(handle, 1);
     sqlite3_busy_timeout(handle, busy_timeout_ms);
+    // Until the log is certain, closing must not move it into the main file either.
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     if (code = give_key(handle, key); code != SQLITE_OK) return fail(db->error(code));
     // A page of 8 KiB takes several mails where one of 4 KiB takes one: a third less of disk and time.
     // synchronous=FULL: in WAL mode anything less may lose the last commits when the power fails.
@@ -72,7 +88,16 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
                        "PRAGMA foreign_keys = ON;"
                        "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;"
                        "PRAGMA journal_size_limit = 16777216;"));
-    KITH_TRY(db->migrate(migrations));
+    {  // which keeps others from writing to the log
+        KITH_TRY_VALUE(tx, Transaction::begin(*db));
+        KITH_TRY(make_log_certain(file));
+        // The names of the main file and the log, and that the journal is gone with which the main file was
+        // made: SQLite takes no notice when its own sync of the folder fails.
+        KITH_TRY(sync_folder(file.parent_path()));
+        sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
+        KITH_TRY(db->migrate(migrations));
+        KITH_TRY(tx.commit());
+    }
     return db;
 }
 
@@ -97,10 +122,8 @@ Result<> Database::migrate(const std::vector<std::string_view>& migrations) {
                         ", this one knows " + std::to_string(known) + ")",
                     "update kith on this device");
     if (have == known) return {};
-    KITH_TRY_VALUE(tx, Transaction::begin(*this));
     for (std::int64_t i = have; i < known; ++i) KITH_TRY(run_script(migrations[static_cast<std::size_t>(i)]));
-    KITH_TRY(run_script("PRAGMA user_version = " + std::to_string(known)));
-    return tx.commit();
+    return run_script("PRAGMA user_version = " + std::to_string(known));
 }
 
 Result<> Database::run_script(std::string_view sql) {

@@ -139,6 +139,7 @@ class Database {
     explicit Database(sqlite3* handle) : handle_(handle) {}
     Statement prepare(std::string_view sql);
     Result<std::int64_t> finish(Statement& statement);
+    // Within a transaction.
     Result<> migrate(const std::vector<std::string_view>& migrations);
     Result<> run_script(std::string_view sql);
     Error error(int code) const;

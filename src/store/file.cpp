@@ -69,7 +69,7 @@ Result<> File::sync() {
 }
 
 Result<> sync_folder(const std::filesystem::path& folder) {
-    int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return fail(system_error("open", folder));
     const int code = ::fsync(fd);
     auto error = system_error("sync", folder);

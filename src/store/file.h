@@ -32,7 +32,7 @@ class File {
     int fd_;
 };
 
-// Makes the names in a folder durable.
+// Makes the names in a folder durable; no folder is the present one.
 Result<> sync_folder(const std::filesystem::path& folder);
 // Makes a private folder, when it is not there, and its name durable.
 Result<> make_folder(const std::filesystem::path& folder);

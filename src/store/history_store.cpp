@@ -268,8 +268,12 @@ Result<history::Key> HistoryStore::find(std::string_view hex_prefix) const {
     auto from = RecordId::from_hex(low), to = RecordId::from_hex(high);
     if (hex_prefix.empty() || !from || !to)
         return fail(Fault::invalid, "that is not the id of a record", "give its first hexadecimal digits");
+    // A whole id is one record's, and mostly a new one's: no need to read on.
+    const bool whole = hex_prefix.size() == digits;
     auto rows = db_.query(
-        "SELECT time_ms, id FROM record INDEXED BY record_key WHERE id BETWEEN ? AND ? LIMIT 2", *from, *to);
+        "SELECT time_ms, id FROM record INDEXED BY record_key WHERE id BETWEEN ? AND ? "
+        "ORDER BY time_ms DESC, id DESC LIMIT ?",
+        *from, *to, whole ? 1 : 2);
     KITH_TRY_VALUE(one, rows.next());
     if (!one)
         return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix));

@@ -1,5 +1,7 @@
 """Profiles with a passphrase."""
 
+import os
+
 import mails
 from people import onboard, pair, run_tests, same_digest
 
@@ -100,5 +102,24 @@ def a_transfer_survives_a_lock_and_a_restart(world):
     same_digest(old, new)
 
 
+def a_database_that_is_gone_is_told_and_not_made_anew(world):
+    device = world.device("device")
+    passphrase = world.file("passphrase", "tulip\n")
+    begun = device.run("init", "--passphrase-file", passphrase)
+    device.stop()
+    database, away = f"{device.home}/kith.db", world.path("kith.db")
+    for empty in (False, True):
+        os.rename(database, away)
+        if empty:
+            open(database, "w").close()
+        error = device.fails(11, "unlock", "--passphrase-file", passphrase)
+        assert "kith.db" in error["message"] and "back" in error["hint"], error
+        assert os.path.exists(database) == empty and (not empty or os.path.getsize(database) == 0)
+        assert device.run("status")["state"] == "locked"
+        os.replace(away, database)
+    device.run("unlock", "--passphrase-file", passphrase)
+    assert device.run("status")["device"] == begun["device"]
+
+
 run_tests(locked_means_locked, a_passphrase_is_changed_set_and_removed, adding_a_device_asks_for_it_each_time,
-          a_transfer_survives_a_lock_and_a_restart)
+          a_database_that_is_gone_is_told_and_not_made_anew, a_transfer_survives_a_lock_and_a_restart)

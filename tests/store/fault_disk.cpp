@@ -1,6 +1,7 @@
 #include "store/fault_disk.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace kith::store::test {
 namespace {
@@ -35,15 +36,26 @@ FaultDisk::Image FaultDisk::image() const {
 
 void FaultDisk::plan(Trouble trouble, std::uint64_t before, std::uint64_t count) {
     planned_ = trouble;
-    first_ = operations_ + before;
-    last_ = first_ + count;
+    turns_before_ = before;
+    left_ = count;
     met_ = false;
 }
 
-FaultDisk::Trouble FaultDisk::step() {
-    const auto number = operations_++;
+FaultDisk::Trouble FaultDisk::step(bool is_write) {
+    static const std::uint64_t writes_a_turn = std::getenv("KITH_EACH") ? 1 : 6;
+    ++operations_;
+    const bool begins_turn = !is_write || writes_in_a_row_ % writes_a_turn == 0;
+    writes_in_a_row_ = is_write ? writes_in_a_row_ + 1 : 0;
     if (off_) return planned_;
-    if (planned_ == Trouble::none || number < first_ || number >= last_) return Trouble::none;
+    if (planned_ == Trouble::none || left_ == 0) return Trouble::none;
+    if (!met_) {
+        if (!begins_turn) return Trouble::none;
+        if (turns_before_ > 0) {
+            --turns_before_;
+            return Trouble::none;
+        }
+    }
+    --left_;
     met_ = true;
     off_ = planned_ == Trouble::power_cut || planned_ == Trouble::killed;
     off_since_ = operations_;
@@ -126,7 +138,7 @@ FaultDisk::Trouble FaultDisk::remove(const std::string& path) {
 }
 
 FaultDisk::Trouble FaultDisk::write(File& file, std::uint64_t at, ByteView bytes, std::size_t& written) {
-    const auto trouble = step();
+    const auto trouble = step(true);
     if (trouble == Trouble::error || trouble == Trouble::full)
         written = below(bytes.size());
     else
@@ -147,11 +159,10 @@ FaultDisk::Trouble FaultDisk::resize(File& file, std::uint64_t size) {
     return trouble;
 }
 
-FaultDisk::Trouble FaultDisk::sync(File& file, const std::string& names) {
+FaultDisk::Trouble FaultDisk::sync(File& file) {
     const auto trouble = step();
     if (trouble == Trouble::none) {
         settle(file, 1);
-        if (!names.empty()) make_names_certain(names);
     } else if (!off_) {
         settle(file, any_share());
     }

@@ -53,9 +53,10 @@ class FaultDisk {
     // All that can be read now.
     Image image() const;
 
-    // Lets `count` operations fail, after `before` that succeed. A power cut stops everything until
-    // restart(); so does the program's being killed, and then all that was written is there, and still not
-    // certain. One plan at a time; Trouble::none ends the present one.
+    // Lets `count` operations fail, after `before` turns that succeed. A turn is an operation and, since
+    // writes in a row are much alike, up to five writes more (with KITH_EACH in the environment: none). A
+    // power cut stops everything until restart(); so does the program's being killed, and then all that was
+    // written is there, and still not certain. One plan at a time; Trouble::none ends the present one.
     void plan(Trouble trouble, std::uint64_t before = 0, std::uint64_t count = 1);
     bool met() const { return met_; }  // whether the present plan came to pass
     bool off() const { return off_; }
@@ -69,8 +70,7 @@ class FaultDisk {
     Trouble remove(const std::string& path);
     Trouble write(File& file, std::uint64_t at, ByteView bytes, std::size_t& written);
     Trouble resize(File& file, std::uint64_t size);
-    // With `names`, the names in that folder too.
-    Trouble sync(File& file, const std::string& names = {});
+    Trouble sync(File& file);
     Trouble sync_names(const std::string& folder);
     Trouble other();  // of no effect on the disk
 
@@ -89,7 +89,7 @@ class FaultDisk {
         FilePtr now;
         std::vector<FilePtr> possible;
     };
-    Trouble step();
+    Trouble step(bool is_write = false);
     // Whether the operation that met with this has its effect: the one that a power cut or a kill falls into
     // may have it.
     bool takes_effect(Trouble trouble) const {
@@ -107,7 +107,8 @@ class FaultDisk {
     std::uint64_t operations_ = 0;
     std::uint64_t off_since_ = 0;
     Trouble planned_ = Trouble::none;
-    std::uint64_t first_ = 0, last_ = 0;
+    std::uint64_t turns_before_ = 0, left_ = 0;
+    std::uint64_t writes_in_a_row_ = 0;
     bool met_ = false;
     bool off_ = false;
 };

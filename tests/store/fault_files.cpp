@@ -62,6 +62,14 @@ ssize_t __wrap_pwrite(int fd, const void* from, size_t size, off_t at);
 int __wrap_fsync(int fd);
 int __wrap_mkdir(const char* path, mode_t mode);
 
+// Of a file that SQLite writes: with its bytes as they are now.
+static int open_copy(const char* path, const FaultDisk::File& file) {
+    std::ofstream(path, std::ios::binary) << as_text(file.bytes());
+    const int fd = __real_open(path, O_RDWR);
+    std::filesystem::remove(path);
+    return fd;
+}
+
 int __wrap_open(const char* path, int flags, ...) {
     va_list more;
     va_start(more, flags);
@@ -79,7 +87,7 @@ int __wrap_open(const char* path, int flags, ...) {
         errno = ENOENT;
         return -1;
     }
-    const int fd = file && !is_blob(path) ? __real_open("/dev/null", O_RDWR) : __real_open(path, flags, mode);
+    const int fd = file && !is_blob(path) ? open_copy(path, *file) : __real_open(path, flags, mode);
     if (fd >= 0) descriptors[fd] = {std::move(file), path};
     return fd;
 }

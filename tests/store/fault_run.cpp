@@ -29,7 +29,7 @@ void Run::play(const std::vector<Step>& script, const std::function<void()>& whe
     }
 }
 
-bool Run::play_once(const Step& step) {
+bool Run::play_once(const Step& step, Trouble end) {
     INFO("step: ", step.what);
     auto next = certain_;
     const auto result = step.run(*store, next);
@@ -37,7 +37,7 @@ bool Run::play_once(const Step& step) {
     possible_.push_back(std::move(next));
     const bool met = disk.met();
     files_.notice_removals();
-    disk.plan(Trouble::power_cut);
+    disk.plan(end);
     settle_after_cut({});
     return met;
 }

@@ -65,8 +65,9 @@ class Run {
     // Does the steps, each until it succeeds, through whatever is planned for the disk. `when_back` is called
     // after each power cut or kill, before the store is opened again, and may plan more.
     void play(const std::vector<Step>& script, const std::function<void()>& when_back = {});
-    // Does a step once, and whether it succeeds or not, the power goes. Whether the plan came to pass.
-    bool play_once(const Step& step);
+    // Does a step once, and whether it succeeds or not, the power goes, or the program is killed. Whether the
+    // plan came to pass.
+    bool play_once(const Step& step, Trouble end = Trouble::power_cut);
     // The power goes while nothing is being done.
     void cut_power();
     // That everything is there which must be, and nothing else.

@@ -81,8 +81,12 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
 
 int sync_file(sqlite3_file* file, int) {
     auto& state = state_of(file);
-    const auto trouble = disk->sync(*state.file, state.sync_name ? folder_of(state.path) : std::string());
-    if (trouble == Trouble::none) state.sync_name = false;
+    const auto trouble = disk->sync(*state.file);
+    // As SQLite does it on Unix: once, and whether it succeeds or not.
+    if (trouble == Trouble::none && state.sync_name) {
+        (void)disk->sync_names(folder_of(state.path));
+        state.sync_name = false;
+    }
     return answer(trouble, SQLITE_IOERR_FSYNC);
 }
 
