@@ -302,7 +302,8 @@ Result<> Onboarding::on_receipt_ok(wire::Fields& head, ByteView body) {
     if (!joiner || receipt.person != profile_.person() || receipt.from != profile_.device() ||
         receipt.to != peer_ || !crypto::verify(joiner->device_key, body, theirs))
         return fail(Fault::protocol, "a receipt that is not of this transfer");
-    // Only what this device has proved itself is signed: in this session, or before as its own signature tells.
+    // Only what this device has proved itself is signed: in this session, or before as its own signature
+    // tells.
     auto own = profile_.device_key().sign(body);
     if (offered_ != to_bytes(body) && own != mine)
         return fail(Fault::protocol, "a receipt that this device did not make");

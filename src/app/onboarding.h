@@ -73,7 +73,7 @@ class Onboarding {
     Events events_;
     bool running_ = false;
     std::int64_t started_ms_ = 0;
-    std::optional<Bytes> offered_;  // the receipt that this device has signed as host
+    std::optional<Bytes> offered_;           // the receipt that this device has signed as host
     std::optional<history::Digest> proved_;  // the one that was sent last, until something changes
     std::optional<std::map<AccountId, std::pair<std::string, std::string>>> peer_services_;
     std::map<AccountId, std::string> told_services_;

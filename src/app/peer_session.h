@@ -108,7 +108,7 @@ class PeerSession {
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     bool pumping_ = false;
     std::string own_trouble_, peer_trouble_;
-    std::string unselected_;  // why it is not known what is wanted here
+    std::string unselected_;     // why it is not known what is wanted here
     std::int64_t moved_ms_ = 0;  // when something last came of the transfer
     net::Timer announce_timer_, retry_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -49,8 +49,8 @@ class RecordPuller {
     using Action = std::variant<Send, Store, Finished>;
     using Actions = Result<std::vector<Action>>;
 
-    // Begins a pass; allowed only when idle. What the selection leaves out comes as absent records. `claimed`: how
-    // many records the peer says it has.
+    // Begins a pass; allowed only when idle. What the selection leaves out comes as absent records.
+    // `claimed`: how many records the peer says it has.
     Actions start(const Selection& selection, std::uint64_t claimed);
     bool idle() const { return !running_; }
     // Forgets the pass: the link was lost.
@@ -65,7 +65,7 @@ class RecordPuller {
     // What is asked of the peer in one stream: a whole range of which nothing is here, or single keys.
     struct Fetch {
         Range range;
-        std::vector<Key> keys;  // newest last
+        std::vector<Key> keys;                 // newest last
         std::optional<std::uint64_t> claimed;  // how many records the peer said there are in the range
         std::uint64_t received = 0;
     };

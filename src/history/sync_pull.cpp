@@ -49,7 +49,8 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
                 to_compare_.emplace_back(range, ours);
         }
     }
-    // Two sets that differ everywhere come to a few thousand: more is a peer that invents differences for ever.
+    // Two sets that differ everywhere come to a few thousand: more is a peer that invents differences for
+    // ever.
     if (to_compare_.size() > limits::ranges_pending || to_fetch_.size() > limits::ranges_pending)
         return fail(Fault::protocol, "sync.parts without end");
     auto newest_last = [](const auto& a, const auto& b) { return a.first.from < b.first.from; };

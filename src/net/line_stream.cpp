@@ -63,8 +63,8 @@ void LineStream::close() {
     close_when_stuck(queued() > 0 ? limits::control_flush_ms : 0, 0);
 }
 
-// As long as the client takes something, it may take all. Twice, because a loop that was busy finds this timer
-// and what it could have sent due at the same time.
+// As long as the client takes something, it may take all. Twice, because a loop that was busy finds this
+// timer and what it could have sent due at the same time.
 void LineStream::close_when_stuck(std::int64_t wait_ms, int idle) {
     close_timer_ = loop_.after(wait_ms, [self = shared_from_this(), idle, taken = taken_] {
         if (self->queued() == 0 || (self->taken_ == taken && idle > 0))

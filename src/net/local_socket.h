@@ -61,7 +61,8 @@ class LocalServer {
     // holds a "\n" or is too long.
     bool send(LocalPeer to, std::string_view line);
     std::size_t queued(LocalPeer to) const;
-    // After what is queued is sent, or nothing of it is taken for limits::control_flush_ms; on_closed follows.
+    // After what is queued is sent, or nothing of it is taken for limits::control_flush_ms; on_closed
+    // follows.
     void close(LocalPeer peer);
 
   private:
