@@ -1,5 +1,9 @@
 """kill -9 at any point: what was begun goes on by itself, and ends with the same history on both devices."""
 
+import os
+import random
+import time
+
 import mails
 from people import fingerprint, pair, run_tests, same_digest, wait_until
 
@@ -125,5 +129,61 @@ def an_import_is_killed_and_repeated(world):
     is_whole(device, folder)
 
 
+def killed_at_random_moments(world):
+    """KITH_KILLS says how often (5), KITH_SEED repeats a run's choices."""
+    kills = int(os.environ.get("KITH_KILLS", 5))
+    seed = int(os.environ.get("KITH_SEED") or random.SystemRandom().randrange(1 << 32))
+    world.say(f"{kills} kills, KITH_SEED={seed}")
+    rng = random.Random(seed)
+    old, new = world.device("old"), world.device("new")
+    old.run("init", "--name", "laptop")
+    folder = mails.write(world.path("mails"), 300, [200_000] * 5, seed=seed)
+    old.run("history", "import", folder.path)
+    size, count = 5 << 20, 40 + 4 * kills
+    old.run("history", "import", mails.write_large(world.path("large"), count, size, seed=seed))
+    digest, total = old.run("history", "digest"), count * size
+
+    def left():
+        stats = new.call("history.stats")
+        return stats["bytes_missing"] if stats["records"] == digest["records"] else total
+
+    adding, joining = pair(old, new)
+    in_transfer, began = 0, time.monotonic()
+    # How much is to be missing, about, when a kill comes; and then a little later.
+    for missing in sorted((rng.uniform(0.1, 1) * total for _ in range(kills)), reverse=True):
+        victims = rng.choice(((old,), (new,), (old, new), (new, old)))
+        pause = rng.uniform(0, 0.1)
+        # A device that has not heard yet whether it was let in has no history to look at.
+        new.until("status", like=lambda status: status["state"] == "open")
+        wait_until(lambda: left() <= missing, f"no more than {missing / total:.0%} to be missing")
+        time.sleep(pause)
+        in_transfer += "transfer" in new.call("status")
+        for device in victims:
+            device.kill()
+        for device in victims:
+            device.run("status")
+    world.say(f"{in_transfer} of {kills} kills while it ran, in {time.monotonic() - began:.1f} s")
+    assert in_transfer > kills / 2, "the transfer was too fast to be interrupted"
+    # A transfer ends on a device when it has the receipt, and in no other way.
+    for device in (old, new):
+        device.until("status", like=lambda status: "transfer" not in status and status["peers"][0]["state"] == "connected")
+    assert old.run("history", "digest") == digest == new.run("history", "digest")
+    stats = new.run("history", "stats")
+    assert stats["blobs_missing"] == 0 and stats == old.run("history", "stats"), stats
+    records = old.all_records()
+    assert new.all_records() == records and len(records) == digest["records"] == count + len(folder.mails)
+    large = [record["id"] for record in records if record["subject"].startswith("large ")]
+    small = [record["id"] for record in records if record["id"] not in large]
+    assert fingerprint(new.content(record) for record in small) == fingerprint(folder.contents())
+    for record in rng.sample(large, 10):
+        assert new.content(record) == old.content(record), record
+    for device in (old, new):
+        device.kill()
+        status = device.run("status")
+        assert "transfer" not in status and status["state"] == "open", status
+    for events in (adding, joining):
+        events.process.wait(20)
+
+
 run_tests(the_new_device_is_killed, the_old_device_is_killed, both_are_killed_again_and_again,
-          killed_right_after_the_approval, an_import_is_killed_and_repeated)
+          killed_right_after_the_approval, killed_at_random_moments, an_import_is_killed_and_repeated)

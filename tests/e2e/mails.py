@@ -1,6 +1,9 @@
 """Mails of many shapes, made from a number: the same each time."""
 
 import base64
+import datetime
+import email.utils
+import hashlib
 import os
 import random
 
@@ -47,10 +50,16 @@ def plain(rng, number):
     return Mail((head(rng, number, subject, received=number % 2 == 0) + "\n" + text(rng, rng.randint(1, 60))).encode(), subject)
 
 
+def in_lines(content):
+    """Base64 as mails have it; quicker than base64.encodebytes, with the same result."""
+    encoded = base64.b64encode(content).decode()
+    return "".join(encoded[at:at + 76] + "\n" for at in range(0, len(encoded), 76))
+
+
 def with_attachment(rng, number, size):
     """Of bytes that no compression makes smaller."""
     subject = f"the file {number}"
-    encoded = base64.encodebytes(rng.randbytes(size)).decode()
+    encoded = in_lines(hashlib.shake_128(rng.randbytes(16)).digest(size))
     boundary = f"=_{number}_{rng.getrandbits(40):x}"
     body = (f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\n\nin parts\n"
             f"--{boundary}\nContent-Type: text/plain\n\n{text(rng, 5)}\n"
@@ -113,6 +122,39 @@ def quoted_from(rng, number):
                 f"quotes {number}")
 
 
+def dated(rng, number, date, size=0):
+    """Of a time that is known (UTC, as 2020-02-22 or with a clock behind it), with an attachment of so many bytes."""
+    mail = with_attachment(rng, number, size) if size else plain(rng, number)
+    when = email.utils.format_datetime(datetime.datetime.fromisoformat(date).replace(tzinfo=datetime.timezone.utc))
+    received = f"Received: from a.example by b.example with SMTP; {when}\n".encode()
+    return Mail(received + mail.content, mail.subject, size)
+
+
+def write_large(path, count, size, seed=1, year=2015):
+    """An mbox with so many mails, each with an attachment that takes `size` bytes in it and compresses no better
+    than base64 does; without holding one in memory. "large 0" is the oldest."""
+    rng = random.Random(seed)
+    block = in_lines(hashlib.shake_128(rng.randbytes(16)).digest(57 * 4096)).encode()
+    with open(path, "wb") as file:
+        for number in range(count):
+            when = datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(hours=number)
+            own = in_lines(hashlib.shake_128(rng.randbytes(16)).digest(57)).encode()
+            file.write(f"From b@example.org Fri Aug 23 11:03:37 2002\nFrom: a@example.org\n"
+                       f"Date: {email.utils.format_datetime(when)}\nSubject: large {number}\nMIME-Version: 1.0\n"
+                       f"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nsee the file\n--b\n"
+                       f"Content-Type: application/octet-stream; name=\"l{number}.bin\"\n"
+                       f"Content-Transfer-Encoding: base64\n\n".encode() + own)
+            for _ in range(size // len(block)):
+                file.write(block)
+            file.write(b"--b--\n\n")
+    return path
+
+
+def box(mails):
+    """An mbox of these."""
+    return b"".join(b"From b@example.org Fri Aug 23 11:03:37 2002\n" + mail.content + b"\n" for mail in mails)
+
+
 SHAPES = (crlf, undated, odd_date, latin1, koi8, japanese, bytes_of_any_kind, no_body, no_last_newline, long_line, quoted_from)
 
 
@@ -139,11 +181,10 @@ def write(path, count, attachments=(), seed=1):
         keep(f"letters/{number:05}-file.eml", with_attachment(rng, number, size))
 
     # An mbox: each mail is followed by an empty line, which is not the mail's.
-    with open(f"{path}/box.mbox", "wb") as box:
-        for number in range(5, count, 20):
-            mail = plain(rng, number)
-            folder.mails.append(mail)
-            box.write(b"From b@example.org Fri Aug 23 11:03:37 2002\n" + mail.content + b"\n")
+    boxed = [plain(rng, number) for number in range(5, count, 20)]
+    folder.mails += boxed
+    with open(f"{path}/box.mbox", "wb") as file:
+        file.write(box(boxed))
 
     # A Maildir, with one that is still being delivered.
     for place in ("cur", "new", "tmp"):
