@@ -35,6 +35,7 @@ FaultDisk::Image FaultDisk::image() const {
 }
 
 void FaultDisk::plan(Trouble trouble, std::uint64_t before, std::uint64_t count) {
+    if (off_) return;
     planned_ = trouble;
     turns_before_ = before;
     left_ = count;

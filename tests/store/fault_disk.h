@@ -56,7 +56,8 @@ class FaultDisk {
     // Lets `count` operations fail, after `before` turns that succeed. A turn is an operation and, since
     // writes in a row are much alike, up to five writes more (with KITH_EACH in the environment: none). A
     // power cut stops everything until restart(); so does the program's being killed, and then all that was
-    // written is there, and still not certain. One plan at a time; Trouble::none ends the present one.
+    // written is there, and still not certain. One plan at a time; Trouble::none ends the present one. A disk
+    // that is off takes none.
     void plan(Trouble trouble, std::uint64_t before = 0, std::uint64_t count = 1);
     bool met() const { return met_; }  // whether the present plan came to pass
     bool off() const { return off_; }
