@@ -1,5 +1,6 @@
 """The daemon: started by need, alone in its home, gone when told or when its home is, and closed to others."""
 
+import base64
 import json
 import os
 import pty
@@ -8,7 +9,9 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
+import mails
 from people import Device, gone, pair, run_tests, same_digest, wait_until
 
 
@@ -245,7 +248,24 @@ def two_profiles_know_nothing_of_each_other(world):
     assert error["hint"] and first.run("status")["device"] == a["device"]
 
 
+def who_reads_slowly_gets_all_of_a_large_answer(world):
+    device = world.device("device")
+    device.run("init")
+    device.run("history", "import", mails.write_large(world.path("box"), 1, 4 << 20))
+    record, answer = device.all_records()[0]["id"], b""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(60)
+        line.connect(f"{device.home}/kithd.sock")
+        request = {"v": 1, "method": "history.show", "args": {"id": record, "raw": True, "offset": 0}}
+        line.sendall(json.dumps(request).encode() + b"\n")
+        while piece := line.recv(64 << 10):
+            answer += piece
+            time.sleep(0.1)  # the reader's pace
+    assert answer.endswith(b"\n"), f"cut off after {len(answer)} bytes"
+    assert len(base64.b64decode(json.loads(answer)["result"]["raw"])) == 1 << 20
+
+
 run_tests(it_is_started_without_any_pipe_of_the_caller, each_command_starts_it, what_a_killed_one_left_behind_stops_no_start,
           many_starts_at_once_make_one_daemon, a_port_that_is_taken_is_replaced, it_ends_when_its_home_vanishes,
           it_ends_at_a_signal, global_options_stand_anywhere, nothing_is_asked_under_json, homes_are_closed_to_others,
-          two_profiles_know_nothing_of_each_other)
+          two_profiles_know_nothing_of_each_other, who_reads_slowly_gets_all_of_a_large_answer)
