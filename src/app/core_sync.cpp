@@ -113,6 +113,9 @@ Json Core::left_out_json() {
 void Core::history_select(const Request& request) {
     auto fields = request->fields();
     bool all = fields.has("all") && fields.flag("all"), asked = !has_choice(fields) && !all;
+    if (all && has_choice(fields))
+        return request->fail({Fault::invalid, "everything, and not everything, is asked for",
+                              "leave --all out, or the others"});
     auto choice = asked ? kept_choice(profile_) : read_choice(fields);
     if (auto read = fields.finish("history.select"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
@@ -137,9 +140,14 @@ void Core::history_select(const Request& request) {
 
 void Core::history_erase(const Request& request) {
     auto fields = request->fields();
-    auto ids = fields.texts("ids", limits::erased_keys, 64);
+    auto ids = fields.texts("ids", limits::control_request_bytes / 8, 64);
     if (auto read = fields.finish("history.erase"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
+    if (ids.size() > limits::erased_keys)
+        return request->fail(
+            {Fault::invalid,
+             "at most " + std::to_string(limits::erased_keys) + " messages can be erased at once",
+             "give fewer ids, several times"});
     auto erased = [&]() -> Result<std::size_t> {
         std::vector<history::Key> keys;
         for (const auto& id : ids) {
