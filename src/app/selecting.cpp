@@ -1,6 +1,7 @@
 #include "app/selecting.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "app/address.h"
 #include "base/limits.h"
@@ -87,9 +88,10 @@ Result<history::Selection> resolve(const Choice& choice, const std::vector<Accou
             found = true;
         }
         if (found) continue;
+        std::set<std::string> names;
+        for (const auto& account : known) names.insert(account.site.empty() ? account.address : account.site);
         std::string there(imported_mail);
-        for (const auto& account : known)
-            there += ", " + (account.site.empty() ? account.address : account.site);
+        for (const auto& known_name : names) there += ", " + known_name;
         return fail(Fault::not_found, "there is no account '" + name + "'; there are: " + there,
                     "choose among these: kith history select --account NAME");
     }
