@@ -201,9 +201,8 @@ inline constexpr std::int64_t accept_retry_ms = 200;
 inline constexpr int link_messages = 16;
 // What waits beyond that for one connection: a few batches; the puller's credit asks for less.
 inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
-// Frames handled, beyond the first, before the loop turns to others: a batch takes tens of milliseconds to
-// keep, and whoever asks for the newest messages meanwhile shall not wait for several.
-inline constexpr int link_burst = 0;
+// Frames handled before the loop turns to others: a flood from one device must not starve the rest.
+inline constexpr int link_burst = 8;
 // Connections of one listener that showed themselves: a person's devices, and old connections on their way
 // out.
 inline constexpr std::size_t link_connections = 256;

@@ -73,7 +73,7 @@ def an_import_that_does_not_fit_is_refused_before_it_starts(world):
 def an_import_meets_a_full_disk(world):
     device = small_disk(world, "disk", 300)
     device.run("init")
-    folder = mails.write(world.path("mails"), 200, [2 << 20] * 40)
+    folder = mails.write(world.path("mails"), 200, [2 << 20] * 90)
     importing = device.begin("history", "import", folder.path)
     wait_until(lambda: device.call("history.stats")["records"] > 20, "the first mails")
     filler = fill(device, 1 << 20)
