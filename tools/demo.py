@@ -38,6 +38,8 @@ def show_progress(events, done):
             say(f"  {event['address']}: {event['state']}")
         elif name == "warning":
             say(f"  note: {event['text']}")
+        elif name == "waiting" and event["for"]:
+            say(f"  waiting: {event['for']}")
         elif name in ("done", "failed"):
             done.update(event)
             return

@@ -27,7 +27,7 @@ inline constexpr std::size_t batch_records = 4096;
 // The same records unpacked: a few times as much as mails pack to; bounds what a hostile batch can become.
 inline constexpr std::uint64_t batch_unpacked = 16 * 1024 * 1024;
 
-// Time in a record, in ms since 1970: 48 bits, so that time slots of the fingerprint index are whole.
+// Time in a record, in ms since 1970: 48 bits, so that it fits every integer it is kept in.
 inline constexpr std::uint64_t time_ms = (std::uint64_t{1} << 48) - 1;
 // A kind's name.
 inline constexpr std::size_t kind_bytes = 32;
