@@ -61,6 +61,7 @@ Result<std::unique_ptr<HostPairing>> HostPairing::open(net::Loop& loop, net::Cur
 
     net::CurveListener::Options options;
     options.part_bytes = limits::pairing_payload + 1024;
+    options.unread_bytes = limits::pairing_unread_bytes;
     net::CurveListener::Events link;
     auto* raw = self.get();
     // Anybody may connect: who does not know the offer's secret gets nowhere in the machine.

@@ -196,9 +196,14 @@ inline constexpr std::size_t tls_sessions = 800;
 // Pause before accepting again after the system refused (no file descriptors left), instead of spinning.
 inline constexpr std::int64_t accept_retry_ms = 200;
 
-// Links (CurveZMQ). Messages that libzmq itself holds for one connection in each direction: few, for each may
-// be frame_bytes.
+// Links (CurveZMQ). Messages that libzmq itself holds for one connection that is slow to take them: few, for
+// each may be frame_bytes.
 inline constexpr int link_messages = 16;
+// What one connection has sent and we have not handled: more than any credit allows. More is a flood, and
+// ends the connection. Where the system cannot tell it, a count of messages has to do.
+inline constexpr std::uint64_t link_unread_bytes = 128 * 1024 * 1024;
+inline constexpr int link_unread_messages = 256;
+inline constexpr std::int64_t link_watch_ms = 100;
 // What waits beyond that for one connection: a few batches; the puller's credit asks for less.
 inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
 // Frames handled before the loop turns to others: a flood from one device must not starve the rest.
@@ -210,6 +215,7 @@ inline constexpr std::size_t link_connections = 256;
 inline constexpr std::size_t link_endpoints = 16;
 // A silent path is noticed after `link_timeout_ms`; pings are sent each `link_heartbeat_ms`.
 inline constexpr int link_heartbeat_ms = 500;
+inline constexpr std::uint64_t link_heartbeat_bytes = 512;  // a ping and a pong, with room
 inline constexpr int link_timeout_ms = 1500;
 // Who opened a TCP connection and does not finish the handshake only holds a socket.
 inline constexpr int link_handshake_ms = 5000;
@@ -242,6 +248,8 @@ inline constexpr std::size_t pairing_head = 1024;
 // An introduction, reply or verdict: an introduction holds a roster.
 inline constexpr std::size_t pairing_payload = 4 * 1024 * 1024;
 inline constexpr std::size_t pairing_reason = 200;
+// What is held of a stranger's connection: a few payloads.
+inline constexpr std::uint64_t pairing_unread_bytes = 16 * 1024 * 1024;
 
 // Roster. An entry's bytes: an `add` holds a request in hexadecimal, any entry may name all heads.
 inline constexpr std::size_t roster_entry_bytes = 64 * 1024;

@@ -5,14 +5,12 @@
 
 #include "net/connector.h"
 #include "net/curve_inner.h"
+#include "net/intake.h"
 #include "net/link_frame.h"
 
 namespace kith::net {
 
 namespace {
-
-// What CURVE puts around a part, and libzmq's limit counts: command name (8), nonce (8), box (16), flags (1).
-constexpr std::size_t curve_overhead = 33;
 
 std::size_t size_of(const wire::Frame& frame) {
     return frame.head.size() + frame.body.size();
@@ -80,7 +78,8 @@ void Curve::Inner::answer(ZmqSocket::Parts& request, std::size_t count) {
 }
 
 bool set_link_options(ZmqSocket& socket, std::size_t part_bytes) {
-    return socket.set(ZMQ_SNDHWM, limits::link_messages) && socket.set(ZMQ_RCVHWM, limits::link_messages) &&
+    return socket.set(ZMQ_SNDHWM, limits::link_messages) &&
+           socket.set(ZMQ_RCVHWM, Intake::counted() ? 0 : limits::link_unread_messages) &&
            socket.set_wide(ZMQ_MAXMSGSIZE, static_cast<std::int64_t>(part_bytes + curve_overhead)) &&
            socket.set(ZMQ_HEARTBEAT_IVL, limits::link_heartbeat_ms) &&
            socket.set(ZMQ_HEARTBEAT_TIMEOUT, limits::link_timeout_ms) &&

@@ -57,6 +57,8 @@ class CurveListener {
         std::uint16_t port = 0;
         // A larger part ends the connection before it is held in memory.
         std::size_t part_bytes = limits::frame_bytes;
+        // A connection of which more than this is held, sent and not handled, is ended (Linux).
+        std::uint64_t unread_bytes = limits::link_unread_bytes;
     };
     struct Events {
         // Asked in each handshake; false ends it and the client learns that it was denied.

@@ -1,6 +1,9 @@
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "net/curve_inner.h"
+#include "net/intake.h"
 
 namespace kith::net {
 
@@ -34,7 +37,8 @@ struct CurveDialer::State : std::enable_shared_from_this<CurveDialer::State> {
     void dial_later(std::size_t number);
     void handle(std::size_t number, const ZmqEvent& event);
     void handle(std::size_t number, ZmqSocket::Parts& parts, std::size_t count);
-    void won(std::size_t number);
+    void won(std::size_t number, int fd);
+    void watch();
     void lost(std::size_t number);
     void trouble(std::size_t number, DialTrouble what);
     void flush();
@@ -49,6 +53,10 @@ struct CurveDialer::State : std::enable_shared_from_this<CurveDialer::State> {
     std::optional<std::size_t> link;
     FrameQueue queue;
     bool in_message = false;
+    // Of the link: its TCP socket, and what came by it.
+    int fd = -1;
+    Intake intake;
+    Timer watching;
 };
 
 Result<std::unique_ptr<CurveDialer>> CurveDialer::dial(Curve& curve, const crypto::LinkKey& own,
@@ -134,7 +142,7 @@ void CurveDialer::State::handle(std::size_t number, const ZmqEvent& event) {
     if (!events) return;
     switch (event.event) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-            if (!link) won(number);
+            if (!link) won(number, event.value);
             break;
         case ZMQ_EVENT_DISCONNECTED:
             if (link == number) return lost(number);
@@ -170,19 +178,30 @@ void CurveDialer::State::handle(std::size_t number, ZmqSocket::Parts& parts, std
         in_message = false;
     }
     if (!events || link != number) return;
+    intake.handed(attempts[number].socket->wire_bytes());
     auto frame = frame_of(parts, count, 0, limits::frame_bytes);
     const auto handlers = events;
     if (frame && handlers->on_frame) handlers->on_frame(std::move(*frame));
 }
 
-void CurveDialer::State::won(std::size_t number) {
+void CurveDialer::State::won(std::size_t number, int by) {
     link = number;
     queue = {};
+    fd = by;
+    intake = {};
+    watch();
     for (std::size_t other = 0; other < attempts.size(); ++other) {
         if (other != number) attempts[other].close();
     }
     const auto handlers = events;
     if (handlers->on_up) handlers->on_up(Endpoint(attempts[number].at));
+}
+
+// Ends a server that floods us. The monitor's news of it then ends the link.
+void CurveDialer::State::watch() {
+    if (!link) return;
+    if (intake.flooded(fd, curve->loop.now().mono_ms, limits::link_unread_bytes)) ::shutdown(fd, SHUT_RDWR);
+    watching = curve->loop.after(limits::link_watch_ms, [self = shared_from_this()] { self->watch(); });
 }
 
 void CurveDialer::State::lost(std::size_t number) {
@@ -191,6 +210,7 @@ void CurveDialer::State::lost(std::size_t number) {
     if (!in_message) socket->drain();
     if (!events || link != number) return;
     link.reset();
+    watching.cancel();
     queue = {};
     for (std::size_t each = 0; each < attempts.size(); ++each) dial(each);
     const auto handlers = events;
@@ -211,6 +231,7 @@ void CurveDialer::State::flush() {
 void CurveDialer::State::drop() {
     events = nullptr;
     link.reset();
+    watching.cancel();
     for (auto& attempt : attempts) attempt.close();
 }
 

@@ -5,6 +5,7 @@
 
 #include "net/connector.h"
 #include "net/curve_inner.h"
+#include "net/intake.h"
 
 namespace kith::net {
 
@@ -52,6 +53,7 @@ struct CurveListener::State : std::enable_shared_from_this<CurveListener::State>
         LinkPublic client;
         bool cut = false;  // by us: nothing of it counts any more
         FrameQueue queue;
+        Intake intake;
         bool shown() const { return routing && !cut; }
     };
 
@@ -67,6 +69,7 @@ struct CurveListener::State : std::enable_shared_from_this<CurveListener::State>
     void handle(ZmqSocket::Parts& parts, std::size_t count);
     Line* line_of(int fd, std::uint32_t routing, const char* user);
     void flush();
+    void watch();
     void lose(int fd);
     void cut(int fd, Line& line);
     void drop();
@@ -81,6 +84,7 @@ struct CurveListener::State : std::enable_shared_from_this<CurveListener::State>
     std::map<int, Line> lines;  // by socket
     std::map<Connection, int> sockets;
     std::uint64_t last_connection = 0;
+    Timer watching;
 };
 
 Result<std::unique_ptr<CurveListener>> CurveListener::listen(Curve& curve, const crypto::LinkKey& key,
@@ -188,6 +192,17 @@ void CurveListener::State::open() {
     frames.on_idle = [self] { self->flush(); };
     monitor->open(std::move(news));
     router->open(std::move(frames));
+    watch();
+}
+
+// Ends who floods us. The monitor's news of it then ends the line.
+void CurveListener::State::watch() {
+    if (!events) return;
+    const auto now = curve->loop.now().mono_ms;
+    for (auto& [fd, line] : lines) {
+        if (line.intake.flooded(fd, now, options.unread_bytes)) ::shutdown(fd, SHUT_RDWR);
+    }
+    watching = curve->loop.after(limits::link_watch_ms, [self = shared_from_this()] { self->watch(); });
 }
 
 void CurveListener::State::handle(const ZmqEvent& event) {
@@ -208,6 +223,7 @@ void CurveListener::State::handle(ZmqSocket::Parts& parts, std::size_t count) {
     const int fd = zmq_msg_get(parts[1].raw(), ZMQ_SRCFD);
     const char* user = zmq_msg_gets(parts[1].raw(), "User-Id");
     if (!routing || fd < 0 || user == nullptr) return;
+    if (const auto line = lines.find(fd); line != lines.end()) line->second.intake.handed(router->wire_bytes());
     auto frame = frame_of(parts, count, 1, options.part_bytes);
     if (!frame) return;
     auto* line = line_of(fd, *routing, user);
@@ -282,6 +298,7 @@ void CurveListener::State::cut(int fd, Line& line) {
 
 void CurveListener::State::drop() {
     events = nullptr;
+    watching.cancel();
     curve->domains.erase(domain);
     if (router) router->close();
     if (monitor) monitor->close();

@@ -147,7 +147,7 @@ void ZmqSocket::look(int burst) {
 // Takes one message and hands it over. False: there is none.
 bool ZmqSocket::receive() {
     Parts parts;
-    std::size_t count = 0;
+    std::size_t count = 0, taken = 0;
     for (int more = 1; more != 0; ++count) {
         ZmqPart part;
         // All parts of a message are there when the first is.
@@ -156,8 +156,10 @@ bool ZmqSocket::receive() {
         while (size < 0 && errno == EINTR);
         if (size < 0) return false;
         more = zmq_msg_more(part.raw());
+        taken += static_cast<std::size_t>(size) + curve_overhead + zmtp_overhead;
         if (parts.size() < max_parts_) parts.push_back(std::move(part));
     }
+    wire_bytes_ = taken;
     auto events = events_;
     if (events->on_message) events->on_message(parts, count);
     return true;

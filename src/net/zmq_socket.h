@@ -54,6 +54,11 @@ class ZmqPart {
     zmq_msg_t part_;
 };
 
+// What CURVE puts around a part, and libzmq's limit counts: command name (8), nonce (8), box (16), flags (1).
+inline constexpr std::size_t curve_overhead = 33;
+// What ZMTP puts before that: flags (1), length (8).
+inline constexpr std::size_t zmtp_overhead = 9;
+
 class ZmqSocket : public std::enable_shared_from_this<ZmqSocket> {
   public:
     using Parts = std::vector<ZmqPart>;
@@ -88,6 +93,8 @@ class ZmqSocket : public std::enable_shared_from_this<ZmqSocket> {
     std::shared_ptr<ZmqSocket> monitor(int events);
     // Handles now what has come in: for a socket whose news must be known before that of another.
     void drain();
+    // What the message that is being handed over took on a CURVE link, parts thrown away included.
+    std::size_t wire_bytes() const { return wire_bytes_; }
 
   private:
     ZmqSocket(Loop& loop, std::shared_ptr<ZmqContext> context, void* socket, std::size_t max_parts);
@@ -105,6 +112,7 @@ class ZmqSocket : public std::enable_shared_from_this<ZmqSocket> {
     std::shared_ptr<const Events> events_;
     bool looking_soon_ = false;
     bool monitored_ = false;
+    std::size_t wire_bytes_ = 0;
 };
 
 // One message of a monitor.

@@ -465,6 +465,31 @@ TEST_CASE("a part that is too large ends the connection") {
     CHECK(host.frames.size() == 1);
 }
 
+// Sent through a wire of a few MB a second, so that it is noticed long before its end.
+TEST_CASE("a message of very many parts ends its connection, and only that") {
+    Loop loop;
+    Curve curve(loop);
+    const auto server = fresh_key(), client = fresh_key(), other = fresh_key();
+    CurveListener::Options options{{"127.0.0.1"}};
+    options.unread_bytes = 1024 * 1024;
+    Host host(curve, server, options);
+    host.anyone = true;
+    Guest guest(curve, other, server.public_key, {host.endpoint()});
+    REQUIRE(wait(loop, [&] { return guest.up.size() == 1; }));
+    CHECK(guest.dialer->send({"{}", {}}) == Sent::queued);
+
+    Wire wire(loop, host.listener->port());
+    RawClient raw(client, server.public_key, wire.in.port);
+    raw.send({"{}", "shows itself"});
+    REQUIRE(wait(loop, [&] { return host.frames.size() == 2; }));
+    std::vector<std::string> parts(64 * 1024, std::string(1024, 'x'));
+    raw.send(parts);
+    CHECK(wait(loop, [&] { return host.lost.size() == 1; }));
+    CHECK(guest.lost == 0);
+    CHECK(guest.dialer->send({"{}", to_bytes("still here")}) == Sent::queued);
+    CHECK(wait(loop, [&] { return host.frames.size() == 3; }));
+}
+
 TEST_CASE("hosts of one process have each their own clients") {
     Loop loop;
     Curve curve(loop);
