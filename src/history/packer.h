@@ -1,5 +1,5 @@
-// Packs bytes with zstd, when that saves enough to be worth it: records as they are kept and moved, pieces of
-// blobs on their way.
+// Packs bytes with zstd and our dictionary, when that saves enough to be worth it: records as they are kept
+// and moved, pieces of blobs on their way.
 #pragma once
 
 #include <cstddef>

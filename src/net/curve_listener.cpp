@@ -223,7 +223,8 @@ void CurveListener::State::handle(ZmqSocket::Parts& parts, std::size_t count) {
     const int fd = zmq_msg_get(parts[1].raw(), ZMQ_SRCFD);
     const char* user = zmq_msg_gets(parts[1].raw(), "User-Id");
     if (!routing || fd < 0 || user == nullptr) return;
-    if (const auto line = lines.find(fd); line != lines.end()) line->second.intake.handed(router->wire_bytes());
+    if (const auto line = lines.find(fd); line != lines.end())
+        line->second.intake.handed(router->wire_bytes());
     auto frame = frame_of(parts, count, 1, options.part_bytes);
     if (!frame) return;
     auto* line = line_of(fd, *routing, user);

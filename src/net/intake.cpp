@@ -21,8 +21,8 @@ bool Intake::counted() {
 bool Intake::flooded(int socket, std::int64_t now_ms, std::uint64_t unread_bytes) {
     // Pings are never handed over, and must not add up on a link that lives for months.
     if (asked_ms_ >= 0) {
-        handed_ +=
-            static_cast<std::uint64_t>(now_ms - asked_ms_) * limits::link_heartbeat_bytes / limits::link_heartbeat_ms;
+        handed_ += static_cast<std::uint64_t>(now_ms - asked_ms_) * limits::link_heartbeat_bytes /
+                   limits::link_heartbeat_ms;
     }
     asked_ms_ = now_ms;
     tcp_info info;

@@ -3,7 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
+#include "crypto/hash.h"
 #include "crypto/keys.h"
+#include "history/dictionary.h"
+#include "history/packer.h"
 #include "memory_set.h"
 
 using namespace kith;
@@ -99,4 +102,19 @@ TEST_CASE("a blob's name depends on its bytes and not on how they came") {
     CHECK_FALSE(blob_id(a.size + limits::blob_piece, a.piece_hashes));
     CHECK(piece_size(a.size, 2) == 5);
     CHECK(piece_size(a.size, 3) == 0);
+}
+
+TEST_CASE("the dictionary is the documented text, and what is packed with it comes back") {
+    CHECK(to_hex(crypto::hash(as_bytes(dictionary()))) ==
+          "0191a18db6dd929c0aa43e4ddafc397d2b22e6cf016f1457dda1e6df68a8bc68");
+    Packer packer;
+    const auto mail =
+        to_bytes("Content-Type: text/plain; charset=\"UTF-8\"\nContent-Transfer-Encoding: 7bit\n\nx");
+    const auto packed = packer.pack(mail);
+    REQUIRE(packed);
+    CHECK(packed->size() < 40);
+    const auto kept = to_bytes(*packed);
+    CHECK(packer.unpack(kept, mail.size()) == mail);
+    CHECK(!packer.unpack(kept, mail.size() + 1));
+    CHECK(!packer.unpack(kept, mail.size() - 1));
 }
