@@ -87,7 +87,7 @@ bool Onboarding::handles(std::string_view op) {
 Result<> Onboarding::on_frame(std::string_view op, wire::Fields& head, ByteView body) {
     if (op == "node") return on_node(head, body);
     if (op == "node.ok") return on_node_ok(head);
-    if (op == "services") return on_services(head);
+    if (op == "services") return on_services(body);
     if (op == "progress") return on_progress(head);
     if (op == "prove") return on_prove(head);
     if (op == "receipt") return on_receipt(head, body);
@@ -136,6 +136,7 @@ Result<> Onboarding::send_services() {
     Json list = Json::array();
     bool waiting = false;
     for (const auto& service : services_.list()) {
+        if (list.size() >= limits::accounts) break;
         KITH_TRY_VALUE(provision, profile_.store().provision(service.account.id, peer_));
         std::string state = "working";
         if (!provision || provision->state == "refused")
@@ -150,7 +151,8 @@ Result<> Onboarding::send_services() {
         list.push_back(
             {{"account", service.account.id.hex()}, {"address", service.account.address}, {"state", state}});
     }
-    events_.send(text(Json{{"op", "services"}, {"list", list}}), {});
+    // In the body: with long names it would not fit a head.
+    events_.send(text(Json{{"op", "services"}}), to_bytes(text(Json{{"list", list}})));
     if (waiting)
         settle_timer_ = loop_.after(limits::node_wait_ms + 100, [this] {
             if (running_) events_.check(send_services());
@@ -192,15 +194,17 @@ Result<> Onboarding::on_node_ok(wire::Fields& head) {
     return send_services();
 }
 
-Result<> Onboarding::on_services(wire::Fields& head) {
+Result<> Onboarding::on_services(ByteView body) {
+    auto told = wire::Fields::parse(body);
     std::map<AccountId, std::pair<std::string, std::string>> list;
-    for (auto& item : head.objects("list", 1000)) {
+    for (auto& item : told.objects("list", limits::accounts)) {
         auto account = item.id<AccountId>("account");
         auto address = item.text("address", 300), state = item.text("state", 32);
         KITH_TRY(item.finish("services"));
         list[account] = {address, state};
     }
-    KITH_TRY(head.finish("services"));
+    KITH_TRY(told.finish("services"));
+    std::erase_if(told_services_, [&](const auto& service) { return !list.contains(service.first); });
     peer_services_ = std::move(list);
     return advance();
 }
@@ -254,7 +258,13 @@ Result<> Onboarding::on_prove(wire::Fields& head) {
     auto filter = history::read_selection(head);
     KITH_TRY(head.finish("prove"));
     if (!job("host")) return {};
+    // The digest walks the whole history: not as often as a peer may ask.
+    if (digested_ms_ && loop_.now().mono_ms - *digested_ms_ < limits::prove_again_ms / 2) {
+        events_.send(text(Json{{"op", "prove.no"}}), {});
+        return {};
+    }
     KITH_TRY_VALUE(ours, compute_digest(profile_, filter));
+    digested_ms_ = loop_.now().mono_ms;
     if (ours != theirs) {
         events_.send(text(Json{{"op", "prove.no"}}), {});
         return events_.send_state();

@@ -56,7 +56,7 @@ class Onboarding {
     Result<> send_receipt_again();
     Result<> on_node(wire::Fields& head, ByteView body);
     Result<> on_node_ok(wire::Fields& head);
-    Result<> on_services(wire::Fields& head);
+    Result<> on_services(ByteView body);
     Result<> on_progress(wire::Fields& head);
     Result<> on_prove(wire::Fields& head);
     Result<> on_receipt(wire::Fields& head, ByteView body);
@@ -73,8 +73,9 @@ class Onboarding {
     Events events_;
     bool running_ = false;
     std::int64_t started_ms_ = 0;
-    std::optional<Bytes> offered_;           // the receipt that this device has signed as host
-    std::optional<history::Digest> proved_;  // the one that was sent last, until something changes
+    std::optional<std::int64_t> digested_ms_;  // when the peer last asked for it
+    std::optional<Bytes> offered_;             // the receipt that this device has signed as host
+    std::optional<history::Digest> proved_;    // the one that was sent last, until something changes
     std::optional<std::map<AccountId, std::pair<std::string, std::string>>> peer_services_;
     std::map<AccountId, std::string> told_services_;
     history::Progress progress_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/limits.h"
 #include "wire/fields.h"
@@ -15,6 +16,21 @@ namespace {
 // Heads hold names and sites as others wrote them.
 std::string text(const Json& head) {
     return head.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Lists stand in the body: one with long names would not fit a head.
+Bytes list_body(const Json& list) {
+    return to_bytes(text(Json{{"list", list}}));
+}
+
+// Addresses that a peer tells are kept, told on, and shown.
+bool plausible(const std::vector<std::string>& endpoints) {
+    for (const auto& endpoint : endpoints) {
+        if (endpoint.empty()) return false;
+        for (unsigned char c : endpoint)
+            if (c <= ' ' || c > '~') return false;
+    }
+    return true;
 }
 
 }  // namespace
@@ -69,8 +85,8 @@ void PeerSession::received(const wire::Frame& frame) {
 Result<> PeerSession::dispatch(std::string_view op, wire::Fields& head, ByteView body) {
     if (op == "hello") return on_hello(head);
     if (op == "roster") return on_roster(body);
-    if (op == "peers") return on_peers(head);
-    if (op == "accounts") return on_accounts(head);
+    if (op == "peers") return on_peers(body);
+    if (op == "accounts") return on_accounts(body);
     if (op == "welcome") return on_welcome(body);
     if (op == "trouble") return on_trouble(head);
     if (op == "state" || op.starts_with("sync.")) {
@@ -91,6 +107,7 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
     bool member = head.flag("member"), onboarding = head.flag("onboarding");
     auto endpoints = head.texts("endpoints", limits::link_endpoints, 64);
     KITH_TRY(head.finish("hello"));
+    if (!plausible(endpoints)) return fail(Fault::protocol, "hello with an address that is none");
     if (version != 1) {
         notice({Fault::refused, "the other device speaks another version of kith", "update kith on both"});
         return {};
@@ -128,13 +145,18 @@ Result<> PeerSession::on_roster(ByteView body) {
 
 // Where the person's other devices were last reached. Only a hint: who answers there must hold the device's
 // key.
-Result<> PeerSession::on_peers(wire::Fields& head) {
+Result<> PeerSession::on_peers(ByteView body) {
+    auto told = wire::Fields::parse(body);
     KITH_TRY_VALUE(known, profile_.store().peers());
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    const auto now = loop_.now().unix_ms;
     bool news = false;
-    for (auto& item : head.objects("list", limits::link_connections)) {
+    for (auto& item : told.objects("list", limits::roster_devices)) {
         store::Peer peer{item.id<DeviceId>("device"), item.texts("endpoints", limits::link_endpoints, 64),
                          item.i64("seen")};
         KITH_TRY(item.finish("peers"));
+        if (!plausible(peer.endpoints)) return fail(Fault::protocol, "peers with an address that is none");
+        peer.seen_ms = std::min(peer.seen_ms, now);  // of the future, nothing would ever replace it
         auto mine = std::find_if(known.begin(), known.end(),
                                  [&](const auto& row) { return row.device == peer.device; });
         const auto* device = profile_.roster().find(peer.device);
@@ -144,7 +166,8 @@ Result<> PeerSession::on_peers(wire::Fields& head) {
         KITH_TRY(profile_.store().put_peer(peer));
         news = true;
     }
-    KITH_TRY(head.finish("peers"));
+    KITH_TRY(told.finish("peers"));
+    KITH_TRY(tx.commit());
     if (news && events_.on_peers) events_.on_peers();
     return {};
 }
@@ -157,7 +180,7 @@ Result<> PeerSession::send_peers() {
         list.push_back(
             {{"device", peer.device.hex()}, {"endpoints", peer.endpoints}, {"seen", peer.seen_ms}});
     }
-    if (!list.empty()) send(text(Json{{"op", "peers"}, {"list", list}}));
+    if (!list.empty()) send(text(Json{{"op", "peers"}}), list_body(list));
     return {};
 }
 
@@ -173,18 +196,19 @@ Result<> PeerSession::send_accounts() {
                         {"site", account.site},
                         {"alias", account.alias}});
     }
-    send(text(Json{{"op", "accounts"}, {"list", list}}));
+    send(text(Json{{"op", "accounts"}}), list_body(list));
     return {};
 }
 
-Result<> PeerSession::on_accounts(wire::Fields& head) {
+Result<> PeerSession::on_accounts(ByteView body) {
+    auto told = wire::Fields::parse(body);
     std::vector<AccountName> list;
-    for (auto& item : head.objects("list", limits::accounts)) {
+    for (auto& item : told.objects("list", limits::accounts)) {
         list.push_back({item.id<AccountId>("account"), item.text("address", 300), item.text("site", 4096),
                         item.text("alias", 4096)});
         KITH_TRY(item.finish("accounts"));
     }
-    KITH_TRY(head.finish("accounts"));
+    KITH_TRY(told.finish("accounts"));
     peer_accounts_ = std::move(list);
     return select();
 }
@@ -239,8 +263,9 @@ Result<> PeerSession::on_welcome(ByteView body) {
 Result<> PeerSession::on_trouble(wire::Fields& head) {
     Error error{Fault::unavailable, head.text("what", 500), head.text("hint", 500)};
     KITH_TRY(head.finish("trouble"));
-    peer_trouble_ = error.what;
-    notice(error);
+    // Told again each time it is tried again; the log and the owner need it once.
+    if (std::exchange(peer_trouble_, error.what) != error.what && ++troubles_ <= limits::troubles)
+        notice(error);
     return {};
 }
 

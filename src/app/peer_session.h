@@ -73,8 +73,8 @@ class PeerSession {
     Result<> dispatch(std::string_view op, wire::Fields& head, ByteView body);
     Result<> on_hello(wire::Fields& head);
     Result<> on_roster(ByteView body);
-    Result<> on_peers(wire::Fields& head);
-    Result<> on_accounts(wire::Fields& head);
+    Result<> on_peers(ByteView body);
+    Result<> on_accounts(ByteView body);
     Result<> on_welcome(ByteView body);
     Result<> on_trouble(wire::Fields& head);
 
@@ -108,6 +108,7 @@ class PeerSession {
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     bool pumping_ = false;
     std::string own_trouble_, peer_trouble_;
+    std::size_t troubles_ = 0;   // that the peer told of
     std::string unselected_;     // why it is not known what is wanted here
     std::int64_t moved_ms_ = 0;  // when something last came of the transfer
     net::Timer announce_timer_, retry_timer_;

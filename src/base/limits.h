@@ -211,6 +211,8 @@ inline constexpr int link_burst = 1;
 // Connections of one listener that showed themselves: a person's devices, and old connections on their way
 // out.
 inline constexpr std::size_t link_connections = 256;
+// Of these, how many may be one device's.
+inline constexpr std::size_t link_connections_each = 16;
 // Addresses of one device that are dialed: what an offer or a roster entry may name.
 inline constexpr std::size_t link_endpoints = 16;
 // A silent path is noticed after `link_timeout_ms`; pings are sent each `link_heartbeat_ms`.
@@ -291,6 +293,8 @@ inline constexpr std::size_t alias_search = 20'000;
 inline constexpr std::int64_t announce_ms = 200;
 inline constexpr std::int64_t announce_busy_ms = 2000;
 inline constexpr std::int64_t progress_ms = 250;
+// Troubles of a peer that are written down and shown: more would fill the log.
+inline constexpr std::size_t troubles = 1000;
 // A node that a service has not made by then is reported as pending; it still comes later.
 inline constexpr std::int64_t node_wait_ms = 8000;
 // Answers wait until the link holds less than this: enough to keep it busy, little to throw away when it is

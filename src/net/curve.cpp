@@ -1,5 +1,9 @@
 #include "net/curve.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <cassert>
 #include <cerrno>
 
@@ -85,6 +89,13 @@ bool set_link_options(ZmqSocket& socket, std::size_t part_bytes) {
            socket.set(ZMQ_HEARTBEAT_TIMEOUT, limits::link_timeout_ms) &&
            socket.set(ZMQ_HEARTBEAT_TTL, limits::link_timeout_ms) &&
            socket.set(ZMQ_HANDSHAKE_IVL, limits::link_handshake_ms) && socket.set(ZMQ_IPV6, 1);
+}
+
+void prefer_bbr([[maybe_unused]] int socket) {
+#if defined(TCP_CONGESTION)
+    static constexpr std::string_view name = "bbr";
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, name.data(), name.size());
+#endif
 }
 
 std::string tcp_address(const std::string& address, std::uint16_t port) {

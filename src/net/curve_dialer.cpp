@@ -189,6 +189,7 @@ void CurveDialer::State::won(std::size_t number, int by) {
     queue = {};
     fd = by;
     intake = {};
+    prefer_bbr(fd);
     watch();
     for (std::size_t other = 0; other < attempts.size(); ++other) {
         if (other != number) attempts[other].close();

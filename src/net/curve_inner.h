@@ -30,6 +30,11 @@ struct Curve::Inner : std::enable_shared_from_this<Curve::Inner> {
 // The options that both ends of a link have. False with errno.
 bool set_link_options(ZmqSocket& socket, std::size_t part_bytes);
 
+// Asks for BBR on a connection: on a link that loses packets other congestion controls keep a single
+// connection at a fraction of what the link carries. Where the system has none, or keeps it from us, its
+// default stays.
+void prefer_bbr(int socket);
+
 // "tcp://address:port" as libzmq reads it; port 0 is "any", address "*" all.
 std::string tcp_address(const std::string& address, std::uint16_t port);
 

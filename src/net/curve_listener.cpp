@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -210,10 +211,9 @@ void CurveListener::State::handle(const ZmqEvent& event) {
     lose(event.value);
     if (!events || event.event != ZMQ_EVENT_ACCEPTED) return;
     // Above the limit nobody gets in: what floods us with connections must not use up the process's files.
-    if (lines.size() >= limits::link_connections)
-        ::shutdown(event.value, SHUT_RDWR);
-    else
-        lines.emplace(event.value, Line{});
+    if (lines.size() >= limits::link_connections) return void(::shutdown(event.value, SHUT_RDWR));
+    lines.emplace(event.value, Line{});
+    prefer_bbr(event.value);
 }
 
 void CurveListener::State::handle(ZmqSocket::Parts& parts, std::size_t count) {
@@ -250,6 +250,14 @@ CurveListener::State::Line* CurveListener::State::line_of(int fd, std::uint32_t 
     if (!line.routing) {
         const auto client = LinkPublic::from_hex(user);
         if (!client) return nullptr;
+        const auto of_client = std::count_if(lines.begin(), lines.end(), [&](const auto& each) {
+            return each.second.shown() && each.second.client == *client;
+        });
+        if (static_cast<std::size_t>(of_client) >= limits::link_connections_each) {
+            line.cut = true;
+            ::shutdown(fd, SHUT_RDWR);
+            return nullptr;
+        }
         line.routing = routing;
         line.client = *client;
         line.connection = Connection{++last_connection};
