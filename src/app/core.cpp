@@ -146,7 +146,7 @@ Result<> Core::open() {
                 followers_.emplace_back(device, request);
         }
     };
-    peers_ = std::make_unique<Peers>(loop_, curve_, profile_, *services_, std::move(peers));
+    peers_ = std::make_unique<Peers>(loop_, worker_, curve_, profile_, *services_, std::move(peers));
     auto busy = [this] { return importer_ || loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms; };
     // Its files are made before anybody is told that the home is ready; without it all else works.
     if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);

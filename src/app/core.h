@@ -21,6 +21,7 @@
 #include "crypto/keys.h"
 #include "net/curve.h"
 #include "net/loop.h"
+#include "net/worker.h"
 
 namespace kith::app {
 
@@ -113,6 +114,7 @@ class Core {
     crypto::SystemRandom random_;
     std::function<void()> on_stop_;
     std::function<void(const std::string&)> log_;
+    net::Worker worker_{loop_};
     net::Curve curve_;
     Profile profile_;
     control::Dispatcher dispatcher_;

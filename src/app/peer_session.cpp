@@ -35,8 +35,10 @@ bool plausible(const std::vector<std::string>& endpoints) {
 
 }  // namespace
 
-PeerSession::PeerSession(net::Loop& loop, Profile& profile, Services& services, DeviceId peer, Events events)
+PeerSession::PeerSession(net::Loop& loop, net::Worker& worker, Profile& profile, Services& services,
+                         DeviceId peer, Events events)
     : loop_(loop),
+      worker_(worker),
       profile_(profile),
       services_(services),
       peer_(peer),
@@ -66,23 +68,78 @@ void PeerSession::link_lost() {
     link_.reset();
     greeted_ = false;
     peer_accounts_.reset();
+    incoming_.clear();
+    incoming_bytes_ = 0;
     transfer_.stop();
     onboarding_.stop();
     announce_timer_.cancel();
     retry_timer_.cancel();
 }
 
-void PeerSession::received(const wire::Frame& frame) {
+void PeerSession::received(wire::Frame frame) {
     if (!link_) return;
     auto head = wire::Fields::parse(frame.head);
     auto op = head.text("op", 32);
     if (!head.ok()) return broken({Fault::protocol, "a frame without an op", ""});
-    // What follows rests on the hello: who is there, and which version it speaks.
-    if (op != "hello" && !greeted_) return;
-    check(dispatch(op, head, frame.body));
+    const auto size = frame.head.size() + frame.body.size();
+    if (incoming_bytes_ + size > limits::link_unread_bytes)
+        return broken({Fault::protocol, "the other device sends more than it was asked for", ""});
+    incoming_bytes_ += size;
+    incoming_.push_back(std::make_shared<Incoming>(
+        Incoming{std::move(frame), std::move(head), std::move(op), size, false, {}}));
+    read_ahead();
+    take_incoming();
 }
 
-Result<> PeerSession::dispatch(std::string_view op, wire::Fields& head, ByteView body) {
+// Has the worker read what comes next, while the loop stores what came before. A few frames ahead only: read,
+// they take several times the memory.
+void PeerSession::read_ahead() {
+    std::size_t ahead = 0;
+    for (auto& item : incoming_) {
+        if (!history::is_arrival(item->op) || !greeted_) continue;
+        if (++ahead > limits::frames_read_ahead) return;
+        if (std::exchange(item->reading, true)) continue;
+        auto arrival = std::make_shared<std::optional<Result<history::Arrival>>>();
+        worker_.run(
+            [item, arrival, packer = packer_] {
+                *arrival = history::read_arrival(item->op, item->head, std::move(item->frame.body), *packer);
+            },
+            [this, item, arrival, alive = std::weak_ptr<bool>(alive_)] {
+                item->arrival = std::move(*arrival);
+                if (alive.expired()) return;
+                read_ahead();
+                take_incoming();
+            });
+    }
+}
+
+// In the order in which they came. One that was read by the worker is stored now, which takes long enough for
+// others to have a turn after it.
+void PeerSession::take_incoming() {
+    if (taking_) return;
+    bool again = false;
+    while (link_ && !again && !incoming_.empty()) {
+        auto item = incoming_.front();
+        if (item->reading && !item->arrival) return;
+        again = item->reading;
+        incoming_.pop_front();
+        incoming_bytes_ -= item->size;
+        // What follows rests on the hello: who is there, and which version it speaks.
+        if (item->op == "hello" || greeted_) check(dispatch(*item));
+    }
+    if (!again || incoming_.empty()) return;
+    taking_ = true;
+    loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        taking_ = false;
+        read_ahead();
+        take_incoming();
+    });
+}
+
+Result<> PeerSession::dispatch(Incoming& incoming) {
+    auto& [frame, head, op, size, reading, arrival] = incoming;
+    ByteView body = frame.body;
     if (op == "hello") return on_hello(head);
     if (op == "roster") return on_roster(body);
     if (op == "peers") return on_peers(body);
@@ -91,7 +148,9 @@ Result<> PeerSession::dispatch(std::string_view op, wire::Fields& head, ByteView
     if (op == "trouble") return on_trouble(head);
     if (op == "state" || op.starts_with("sync.")) {
         auto before = transfer_.peer();
-        auto taken = take(transfer_.on_frame(op, head, body));
+        if (arrival && !*arrival) return fail(arrival->error());
+        auto taken =
+            take(arrival ? transfer_.on_arrival(std::move(**arrival)) : transfer_.on_frame(op, head, body));
         if (op == "state" && transfer_.peer() != before) onboarding_.unproved();
         KITH_TRY(std::move(taken));
         pump();

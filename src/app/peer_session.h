@@ -6,7 +6,9 @@
 // itself. No sockets here: `send` is given.
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "app/vault.h"
 #include "history/transfer.h"
 #include "net/loop.h"
+#include "net/worker.h"
 
 namespace kith::app {
 
@@ -44,12 +47,13 @@ class PeerSession {
         std::function<bool(wire::Frame)> send;  // false: not taken
         std::function<std::size_t()> queued;
     };
-    PeerSession(net::Loop& loop, Profile& profile, Services& services, DeviceId peer, Events events);
+    PeerSession(net::Loop& loop, net::Worker& worker, Profile& profile, Services& services, DeviceId peer,
+                Events events);
 
     void link_up(Link link);
     void link_lost();
     bool linked() const { return link_.has_value(); }
-    void received(const wire::Frame& frame);
+    void received(wire::Frame frame);
     void drained() { pump(); }
 
     // Something changed on this side.
@@ -70,7 +74,18 @@ class PeerSession {
     std::string waiting() const;
 
   private:
-    Result<> dispatch(std::string_view op, wire::Fields& head, ByteView body);
+    // A frame that waits for its turn, and for the worker to read it.
+    struct Incoming {
+        wire::Frame frame;
+        wire::Fields head;
+        std::string op;
+        std::size_t size = 0;
+        bool reading = false;
+        std::optional<Result<history::Arrival>> arrival;
+    };
+    void read_ahead();
+    void take_incoming();
+    Result<> dispatch(Incoming& incoming);
     Result<> on_hello(wire::Fields& head);
     Result<> on_roster(ByteView body);
     Result<> on_peers(ByteView body);
@@ -95,6 +110,7 @@ class PeerSession {
     void notice(const Error& error);
 
     net::Loop& loop_;
+    net::Worker& worker_;
     Profile& profile_;
     Services& services_;
     DeviceId peer_;
@@ -106,6 +122,10 @@ class PeerSession {
     std::optional<Link> link_;
     bool greeted_ = false;                                   // the peer's hello is here
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
+    std::deque<std::shared_ptr<Incoming>> incoming_;
+    std::size_t incoming_bytes_ = 0;
+    bool taking_ = false;
+    std::shared_ptr<history::Packer> packer_ = std::make_shared<history::Packer>();  // the worker's
     bool pumping_ = false;
     std::string own_trouble_, peer_trouble_;
     std::size_t troubles_ = 0;   // that the peer told of

@@ -24,8 +24,14 @@ std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
 
 }  // namespace
 
-Peers::Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Events events)
-    : loop_(loop), curve_(curve), profile_(profile), services_(services), events_(std::move(events)) {}
+Peers::Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& profile, Services& services,
+             Events events)
+    : loop_(loop),
+      worker_(worker),
+      curve_(curve),
+      profile_(profile),
+      services_(services),
+      events_(std::move(events)) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {
@@ -35,7 +41,7 @@ Result<> Peers::start() {
     net::CurveListener::Events events;
     events.allow = [this](const LinkPublic& key) { return allowed(key) != nullptr; };
     events.on_frame = [this](const LinkPublic& client, net::Connection connection, wire::Frame frame) {
-        on_inbound(client, connection, frame);
+        on_inbound(client, connection, std::move(frame));
     };
     events.on_lost = [this](net::Connection connection) {
         auto owner = owners_.find(connection);
@@ -199,7 +205,7 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
     };
     events.on_trouble = [this, device](const Error& error) { events_.on_trouble(device, error); };
     events.drop_link = [this, device] { later([this, device] { drop(device); }); };
-    return std::make_unique<PeerSession>(loop_, profile_, services_, device, std::move(events));
+    return std::make_unique<PeerSession>(loop_, worker_, profile_, services_, device, std::move(events));
 }
 
 void Peers::dial(const DeviceId& device, Lines& lines) {
@@ -209,7 +215,7 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
     net::CurveDialer::Events events;
     events.on_up = [this, device](const net::Endpoint&) { choose(device); };
     events.on_frame = [this, device](wire::Frame frame) {
-        if (auto* session = find(device)) session->received(frame);
+        if (auto* session = find(device)) session->received(std::move(frame));
     };
     events.on_lost = [this, device] {
         if (lines_[device].by_dialer) line_lost(device);
@@ -225,7 +231,7 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
     if (dialer) lines.dialer = std::move(*dialer);
 }
 
-void Peers::on_inbound(const LinkPublic& client, net::Connection connection, const wire::Frame& frame) {
+void Peers::on_inbound(const LinkPublic& client, net::Connection connection, wire::Frame frame) {
     const auto* device = allowed(client);
     if (!device) return listener_->disconnect(connection);
     auto* session = find(device->id);
@@ -234,7 +240,7 @@ void Peers::on_inbound(const LinkPublic& client, net::Connection connection, con
     if (owners_.try_emplace(connection, device->id).second) lines.inbound.push_back(connection);
     auto id = device->id;
     choose(id);
-    session->received(frame);
+    session->received(std::move(frame));
 }
 
 void Peers::line_lost(const DeviceId& device) {

@@ -7,6 +7,7 @@
 
 #include "app/peer_session.h"
 #include "net/curve.h"
+#include "net/worker.h"
 
 namespace kith::app {
 
@@ -24,7 +25,8 @@ class Peers {
         std::function<void(const DeviceId&)> on_link;    // up or lost
         std::function<void(const DeviceId&)> on_denied;  // the peer does not let this device in
     };
-    Peers(net::Loop& loop, net::Curve& curve, Profile& profile, Services& services, Events events);
+    Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& profile, Services& services,
+          Events events);
     ~Peers();
 
     // Listens and dials. The port is remembered; another one is taken when it is in use.
@@ -62,12 +64,13 @@ class Peers {
     void redial(const DeviceId& device);
     void later(std::function<void()> fn);
     void cut_off(const DeviceId& device, const LinkPublic& key);
-    void on_inbound(const LinkPublic& client, net::Connection connection, const wire::Frame& frame);
+    void on_inbound(const LinkPublic& client, net::Connection connection, wire::Frame frame);
     void line_lost(const DeviceId& device);
     void choose(const DeviceId& device);
     void drop(const DeviceId& device);
 
     net::Loop& loop_;
+    net::Worker& worker_;
     net::Curve& curve_;
     Profile& profile_;
     Services& services_;

@@ -130,8 +130,8 @@ Result<> StoreVault::begin(const BlobId& id, std::uint64_t size, ByteView hashes
     return profile_.blobs().begin(id, size, hashes);
 }
 
-Result<> StoreVault::put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) {
-    return profile_.blobs().put_piece(id, index, bytes);
+Result<> StoreVault::put_piece(const BlobId& id, std::uint64_t index, const history::Piece& piece) {
+    return profile_.blobs().put_piece(id, index, piece);
 }
 
 Result<> StoreVault::finish(std::span<const BlobId> ids) {

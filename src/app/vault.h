@@ -44,7 +44,7 @@ class StoreVault : public history::Vault {
     Result<Bytes> piece(const BlobId& id, std::uint64_t index) const override;
     Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const override;
     Result<> begin(const BlobId& id, std::uint64_t size, ByteView hashes) override;
-    Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) override;
+    Result<> put_piece(const BlobId& id, std::uint64_t index, const history::Piece& piece) override;
     Result<> finish(std::span<const BlobId> ids) override;
 
   private:

@@ -293,6 +293,8 @@ inline constexpr std::size_t alias_search = 20'000;
 inline constexpr std::int64_t announce_ms = 200;
 inline constexpr std::int64_t announce_busy_ms = 2000;
 inline constexpr std::int64_t progress_ms = 250;
+// Frames of records or pieces that are read before their turn: each may hold a batch unpacked.
+inline constexpr std::size_t frames_read_ahead = 4;
 // Troubles of a peer that are written down and shown: more would fill the log.
 inline constexpr std::size_t troubles = 1000;
 // A node that a service has not made by then is reported as pending; it still comes later.

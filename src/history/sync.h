@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "history/arrival.h"
 #include "history/range.h"
 #include "wire/frame.h"
 
@@ -23,12 +24,6 @@ class Fields;
 }
 
 namespace kith::history {
-
-// A record that arrived: checked, decoded, not stored yet.
-struct Arrived {
-    StoredRecord stored;
-    Record record;  // of one that is absent: nothing
-};
 
 // Pulls the records that the peer has and this side lacks, newest first. One pass at a time.
 class RecordPuller {
@@ -57,7 +52,7 @@ class RecordPuller {
     void stop() { reset(); }
     // `sync.parts` and `sync.batch`. An error is the peer's breach of protocol or the store's.
     Actions on_parts(wire::Fields& head, ByteView body);
-    Actions on_batch(wire::Fields& head, ByteView body);
+    Actions on_batch(BatchArrival batch);
     // The records of the last Store are durable.
     Actions stored();
 
@@ -77,7 +72,6 @@ class RecordPuller {
     void send_fetch(std::vector<Action>& out);
 
     const RecordSet& mine_;
-    Packer packer_;
     Selection selection_;
     bool running_ = false;
     std::optional<Key> wanted_below_;  // absent records are asked for down from here, once all else is done
@@ -112,7 +106,7 @@ class BlobSet {
     virtual Result<std::optional<std::vector<std::uint64_t>>> begun(const BlobId& id) const = 0;
     virtual Result<> begin(const BlobId& id, std::uint64_t size, ByteView hashes) = 0;
     // Verifies against the list; Fault::protocol when the bytes are not the ones.
-    virtual Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) = 0;
+    virtual Result<> put_piece(const BlobId& id, std::uint64_t index, const Piece& piece) = 0;
     // All pieces of these are here: makes the blobs durable and complete, together.
     virtual Result<> finish(std::span<const BlobId> ids) = 0;
 };
@@ -138,7 +132,7 @@ class BlobPuller {
     bool idle() const { return !running_; }
     void stop();
     Step on_hashes(wire::Fields& head, ByteView body);  // sync.hashes
-    Step on_piece(wire::Fields& head, ByteView body);   // sync.piece
+    Step on_piece(const PieceArrival& arrival);         // sync.piece
 
   private:
     struct Job {
@@ -154,7 +148,6 @@ class BlobPuller {
     void ask_pieces(Pulled& out);
 
     BlobSet& mine_;
-    Packer packer_;
     bool running_ = false;
     bool passing_ = false;  // a pass over all, not only what was preferred
     std::uint64_t largest_ = 0;

@@ -66,11 +66,8 @@ BlobPuller::Step BlobPuller::on_hashes(wire::Fields& head, ByteView body) {
     return out;
 }
 
-BlobPuller::Step BlobPuller::on_piece(wire::Fields& head, ByteView body) {
-    auto id = head.id<BlobId>("blob");
-    auto index = head.u64("index");
-    bool here = head.flag("here"), packed = head.flag("packed");
-    KITH_TRY(head.finish("sync.piece"));
+BlobPuller::Step BlobPuller::on_piece(const PieceArrival& arrival) {
+    const auto& [id, index, here, piece] = arrival;
     Pulled out;
     auto at = jobs_.find(id);
     if (at == jobs_.end() || at->second.asked.erase(index) == 0) return out;
@@ -79,14 +76,8 @@ BlobPuller::Step BlobPuller::on_piece(wire::Fields& head, ByteView body) {
         absent_.insert(id);
         jobs_.erase(at);
     } else {
-        std::optional<Bytes> plain;
-        if (packed) {
-            plain = packer_.unpack(body, static_cast<std::size_t>(piece_size(job.size, index)));
-            if (!plain) return fail(Fault::protocol, "sync.piece cannot be unpacked");
-            body = *plain;
-        }
-        KITH_TRY(mine_.put_piece(id, index, body));
-        out.bytes += body.size();
+        KITH_TRY(mine_.put_piece(id, index, piece));
+        out.bytes += piece.size();
         if (job.todo.empty() && job.asked.empty()) {
             arrived_.push_back(id);
             arrived_bytes_ += job.size;

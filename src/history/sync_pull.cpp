@@ -62,18 +62,11 @@ RecordPuller::Actions RecordPuller::on_parts(wire::Fields& head, ByteView body) 
     return out;
 }
 
-RecordPuller::Actions RecordPuller::on_batch(wire::Fields& head, ByteView body) {
-    auto stream = head.u64("stream");
-    Batch batch;
-    batch.count = head.u64("count");
-    batch.raw = head.u64("raw");
-    batch.packed = head.flag("packed");
-    bool end = head.flag("end");
-    KITH_TRY(head.finish("sync.batch"));
+RecordPuller::Actions RecordPuller::on_batch(BatchArrival batch) {
+    auto& [stream, records, end] = batch;
     std::vector<Action> out;
     if (!fetching_ || stream != stream_) return out;  // of a pass that was stopped
     if (stream_ended_) return fail(Fault::protocol, "sync.batch after the end of its stream");
-    KITH_TRY_VALUE(records, decode_batch(body, batch, packer_));
     if (records.empty() && !end) return fail(Fault::protocol, "sync.batch without records");
     // Every record must be one that was asked for, and newer ones first: otherwise a pass might never end.
     for (const auto& arrived : records) {

@@ -172,7 +172,10 @@ Result<wire::Frame> SyncServer::answer_piece(const PieceRequest& request) {
               {"index", request.index},
               {"here", bytes.has_value()},
               {"packed", packed.has_value()}};
-    if (packed) return wire::Frame{head.dump(), to_bytes(*packed)};
+    if (packed) {
+        head["raw"] = bytes->size();
+        return wire::Frame{head.dump(), to_bytes(*packed)};
+    }
     return wire::Frame{head.dump(), bytes ? std::move(*bytes) : Bytes()};
 }
 

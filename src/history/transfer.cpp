@@ -42,21 +42,32 @@ void Transfer::stop() {
 }
 
 Transfer::Outcome Transfer::on_frame(std::string_view op, wire::Fields& head, ByteView body) {
+    if (is_arrival(op)) {
+        if (!running_) return Step{};
+        KITH_TRY_VALUE(arrival, read_arrival(op, head, to_bytes(body), packer_));
+        return on_arrival(std::move(arrival));
+    }
     Step step;
     if (!running_) return step;
     if (op == "state") {
         KITH_TRY(on_state(head, step));
     } else if (op == "sync.parts") {
         KITH_TRY(take(records_.on_parts(head, body), step));
-    } else if (op == "sync.batch") {
-        KITH_TRY(take(records_.on_batch(head, body), step));
     } else if (op == "sync.hashes") {
         KITH_TRY(take(blobs_.on_hashes(head, body), step));
-    } else if (op == "sync.piece") {
-        KITH_TRY(take(blobs_.on_piece(head, body), step));
     } else {
         KITH_TRY(server_.on_frame(op, head, body));
     }
+    return step;
+}
+
+Transfer::Outcome Transfer::on_arrival(Arrival arrival) {
+    Step step;
+    if (!running_) return step;
+    if (auto* batch = std::get_if<BatchArrival>(&arrival))
+        KITH_TRY(take(records_.on_batch(std::move(*batch)), step));
+    else
+        KITH_TRY(take(blobs_.on_piece(std::get<PieceArrival>(arrival)), step));
     return step;
 }
 

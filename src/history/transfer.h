@@ -56,6 +56,8 @@ class Transfer {
     void stop();
     // `state` and `sync.*`.
     Outcome on_frame(std::string_view op, wire::Fields& head, ByteView body);
+    // Instead, what such a frame was read to already (is_arrival).
+    Outcome on_arrival(Arrival arrival);
     // Records or blobs came from elsewhere: tells the peer.
     Outcome changed();
     // This blob before others, whatever its size.
@@ -89,6 +91,7 @@ class Transfer {
     Result<> take(BlobPuller::Step pulled, Step& step);
 
     Vault& vault_;
+    Packer packer_;
     RecordPuller records_;
     BlobPuller blobs_;
     SyncServer server_;

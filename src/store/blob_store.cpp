@@ -25,8 +25,7 @@ Result<> check_size(std::uint64_t size) {
     return {};
 }
 
-bool is_piece(ByteView hashes, std::uint64_t index, ByteView bytes) {
-    const auto hash = crypto::hash(bytes);
+bool is_piece(ByteView hashes, std::uint64_t index, const crypto::Hash& hash) {
     return std::equal(hash.begin(), hash.end(),
                       hashes.begin() + static_cast<std::ptrdiff_t>(index * hash.size()));
 }
@@ -103,7 +102,7 @@ Result<history::BlobHasher::Named> BlobStore::write(std::uint64_t size, const So
         for (std::uint64_t i = 0; i < pieces; ++i) {
             KITH_TRY(read(i));
             // Sealing other bytes under the same number would give both away.
-            if (!is_piece(named.piece_hashes, i, buffer))
+            if (!is_piece(named.piece_hashes, i, crypto::hash(buffer)))
                 return fail(Fault::io, "what was to be kept changed while it was read", "try again");
             KITH_TRY(file.write_at(offset_of(i), crypto::seal_numbered(key, i, buffer)));
         }
@@ -139,19 +138,20 @@ Result<> BlobStore::begin(const BlobId& id, std::uint64_t size, ByteView piece_h
     return keep(id, std::move(blob)).map([](auto) {});
 }
 
-Result<> BlobStore::put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) {
+Result<> BlobStore::put_piece(const BlobId& id, std::uint64_t index, const history::Piece& piece) {
     if (!receiving_.contains(id)) {
         KITH_TRY_VALUE(known, info(id));
         if (known.state == BlobState::complete) return {};
     }
     KITH_TRY_VALUE(blob, receiving(id));
-    if (index >= blob->have.size() || bytes.size() != history::piece_size(blob->size, index) ||
-        !is_piece(blob->hashes, index, bytes))
+    if (index >= blob->have.size() || piece.size() != history::piece_size(blob->size, index) ||
+        !is_piece(blob->hashes, index, piece.hash()))
         return fail(Fault::protocol, "blob: not the piece that was asked for");
     if (blob->have[index]) return {};
     KITH_TRY_VALUE(file, File::open(path_of(id), File::Mode::write));
     KITH_TRY(file.write_at(0, file_head));
-    KITH_TRY(file.write_at(offset_of(index), crypto::seal_numbered(key_of(id), index, bytes)));
+    KITH_TRY(file.write_at(offset_of(index), crypto::seal_numbered(key_of(id), index, piece.view())));
+    file.begin_sync();
     blob->have[index] = true;
     if (++blob->unsynced >= limits::blob_sync_pieces) KITH_TRY(keep_progress(id, *blob));
     return {};

@@ -14,7 +14,7 @@
 
 #include "base/id.h"
 #include "base/secret.h"
-#include "history/record.h"
+#include "history/arrival.h"
 #include "store/database.h"
 #include "store/file.h"
 
@@ -48,7 +48,7 @@ class BlobStore {
     Result<> begin(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
     // Fault::protocol when the bytes are not the piece that was named; a piece that is here already is taken
     // without effect. A piece counts after a crash once it was synced (every limits::blob_sync_pieces).
-    Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes);
+    Result<> put_piece(const BlobId& id, std::uint64_t index, const history::Piece& piece);
     // The lowest pieces that are not here, at most `max`. Fault::refused before begin().
     Result<std::vector<std::uint64_t>> missing_pieces(const BlobId& id, std::size_t max);
     // Makes them durable and complete, together: one sync of the database for all. Fault::refused when pieces

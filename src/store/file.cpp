@@ -63,6 +63,12 @@ Result<std::uint64_t> File::size() const {
     return static_cast<std::uint64_t>(status.st_size);
 }
 
+void File::begin_sync() {
+#if defined(__linux__)
+    (void)::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+}
+
 Result<> File::sync() {
     if (::fsync(fd_) != 0) return fail(system_error("sync", path_));
     return {};

@@ -24,6 +24,8 @@ class File {
     // Fault::corrupt when the file ends before.
     Result<> read_at(std::uint64_t offset, std::span<std::uint8_t> into) const;
     Result<std::uint64_t> size() const;
+    // Has the system begin to write out what was written, so that `sync` finds less to wait for. A hint.
+    void begin_sync();
     Result<> sync();
 
   private:

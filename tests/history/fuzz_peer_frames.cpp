@@ -23,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RecordPuller records(set);
     BlobPuller blobs(set);
     SyncServer server(set, set);
+    Packer packer;
     (void)records.start({}, 100);
     (void)blobs.start(UINT64_MAX);
     while (rest.size() >= 2) {
@@ -32,13 +33,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         auto op = head.text("op", 32);
         if (op == "sync.parts")
             (void)records.on_parts(head, body);
-        else if (op == "sync.batch") {
-            if (auto actions = records.on_batch(head, body); actions && !actions->empty())
-                (void)records.stored();
+        else if (is_arrival(op)) {
+            auto arrival = read_arrival(op, head, to_bytes(body), packer);
+            if (!arrival) continue;
+            if (auto* batch = std::get_if<BatchArrival>(&*arrival)) {
+                if (auto actions = records.on_batch(std::move(*batch)); actions && !actions->empty())
+                    (void)records.stored();
+            } else {
+                (void)blobs.on_piece(std::get<PieceArrival>(*arrival));
+            }
         } else if (op == "sync.hashes")
             (void)blobs.on_hashes(head, body);
-        else if (op == "sync.piece")
-            (void)blobs.on_piece(head, body);
         else
             (void)server.on_frame(op, head, body);
         while (server.has_work())

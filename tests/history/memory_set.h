@@ -172,11 +172,11 @@ class MemorySet : public RecordSet, public BlobSet {
         partial[id].first = to_bytes(hashes);
         return {};
     }
-    Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) override {
+    Result<> put_piece(const BlobId& id, std::uint64_t index, const Piece& piece) override {
         auto& [hashes, pieces] = partial[id];
         auto expected = ByteView(hashes).subspan(index * 32, 32);
-        if (!std::ranges::equal(crypto::hash(bytes), expected)) return fail(Fault::protocol, "not the piece");
-        pieces[index] = to_bytes(bytes);
+        if (!std::ranges::equal(piece.hash(), expected)) return fail(Fault::protocol, "not the piece");
+        pieces[index] = to_bytes(piece.view());
         return {};
     }
     Result<> finish(std::span<const BlobId> ids) override {

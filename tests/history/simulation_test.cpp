@@ -88,10 +88,10 @@ class SimulatedVault : public Vault {
         fault();
         return set.begin(id, size, hashes);
     }
-    Result<> put_piece(const BlobId& id, std::uint64_t index, ByteView bytes) override {
+    Result<> put_piece(const BlobId& id, std::uint64_t index, const Piece& piece) override {
         fault();
         if (full) return fail(Fault::disk_full, "full", "");
-        return set.put_piece(id, index, bytes);
+        return set.put_piece(id, index, piece);
     }
     Result<> finish(std::span<const BlobId> ids) override {
         fault();

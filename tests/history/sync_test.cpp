@@ -47,17 +47,24 @@ struct Side {
         absent += step->absent;
         pieces += step->bytes > 0;
     }
+    template <class Kind>
+    static Kind read(std::string_view op, wire::Fields& head, const Bytes& body) {
+        Packer packer;
+        auto arrival = read_arrival(op, head, body, packer);
+        REQUIRE_MESSAGE(arrival, arrival.error().what);
+        return std::get<Kind>(std::move(*arrival));
+    }
     void receive(const wire::Frame& frame) {
         auto head = wire::Fields::parse(frame.head);
         auto op = head.text("op", 32);
         if (op == "sync.parts")
             take(records.on_parts(head, frame.body));
         else if (op == "sync.batch")
-            take(records.on_batch(head, frame.body));
+            take(records.on_batch(read<BatchArrival>(op, head, frame.body)));
         else if (op == "sync.hashes")
             take(blobs.on_hashes(head, frame.body));
         else if (op == "sync.piece")
-            take(blobs.on_piece(head, frame.body));
+            take(blobs.on_piece(read<PieceArrival>(op, head, frame.body)));
         else
             REQUIRE(server.on_frame(op, head, frame.body));
     }
@@ -226,7 +233,7 @@ TEST_CASE("a peer that sends what was not asked for is refused") {
     auto head =
         wire::Fields::parse(R"({"op":"sync.batch","stream":2,"count":1,"packed":false,"end":true,"raw":)" +
                             std::to_string(batch.raw) + "}");
-    auto taken = fresh.records.on_batch(head, batch.body);
+    auto taken = fresh.records.on_batch(Side::read<BatchArrival>("sync.batch", head, batch.body));
     REQUIRE_FALSE(taken);
     CHECK(taken.error().what == "sync.batch with a record that was not asked for");
 }

@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "net/reach.h"
 #include "net/wait.h"
+#include "net/worker.h"
 
 using namespace kith;
 using namespace kith::net;
@@ -151,4 +153,50 @@ TEST_CASE("a probe that is destroyed does not call back, and one may destroy its
     });
     CHECK(wait(loop, [&] { return done; }));
     CHECK_FALSE(called);
+}
+
+TEST_CASE("a worker does its jobs in order, off the loop, and tells the loop of each") {
+    Loop loop;
+    std::vector<int> jobs, told;
+    const auto here = std::this_thread::get_id();
+    bool apart = true;
+    Worker worker(loop);
+    for (int i = 0; i < 100; ++i) {
+        worker.run(
+            [&, i] {
+                jobs.push_back(i);
+                apart = apart && std::this_thread::get_id() != here;
+            },
+            [&, i] {
+                told.push_back(i);
+                CHECK(std::this_thread::get_id() == here);
+            });
+    }
+    CHECK(wait(loop, [&] { return told.size() == 100; }));
+    CHECK(apart);
+    CHECK(std::is_sorted(jobs.begin(), jobs.end()));
+    CHECK(std::is_sorted(told.begin(), told.end()));
+}
+
+TEST_CASE("a worker that ends waits for the job that runs, and leaves out the others") {
+    Loop loop;
+    std::atomic<int> begun{0}, ended{0};
+    int told = 0;
+    {
+        Worker worker(loop);
+        for (int i = 0; i < 3; ++i) {
+            worker.run(
+                [&] {
+                    ++begun;
+                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                    ++ended;
+                },
+                [&] { ++told; });
+        }
+        while (begun == 0) std::this_thread::yield();
+    }
+    CHECK(begun == ended);
+    CHECK(begun < 3);
+    settle(loop, 1);
+    CHECK(told <= ended);
 }
