@@ -110,13 +110,10 @@ Result<> Core::open() {
         if (indexer_) indexer_->forget(keys);
     };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
-    auto moved = [this] {
-        moved_ms_ = loop_.now().mono_ms;
+    peers.on_history = [this] {
         if (indexer_) indexer_->wake();
     };
-    peers.on_history = moved;
-    peers.on_progress = [this, moved](const DeviceId& peer, const history::Progress&) {
-        moved();
+    peers.on_progress = [this](const DeviceId& peer, const history::Progress&) {
         if (const auto* session = peers_->find(peer)) tell(peer, "progress", transfer_json(*session));
     };
     peers.on_service = [this](const DeviceId& peer, const std::string& address, const std::string& state) {
@@ -147,7 +144,7 @@ Result<> Core::open() {
         }
     };
     peers_ = std::make_unique<Peers>(loop_, worker_, curve_, profile_, *services_, std::move(peers));
-    auto busy = [this] { return importer_ || loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms; };
+    auto busy = [this] { return importer_ || peers_->active(); };
     // Its files are made before anybody is told that the home is ready; without it all else works.
     if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);
     indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);

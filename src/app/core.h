@@ -125,7 +125,6 @@ class Core {
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<Importer> importer_;
     std::unique_ptr<Indexer> indexer_;
-    std::int64_t moved_ms_ = 0;  // when a transfer last moved anything (monotonic)
     // The bytes that raw pieces are cut from, for a moment: which record and attachment, and their bytes.
     std::string raw_name_;
     Bytes raw_bytes_;

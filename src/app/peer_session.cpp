@@ -360,6 +360,11 @@ void PeerSession::prefer(const std::vector<history::BlobWant>& blobs) {
         if (link_) check(take(transfer_.prefer(blob)));
 }
 
+bool PeerSession::active() const {
+    return link_ && (!transfer_.idle() || transfer_.has_work() ||
+                     loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms);
+}
+
 std::string PeerSession::waiting() const {
     const auto* peer = profile_.roster().find(peer_);
     auto name = peer ? peer->name : std::string("the other device");

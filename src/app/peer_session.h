@@ -53,6 +53,7 @@ class PeerSession {
     void link_up(Link link);
     void link_lost();
     bool linked() const { return link_.has_value(); }
+    bool active() const;
     void received(wire::Frame frame);
     void drained() { pump(); }
 

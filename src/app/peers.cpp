@@ -157,6 +157,11 @@ bool Peers::linked(const DeviceId& device) const {
     return at != sessions_.end() && at->second->linked();
 }
 
+bool Peers::active() const {
+    return std::any_of(sessions_.begin(), sessions_.end(),
+                       [](const auto& each) { return each.second->active(); });
+}
+
 const roster::Device* Peers::allowed(const LinkPublic& key) const {
     const auto* device = profile_.roster().link_allowed(key);
     return device && device->id != profile_.device() ? device : nullptr;

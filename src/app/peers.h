@@ -46,6 +46,8 @@ class Peers {
 
     PeerSession* find(const DeviceId& device);
     bool linked(const DeviceId& device) const;
+    // A transfer is under way, or was a moment ago: what can wait does.
+    bool active() const;
     const std::map<DeviceId, std::unique_ptr<PeerSession>>& sessions() const { return sessions_; }
 
   private:

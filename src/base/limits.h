@@ -208,6 +208,8 @@ inline constexpr std::int64_t link_watch_ms = 100;
 inline constexpr std::size_t link_queue_bytes = 16 * 1024 * 1024;
 // Frames handled before the loop turns to others: a flood from one device must not starve the rest.
 inline constexpr int link_burst = 1;
+// Room to send is looked for this often, should libzmq's own word of it be lost.
+inline constexpr std::int64_t link_full_ms = 5;
 // Connections of one listener that showed themselves: a person's devices, and old connections on their way
 // out.
 inline constexpr std::size_t link_connections = 256;

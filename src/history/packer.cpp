@@ -9,8 +9,8 @@
 namespace kith::history {
 namespace {
 
-constexpr int level = 1;                  // about as fast as the disk
-constexpr std::size_t worth_trying = 64;  // bytes: below, zstd's own head eats what is saved
+constexpr int level = 1;                   // about as fast as the disk
+constexpr std::size_t worth_trying = 512;  // bytes: shorter ones pack better together, as a batch
 
 }  // namespace
 

@@ -75,6 +75,7 @@ void ZmqSocket::open(Events events) {
 
 void ZmqSocket::close() {
     events_ = nullptr;
+    later_.cancel();
     if (socket_ == nullptr) return;
     if (wake_.is_open()) wake_.release();  // the descriptor is libzmq's
     if (monitored_) zmq_socket_monitor(socket_, nullptr, 0);
@@ -95,7 +96,11 @@ bool ZmqSocket::send(std::span<const ByteView> parts) {
         assert(sent || i == 0 || errno == EHOSTUNREACH || errno == EAGAIN);
     }
     const int why = errno;
-    look_soon();
+    // Without room: what is waiting is tried again with each look, and at once would be for ever.
+    if (sent)
+        look_soon();
+    else
+        look_later();
     errno = why;
     return sent;
 }
@@ -132,6 +137,13 @@ void ZmqSocket::look_soon() {
     loop_.defer([self = shared_from_this()] {
         self->looking_soon_ = false;
         self->look(limits::link_burst);
+    });
+}
+
+void ZmqSocket::look_later() {
+    if (later_.armed() || !events_) return;
+    later_ = loop_.after(limits::link_full_ms, [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->look(limits::link_burst);
     });
 }
 

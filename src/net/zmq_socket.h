@@ -100,6 +100,7 @@ class ZmqSocket : public std::enable_shared_from_this<ZmqSocket> {
     ZmqSocket(Loop& loop, std::shared_ptr<ZmqContext> context, void* socket, std::size_t max_parts);
     void wait();
     void look_soon();
+    void look_later();
     void look(int burst);
     bool receive();
 
@@ -111,6 +112,7 @@ class ZmqSocket : public std::enable_shared_from_this<ZmqSocket> {
     // Shared with a callback that is running: it may close us.
     std::shared_ptr<const Events> events_;
     bool looking_soon_ = false;
+    Timer later_;
     bool monitored_ = false;
     std::size_t wire_bytes_ = 0;
 };
