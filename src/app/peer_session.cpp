@@ -455,6 +455,8 @@ void PeerSession::notice(const Error& error) {
 void PeerSession::broken(const Error& error) {
     notice(error);
     if (error.kind == Fault::protocol || error.kind == Fault::unreachable) {
+        incoming_.clear();
+        incoming_bytes_ = 0;
         if (events_.drop_link) events_.drop_link();
         return;
     }

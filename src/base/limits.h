@@ -173,6 +173,10 @@ inline constexpr std::size_t tmtpd_ping_bytes = 420;
 inline constexpr std::size_t tmtpd_request_id = 256;
 inline constexpr std::size_t tmtpd_name = 4096;
 inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
+// Places in one group, groups of one account, and accounts that hear of one node's presence.
+inline constexpr std::size_t tmtpd_members = 1000;
+inline constexpr std::size_t tmtpd_groups = 1000;
+inline constexpr std::size_t tmtpd_ohi = 1000;
 // Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
 inline constexpr std::size_t tmtpd_links = 512;
 

@@ -64,11 +64,13 @@ HubActions Hub::drained(LinkId link, Now now) {
     return take();
 }
 
-HubActions Hub::closed(LinkId link, Now) {
+HubActions Hub::closed(LinkId link, Now now) {
     auto at = sessions_.find(link);
     if (at == sessions_.end()) return take();
-    end(*at->second);
-    out_.clear();  // it is closed already
+    end(*at->second, now);
+    std::erase_if(out_, [&](const HubAction& action) {  // it is closed already
+        return std::visit([&](const auto& one) { return one.link == link; }, action);
+    });
     sessions_.erase(at);
     return take();
 }
@@ -97,7 +99,7 @@ void Hub::check_time(Session& session, Now now) {
         session.state != Session::State::online && now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
     bool idle = now.mono_ms >= session.last_byte_ms + limits::tmtpd_idle_ms;
     bool stalled = session.undrained && now.mono_ms >= session.undrained_since_ms + limits::tmtpd_stalled_ms;
-    if (late || idle || stalled) return end(session);
+    if (late || idle || stalled) return end(session, now);
     if (session.in_flight && !session.sending() && now.mono_ms >= session.resend_ms)
         send_message(session, now);
 }
@@ -106,7 +108,7 @@ void Hub::reply(Session& session, const Reply& reply, Now now) {
     auto text = encode(reply);
     if (session.sending()) {
         append(session.held, text);
-        if (session.held.size() > limits::tmtpd_output_bytes) end(session);
+        if (session.held.size() > limits::tmtpd_output_bytes) end(session, now);
     } else {
         send(session, as_bytes(text), now);
     }
@@ -121,27 +123,29 @@ void Hub::answer(Session& session, const std::string& id, std::string error, Now
 void Hub::refuse(Session& session, std::string_view reason, Now now) {
     if (session.state == Session::State::closing) return;
     if (session.state != Session::State::fresh) reply(session, QuitReply{std::string(reason)}, now);
-    end(session);
+    end(session, now);
 }
 
-void Hub::end(Session& session) {
+void Hub::end(Session& session, Now now) {
     if (session.state == Session::State::closing) return;
     session.state = Session::State::closing;
     if (auto at = online_.find(session.node); at != online_.end() && at->second == &session)
         online_.erase(at);
-    if (session.upload) store_.drop_pieces(session.upload->id);
+    if (session.upload) drop_upload(session);
     session.upload.reset();
     session.op.reset();
     session.in_flight.reset();
     session.held = {};
     out_.push_back(Close{session.link});
+    tell_presence(session.uid, std::exchange(session.ohi, {}), presence_gone, now);
 }
 
 void Hub::send(Session& session, ByteView bytes, Now now) {
     if (session.state == Session::State::closing || bytes.empty()) return;
     if (session.undrained == 0) session.undrained_since_ms = now.mono_ms;
     session.undrained += bytes.size();
-    if (session.undrained > limits::tmtpd_output_bytes) return end(session);  // it asks and does not read
+    if (session.undrained > limits::tmtpd_output_bytes)
+        return end(session, now);  // it asks and does not read
     out_.push_back(Send{session.link, to_bytes(bytes)});
 }
 
@@ -154,7 +158,7 @@ void Hub::wake(const std::vector<NodeRef>& nodes, Now now) {
 void Hub::send_next(Session& session, Now now) {
     if (session.state != Session::State::online || session.in_flight) return;
     auto message = store_.first(session.node);
-    if (!message) return end(session);
+    if (!message) return end(session, now);
     if (!*message) return;
     session.in_flight = std::move(**message);
     send_message(session, now);
@@ -172,7 +176,7 @@ void Hub::send_message(Session& session, Now now) {
 void Hub::send_pieces(Session& session, Now now) {
     while (session.sending() && session.undrained < limits::tmtp_piece) {
         auto piece = store_.piece(session.in_flight->id, session.next_piece);
-        if (!piece || piece->empty() || piece->size() > session.left) return end(session);
+        if (!piece || piece->empty() || piece->size() > session.left) return end(session, now);
         ++session.next_piece;
         session.left -= piece->size();
         session.resend_ms = now.mono_ms + limits::tmtpd_resend_ms;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -58,6 +59,8 @@ class Hub {
 
   private:
     struct Session;
+    struct Audience;
+    struct Delivery;
 
     // What comes in (server_ops.cpp).
     void on_head(Session& session, Now now);
@@ -67,14 +70,27 @@ class Hub {
     void begin_upload(Session& session, Now now);
     bool store_piece(Session& session, Now now);
     void end_upload(Session& session, Now now);
-    std::string check_upload(const Session& session, std::vector<NodeRef>& to);
-    Result<std::string> add_recipients(const Session& session, const std::vector<std::string>& uids,
-                                       std::uint64_t datalen, std::vector<NodeRef>& to);
+    void drop_upload(Session& session);
+    std::string check_upload(const Session& session, Delivery& delivery);
+    Result<std::string> check_notify(const Session& session, const PostNotify& op, Delivery& delivery);
+    Result<std::string> add_recipients(const Session& session, const std::vector<Recipient>& recipients,
+                                       Audience& to);
+    Result<std::string> nodes_of(const Session& session, const Audience& audience, std::uint64_t datalen,
+                                 std::vector<NodeRef>& to);
     void run(Session& session, Op& op, Now now);
     void register_account(Session& session, const Register& op, Now now);
     void login(Session& session, const Login& op, Now now);
     void user_edit(Session& session, const UserEdit& op, Now now);
     void acknowledge(Session& session, const Ack& op, Now now);
+    // Groups (server_groups.cpp) and presence (server_presence.cpp).
+    Result<std::string> check_invite(const Session& session, const GroupInvite& op, Delivery& delivery);
+    void group_edit(Session& session, const GroupEdit& op, Now now);
+    Result<std::string> edit_group(Session& session, const GroupEdit& op, std::vector<NodeRef>& woken,
+                                   Now now);
+    Result<std::vector<NodeRef>> member_nodes(const std::vector<Member>& members);
+    void ohi_edit(Session& session, const OhiEdit& op, Now now);
+    void tell_presence(const std::string& from, const std::set<std::string>& uids, int status, Now now);
+    std::vector<std::string> present_for(const std::string& uid) const;
     Result<std::string> alias_objection(const std::string& uid, const std::string& alias);
     Queued stamp(Kind kind, const Session& session, Now now);
     std::string new_code(std::size_t characters);
@@ -83,7 +99,7 @@ class Hub {
     void reply(Session& session, const Reply& reply, Now now);
     void answer(Session& session, const std::string& id, std::string error, Now now);
     void refuse(Session& session, std::string_view reason, Now now);
-    void end(Session& session);
+    void end(Session& session, Now now);
     void send(Session& session, ByteView bytes, Now now);
     void wake(const std::vector<NodeRef>& nodes, Now now);
     void send_next(Session& session, Now now);

@@ -15,20 +15,6 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-constexpr std::string_view no_store = "the service cannot store it now";
-constexpr std::string_view not_supported = "not supported by this service";
-
-std::string id_text(std::uint64_t id) {
-    char text[17];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
-    return text;
-}
-
-// A name that a client sent, to be repeated in an error: its head.
-std::string named(const std::string& name) {
-    return name.substr(0, 100);
-}
-
 const std::string& request_id(const Op& op) {
     static const std::string none;
     return std::visit(
@@ -64,16 +50,24 @@ std::optional<std::size_t> utf16_units(ByteView bytes) {
     return units;
 }
 
-bool printable(std::string_view text) {
-    return std::none_of(text.begin(), text.end(),
-                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+// Whether it could be a uid at all: what the reference server looks up.
+bool plausible_uid(const std::string& text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '%' || c == '+';
+    });
+}
+
+}  // namespace
+
+std::string id_text(std::uint64_t id) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
+    return text;
 }
 
 StoredMessage stored(const Queued& message, std::uint64_t id) {
     return {id, encode(message), message.datalen};
 }
-
-}  // namespace
 
 // --- what comes in ---
 
@@ -83,7 +77,9 @@ void Hub::on_head(Session& session, Now now) {
         return refuse(session, "invalid header", now);
     if (auto reason = objection(session, *op); !reason.empty()) return refuse(session, reason, now);
     session.op = std::move(*op);
-    if (data_size(*session.op) > 0 || std::holds_alternative<Ping>(*session.op)) begin_upload(session, now);
+    if (data_size(*session.op) > 0 || std::holds_alternative<Ping>(*session.op) ||
+        std::holds_alternative<GroupInvite>(*session.op))
+        begin_upload(session, now);
 }
 
 // Why this op ends the link, or nothing.
@@ -97,17 +93,26 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
     bool ping = std::holds_alternative<Ping>(op);
     if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes))
         return "data too long for request type";
+    if (auto* one = std::get_if<PostNotify>(&op)) {
+        if (one->notelen >= one->post.datalen) return "data too short for request type";
+        if (one->fornotself && one->post.recipients.empty()) return "recipient list empty";
+    }
     return {};
 }
 
 void Hub::on_data(Session& session, ByteView data, Now now) {
     auto& upload = session.upload;
     while (upload && upload->error.empty() && !data.empty()) {
-        std::size_t room = limits::tmtp_piece - upload->piece.size();
-        auto part = data.first(std::min(room, data.size()));
+        std::uint64_t room = limits::tmtp_piece - upload->piece.size();
+        if (upload->note_left > 0) room = std::min(room, upload->note_left);
+        auto part = data.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, data.size())));
         append(upload->piece, part);
         data = data.subspan(part.size());
-        if (upload->piece.size() == limits::tmtp_piece) store_piece(session, now);
+        const bool full = upload->piece.size() == limits::tmtp_piece;
+        const bool note_ends = upload->note_left > 0 && upload->note_left == part.size();
+        if ((full || note_ends) && !store_piece(session, now)) return;
+        if (upload->note_left > 0) upload->note_left -= part.size();
+        if (note_ends) upload->pieces = 0;  // of the data that follows
     }
 }
 
@@ -129,11 +134,10 @@ void Hub::run(Session& session, Op& op, Now now) {
                           [&](Ack& one) { acknowledge(session, one, now); },
                           [](Pulse&) {},  // any byte has reset the timer
                           [&](Quit&) { refuse(session, "logout ok", now); },
-                          [&](OhiEdit& one) { answer(session, one.id, std::string(not_supported), now); },
-                          [&](GroupEdit& one) { answer(session, one.id, std::string(not_supported), now); },
-                          [&](GroupInvite& one) { answer(session, one.id, std::string(not_supported), now); },
-                          [](Post&) {},  // these three have data and end in end_upload
-                          [](PostNotify&) {}, [](Ping&) {}},
+                          [&](OhiEdit& one) { ohi_edit(session, one, now); },
+                          [&](GroupEdit& one) { group_edit(session, one, now); },
+                          [](GroupInvite&) {},  // these four have data and end in end_upload
+                          [](Post&) {}, [](PostNotify&) {}, [](Ping&) {}},
                op);
 }
 
@@ -143,15 +147,19 @@ void Hub::begin_upload(Session& session, Now now) {
     auto& upload = session.upload.emplace();
     upload.id = ++last_id_;
     upload.posted = format_posted(now.unix_ms);
-    std::vector<NodeRef> to;
-    upload.error = check_upload(session, to);  // no need to store what will be refused
+    if (auto* one = std::get_if<PostNotify>(&*session.op)) {
+        upload.note_id = ++last_id_;
+        upload.note_left = one->notelen;
+    }
+    Delivery delivery;
+    upload.error = check_upload(session, delivery);  // no need to store what will be refused
 }
 
 bool Hub::store_piece(Session& session, Now) {
     auto& upload = *session.upload;
     if (upload.piece.empty()) return true;
-    if (!store_.put_piece(upload.id, upload.pieces, upload.piece)) {
-        store_.drop_pieces(upload.id);
+    if (!store_.put_piece(upload.filling(), upload.pieces, upload.piece)) {
+        drop_upload(session);
         upload.error = no_store;
         return false;
     }
@@ -160,12 +168,16 @@ bool Hub::store_piece(Session& session, Now) {
     return true;
 }
 
+void Hub::drop_upload(Session& session) {
+    store_.drop_pieces(session.upload->id);
+    if (session.upload->note_id != 0) store_.drop_pieces(session.upload->note_id);
+}
+
 void Hub::end_upload(Session& session, Now now) {
     Op op = std::move(*session.op);
     const std::string id = request_id(op);
     auto& upload = *session.upload;
-    std::vector<NodeRef> to;
-    Queued message;
+    Queued message, note, news;
     if (auto* ping = std::get_if<Ping>(&op); ping && upload.error.empty()) {
         auto units = utf16_units(upload.piece);
         if (!units || *units > limits::tmtpd_ping_units)
@@ -177,67 +189,150 @@ void Hub::end_upload(Session& session, Now now) {
         message.kind = Kind::delivery;
         message.datahead = post->datahead;
         message.datasum = post->datasum;
+    } else if (auto* both = std::get_if<PostNotify>(&op)) {
+        message.kind = Kind::delivery;
+        message.datahead = both->post.datahead;
+        message.datasum = both->post.datasum;
+        note.kind = Kind::notify;
+        note.datahead = both->notehead;
+        note.datasum = both->notesum;
+        note.datalen = both->notelen;
+        note.postid = id_text(upload.id);
+    } else if (auto* invite = std::get_if<GroupInvite>(&op)) {
+        message.kind = Kind::invite;
+        message.alias = invite->from;
+        message.to = invite->to;
+        message.gid = invite->gid;
+        news.kind = Kind::member;
+        news.act = "invite";
+        news.alias = invite->to;
+        news.gid = invite->gid;
     }
     message.id = id_text(upload.id);
-    message.posted = upload.posted;
-    message.from = session.uid;
-    message.datalen = data_size(op);
+    message.posted = note.posted = news.posted = upload.posted;
+    message.from = note.from = news.from = session.uid;
+    message.datalen = data_size(op) - note.datalen;
 
     // Again: a node that was made during the upload copied a queue without this message.
     session.op = std::move(op);
-    if (upload.error.empty() && store_piece(session, now)) upload.error = check_upload(session, to);
-    if (upload.error.empty() && !to.empty() && !store_.enqueue(stored(message, upload.id), to))
-        upload.error = no_store;
-    if (!upload.error.empty() || to.empty()) store_.drop_pieces(upload.id);
+    Delivery delivery;
+    if (upload.error.empty() && store_piece(session, now)) upload.error = check_upload(session, delivery);
+    message.notify = delivery.notify;
+    std::vector<Outgoing> out;
+    auto add = [&](const Queued& one, std::uint64_t number, const std::vector<NodeRef>& to) {
+        if (to.empty())
+            store_.drop_pieces(number);
+        else
+            out.push_back({stored(one, number), to});
+    };
+    if (upload.error.empty()) {
+        add(message, upload.id, delivery.to);
+        if (upload.note_id != 0) {
+            note.id = id_text(upload.note_id);
+            add(note, upload.note_id, delivery.note_to);
+        }
+        if (!delivery.members.empty()) {
+            const auto number = ++last_id_;
+            news.id = id_text(number);
+            add(news, number, delivery.members);
+        }
+        auto kept = delivery.places.empty() ? store_.enqueue(out)
+                                            : store_.put_members(message.gid, delivery.places, out);
+        if (!kept) upload.error = no_store;
+    }
+    if (!upload.error.empty()) drop_upload(session);
 
     std::string error = std::move(upload.error);
     session.upload.reset();
     session.op.reset();
     if (!error.empty()) return answer(session, id, std::move(error), now);
     reply(session, AckReply{id, message.id, message.posted, {}}, now);
-    wake(to, now);
+    for (const auto& one : out) wake(one.to, now);
 }
 
 // Whom the upload goes to, or why it cannot.
-std::string Hub::check_upload(const Session& session, std::vector<NodeRef>& to) {
+std::string Hub::check_upload(const Session& session, Delivery& delivery) {
     const Op& op = *session.op;
-    std::vector<std::string> uids;
+    Result<std::string> error;
     if (auto* post = std::get_if<Post>(&op)) {
-        for (const auto& one : post->recipients) {
-            if (one.type != Recipient::uid) return "group " + named(one.id) + " not found";
-            uids.push_back(one.id);
-        }
+        Audience audience;
+        error = add_recipients(session, post->recipients, audience);
+        if (error && error->empty()) error = nodes_of(session, audience, data_size(op), delivery.to);
+    } else if (auto* both = std::get_if<PostNotify>(&op)) {
+        error = check_notify(session, *both, delivery);
     } else if (auto* ping = std::get_if<Ping>(&op)) {
         auto from = store_.owner_of(ping->from), target = store_.owner_of(ping->to);
         if (!from || !target) return std::string(no_store);
         if (*from != session.uid) return "from must identify sender";
-        if (!*target) return "alias " + named(ping->to) + " not found";
-        uids.push_back(**target);
+        if (!*target) return "Lookup: iAlias " + named(ping->to) + " not found";
+        Audience audience{{**target}, **target == session.uid, true};
+        error = nodes_of(session, audience, data_size(op), delivery.to);
     } else {
-        return std::string(not_supported);
+        error = check_invite(session, std::get<GroupInvite>(op), delivery);
     }
-    auto error = add_recipients(session, uids, data_size(op), to);
     return error ? *error : std::string(no_store);
 }
 
-// All nodes of the recipients, and the sender's other nodes.
-Result<std::string> Hub::add_recipients(const Session& session, const std::vector<std::string>& uids,
-                                        std::uint64_t datalen, std::vector<NodeRef>& to) {
-    std::set<std::string> seen;
-    std::set<NodeRef> nodes;
-    for (const auto& uid : uids) {
-        if (!seen.insert(uid).second) continue;
-        KITH_TRY_VALUE(theirs, store_.nodes(uid));
-        if (theirs.empty()) return "uid " + named(uid) + " not found";
-        KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
-        if (bytes + datalen > limits::tmtpd_queue_bytes)
-            return "uid " + named(uid) + " has no room for more messages";
-        nodes.insert(theirs.begin(), theirs.end());
+// The post to its recipients, the note to these and to those of its own.
+Result<std::string> Hub::check_notify(const Session& session, const PostNotify& op, Delivery& delivery) {
+    Audience post;
+    KITH_TRY_VALUE(error, add_recipients(session, op.post.recipients, post));
+    if (!error.empty()) return error;
+    Audience note = post;
+    KITH_TRY_VALUE(other, add_recipients(session, op.notefor, note));
+    if (!other.empty()) return other;
+    auto heard = note.uids;
+    heard.insert(session.uid);
+    delivery.notify =
+        static_cast<int>(heard.size()) - (op.fornotself && !note.uids.contains(session.uid) ? 1 : 0);
+    post.other_nodes = !op.fornotself;
+    KITH_TRY_VALUE(room, nodes_of(session, post, data_size(op), delivery.to));
+    if (!room.empty()) return room;
+    return nodes_of(session, note, data_size(op), delivery.note_to);
+}
+
+Result<std::string> Hub::add_recipients(const Session& session, const std::vector<Recipient>& recipients,
+                                        Audience& to) {
+    for (const auto& one : recipients) {
+        if (one.type == Recipient::uid) {
+            if (!plausible_uid(one.id)) return "fetchUser: invalid string '" + named(one.id) + "'";
+            KITH_TRY_VALUE(theirs, store_.nodes(one.id));
+            if (theirs.empty()) return "OpenNodes: iUid " + named(one.id) + " not found";
+            to.uids.insert(one.id);
+            to.this_node = to.this_node || one.id == session.uid;
+            continue;
+        }
+        KITH_TRY_VALUE(members, store_.group(one.id));
+        if (!members) return "GroupGetUsers: iGid " + named(one.id) + " not found";
+        bool place = false;
+        for (const auto& member : *members) {
+            const bool self = member.uid == session.uid;
+            place = place || (self && member.state != Member::dropped);
+            if (member.state != Member::joined) continue;
+            to.uids.insert(member.uid);
+            to.this_node = to.this_node || (self && one.type == Recipient::group_and_self);
+        }
+        if (!place) return "GroupGetUsers: iByUid " + session.uid + " not a member";
     }
-    KITH_TRY_VALUE(own, store_.nodes(session.uid));
-    bool to_self = seen.contains(session.uid);
-    for (NodeRef node : own)
-        if (to_self || node != session.node) nodes.insert(node);
+    return std::string();
+}
+
+// All nodes of an audience, and the sender's other nodes.
+Result<std::string> Hub::nodes_of(const Session& session, const Audience& audience, std::uint64_t datalen,
+                                  std::vector<NodeRef>& to) {
+    std::set<NodeRef> nodes;
+    auto uids = audience.uids;
+    if (audience.other_nodes) uids.insert(session.uid);
+    for (const auto& uid : uids) {
+        KITH_TRY_VALUE(theirs, store_.nodes(uid));
+        // The sender's own full queue keeps nobody else from the message.
+        const bool named_one = audience.uids.contains(uid);
+        KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
+        if (named_one && bytes + datalen > limits::tmtpd_queue_bytes)
+            return "uid " + named(uid) + " has no room for more messages";
+        for (NodeRef node : theirs)
+            if (node != session.node || audience.this_node) nodes.insert(node);
+    }
     to.assign(nodes.begin(), nodes.end());
     return std::string();
 }
@@ -277,7 +372,7 @@ void Hub::login(Session& session, const Login& op, Now now) {
     session.node = **node;
     session.state = Session::State::online;
     online_[session.node] = &session;
-    reply(session, InfoReply{"login ok", {}}, now);
+    reply(session, InfoReply{"login ok", present_for(session.uid)}, now);
 
     // All nodes hear of it, unless a node that never comes has let the queue fill up: this one is no loss.
     auto nodes = store_.nodes(session.uid);
@@ -286,7 +381,7 @@ void Hub::login(Session& session, const Login& op, Now now) {
         Queued news = stamp(Kind::login, session, now);
         news.node = "tbd";  // what the reference server writes
         // Should it fail, the next login tells; the login itself stands.
-        if (store_.enqueue(stored(news, last_id_), *nodes)) wake(*nodes, now);
+        if (store_.enqueue({{stored(news, last_id_), *nodes}})) wake(*nodes, now);
     }
     send_next(session, now);
 }
@@ -296,7 +391,7 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
     if (!nodes) return answer(session, op.id, std::string(no_store), now);
     if (!op.newnode.empty()) {
         if (nodes->size() >= limits::tmtpd_nodes)
-            return answer(session, op.id, "an account has at most 100 nodes", now);
+            return answer(session, op.id, "AddNode: Exceeds 100 nodes", now);
         if (op.newnode.size() > limits::tmtpd_name) return answer(session, op.id, "newnode is too long", now);
         std::string code = new_code(40);
         SecretBytes nodeid{as_bytes(code)};
@@ -324,16 +419,17 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
 Result<std::string> Hub::alias_objection(const std::string& uid, const std::string& alias) {
     if (alias.size() < 8) return std::string("newalias must be 8+ characters");
     if (alias.size() > limits::tmtpd_name) return std::string("newalias is too long");
-    if (!printable(alias)) return std::string("newalias must be printable");
+    if (!printable(alias)) return "AddAlias: invalid string '" + named(alias) + "'";
     KITH_TRY_VALUE(owner, store_.owner_of(alias));
-    if (owner && *owner != uid) return "newalias " + named(alias) + " is taken";
+    KITH_TRY_VALUE(group, store_.group(alias));
+    if (group || (owner && *owner != uid)) return "AddAlias: alias " + named(alias) + " already taken";
     return std::string();
 }
 
 // Only what is in flight and sent whole can be acknowledged; anything else is passed over.
 void Hub::acknowledge(Session& session, const Ack& op, Now now) {
     if (!session.in_flight || session.sending() || op.id != id_text(session.in_flight->id)) return;
-    if (!store_.remove(session.node, session.in_flight->id)) return end(session);
+    if (!store_.remove(session.node, session.in_flight->id)) return end(session, now);
     session.in_flight.reset();
     send_next(session, now);
 }

@@ -1,6 +1,6 @@
-// What a TMTP server keeps: accounts, aliases, nodes, and each node's queue. Every function that changes
-// something is durable when it returns, and changes all or nothing. A failure is the store's (disk full, io);
-// what the protocol refuses is told by values.
+// What a TMTP server keeps: accounts, aliases, nodes, groups, and each node's queue. Every function that
+// changes something is durable when it returns, and changes all or nothing. A failure is the store's (disk
+// full, io); what the protocol refuses is told by values.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,22 @@ struct StoredMessage {
     std::uint64_t datalen = 0;
 };
 
+// A message and the nodes that it is for, without repetitions.
+struct Outgoing {
+    StoredMessage message;
+    std::vector<NodeRef> to;
+};
+
+// Somebody's place in a group. Who was invited may post, and joins by saying so; who was dropped by another
+// member may do neither until invited again.
+struct Member {
+    enum State { invited = 0, joined = 1, dropped = 2 };
+    std::string uid;
+    std::string alias;  // by which the group knows them
+    State state = invited;
+    bool operator==(const Member&) const = default;
+};
+
 class ServerStore {
   public:
     virtual ~ServerStore() = default;
@@ -40,6 +56,13 @@ class ServerStore {
     // All nodes of an account, in the order they were made; empty when there is no such account.
     virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;
     virtual Result<std::optional<std::string>> owner_of(const std::string& alias) = 0;
+    // Everybody with a place in the group, by the order of their coming; nothing: no such group.
+    virtual Result<std::optional<std::vector<Member>>> group(const std::string& gid) = 0;
+    // How many groups the account has joined.
+    virtual Result<std::uint64_t> groups_of(const std::string& uid) = 0;
+    // Makes the group when there is none, gives each of `members` the place it says, and queues the messages.
+    virtual Result<> put_members(const std::string& gid, const std::vector<Member>& members,
+                                 const std::vector<Outgoing>& messages) = 0;
     // Gives the alias, which is free, to the account; with `news` also queues that to all its nodes.
     virtual Result<> add_alias(const std::string& uid, const std::string& alias,
                                const StoredMessage* news) = 0;
@@ -52,8 +75,8 @@ class ServerStore {
     // it.
     virtual Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) = 0;
     virtual void drop_pieces(std::uint64_t id) = 0;
-    // Queues a message, whose pieces were put, to each of `to` (without repetitions).
-    virtual Result<> enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) = 0;
+    // Queues messages, whose pieces were put, all or none.
+    virtual Result<> enqueue(const std::vector<Outgoing>& messages) = 0;
 
     // The message that is due to a node: the first queued one.
     virtual Result<std::optional<StoredMessage>> first(NodeRef node) = 0;

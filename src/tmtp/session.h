@@ -1,6 +1,9 @@
 // Within the server machine only: one link's state.
 #pragma once
 
+#include <algorithm>
+#include <set>
+
 #include "tmtp/server.h"
 
 namespace kith::tmtp {
@@ -12,6 +15,10 @@ struct Upload {
     std::string error;  // its data is passed over
     Bytes piece;
     std::uint32_t pieces = 0;
+    // A PostNotify's note comes first: a message of its own.
+    std::uint64_t note_id = 0;
+    std::uint64_t note_left = 0;
+    std::uint64_t filling() const { return note_left > 0 ? note_id : id; }
 };
 
 struct Hub::Session {
@@ -29,6 +36,9 @@ struct Hub::Session {
     std::optional<Op> op;
     std::optional<Upload> upload;
 
+    // Who hears when this node comes and goes. In memory only, as with the reference server.
+    std::set<std::string> ohi;
+
     // The message in flight: sent, or being sent piece by piece, and not acknowledged.
     std::optional<StoredMessage> in_flight;
     std::int64_t resend_ms = 0;
@@ -41,5 +51,39 @@ struct Hub::Session {
 
     bool sending() const { return in_flight && left > 0; }
 };
+
+// Whom a request means, before their nodes are looked up.
+struct Hub::Audience {
+    std::set<std::string> uids;
+    bool this_node = false;   // the sender named itself, or a group it has joined
+    bool other_nodes = true;  // of the sender: they always hear, unless a PostNotify says not
+};
+
+// What a request with data comes to, once it is all there.
+struct Hub::Delivery {
+    std::vector<NodeRef> to, note_to;
+    int notify = 0;              // how many accounts hear of a PostNotify
+    std::vector<Member> places;  // of a GroupInvite: what changes, and which members hear of it
+    std::vector<NodeRef> members;
+};
+
+// A name that a client sent, to be repeated in an error: its head.
+inline std::string named(const std::string& name) {
+    return name.substr(0, 100);
+}
+
+// Names are shown to people: no control characters.
+inline bool printable(std::string_view text) {
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+inline constexpr std::string_view no_store = "the service cannot store it now";
+
+// What `ohi` says of a node.
+inline constexpr int presence_here = 1, presence_gone = 2;
+
+std::string id_text(std::uint64_t id);
+StoredMessage stored(const Queued& message, std::uint64_t id);
 
 }  // namespace kith::tmtp

@@ -126,7 +126,8 @@ struct Wire {
     static void copy(int from, int into) {
         char bytes[4096];
         const auto size = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (size > 0) CHECK(send(into, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL) == size);
+        // The end it goes to may be closed already.
+        if (size > 0) (void)!send(into, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
     }
 };
 

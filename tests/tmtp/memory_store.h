@@ -21,6 +21,7 @@ class MemoryStore : public ServerStore {
     bool broken = false;
     std::map<NodeRef, Node> all_nodes;
     std::map<std::string, std::string> aliases;
+    std::map<std::string, std::vector<Member>> groups;
     std::map<std::uint64_t, StoredMessage> messages;
     std::map<std::uint64_t, std::map<std::uint32_t, Bytes>> pieces;
     std::uint64_t highest = 0;
@@ -50,13 +51,13 @@ class MemoryStore : public ServerStore {
     Result<> add_alias(const std::string& uid, const std::string& alias, const StoredMessage* news) override {
         if (broken) return full();
         aliases[alias] = uid;
-        return news ? enqueue(*news, *nodes(uid)) : Result<>{};
+        return news ? enqueue({{*news, *nodes(uid)}}) : Result<>{};
     }
     Result<> add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
                       NodeRef from, const StoredMessage& news) override {
         if (broken) return full();
         all_nodes[insert(uid, nodeid, label)].queue = all_nodes[from].queue;
-        return enqueue(news, *nodes(uid));
+        return enqueue({{news, *nodes(uid)}});
     }
     Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) override {
         if (broken) return full();
@@ -64,11 +65,38 @@ class MemoryStore : public ServerStore {
         return {};
     }
     void drop_pieces(std::uint64_t id) override { pieces.erase(id); }
-    Result<> enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) override {
+    Result<std::optional<std::vector<Member>>> group(const std::string& gid) override {
+        auto at = groups.find(gid);
+        if (at == groups.end()) return std::nullopt;
+        return at->second;
+    }
+    Result<std::uint64_t> groups_of(const std::string& uid) override {
+        std::uint64_t count = 0;
+        for (const auto& [gid, members] : groups)
+            for (const auto& member : members) count += member.uid == uid && member.state == Member::joined;
+        return count;
+    }
+    Result<> put_members(const std::string& gid, const std::vector<Member>& members,
+                         const std::vector<Outgoing>& out) override {
         if (broken) return full();
-        messages[message.id] = message;
-        highest = std::max(highest, message.id);
-        for (NodeRef node : to) all_nodes[node].queue.push_back(message.id);
+        auto& list = groups[gid];
+        for (const auto& member : members) {
+            auto at =
+                std::find_if(list.begin(), list.end(), [&](auto& one) { return one.uid == member.uid; });
+            if (at == list.end())
+                list.push_back(member);
+            else
+                *at = member;
+        }
+        return enqueue(out);
+    }
+    Result<> enqueue(const std::vector<Outgoing>& out) override {
+        if (broken) return full();
+        for (const auto& [message, to] : out) {
+            messages[message.id] = message;
+            highest = std::max(highest, message.id);
+            for (NodeRef node : to) all_nodes[node].queue.push_back(message.id);
+        }
         return {};
     }
     Result<std::optional<StoredMessage>> first(NodeRef node) override {

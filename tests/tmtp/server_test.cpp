@@ -491,20 +491,220 @@ TEST_CASE("a ping finds an alias, and its data is a short text") {
         CHECK(refused(bad) == "data not valid UTF8");
 }
 
-TEST_CASE("what this server does not do it says") {
+// As recorded with the reference server: 04-post-ping-group-ohi.
+TEST_CASE("a group is made by its first invitation, and its members hear of every change") {
     Rig rig;
-    auto account = rig.enrol();
-    auto answered = [&](const Op& op, std::string_view data = {}) {
-        rig.op(account.link, op, data);
-        CHECK(rig.pop<AckReply>(account.link).error == "not supported by this service");
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown"), carol = rig.enrol("Carol Clark");
+    auto invite = [&](const Rig::Account& by, const std::string& from, const std::string& to,
+                      const std::string& gid = "Our Group", std::string_view text = "") {
+        rig.op(by.link, GroupInvite{"i", gid, from, to, text.size()}, text);
+        return rig.pop<AckReply>(by.link);
     };
-    answered(OhiEdit{"i", "add", {{"U", Recipient::none}}});
-    answered(GroupInvite{"i", "Some Group", "a", "b", 4}, "data");
-    answered(GroupInvite{"i", "Some Group", "a", "b", 0});
-    answered(GroupEdit{"i", "join", "Some Group", "", ""});
-    answered(PostNotify{Post{"i", {}, 5, 0, {}}, false, {}, 3, 0, {}}, "notes");
-    CHECK(rig.closed.empty());
+    auto edit = [&](const Rig::Account& by, const std::string& act, const std::string& newalias = "",
+                    const std::string& to = "") {
+        rig.op(by.link, GroupEdit{"e", act, "Our Group", newalias, to});
+        return rig.pop<AckReply>(by.link).error;
+    };
+    auto member = [&](const Rig::Account& account, const std::string& act, const std::string& alias) {
+        auto news = rig.next(account.link, Kind::member);
+        CHECK(news.act == act);
+        CHECK(news.alias == alias);
+        CHECK(news.gid == "Our Group");
+        return news;
+    };
+
+    auto ack = invite(alice, "Alice Adams", "Bobby Brown", "Our Group", "join");
+    CHECK(ack.error.empty());
+    auto invited = rig.next(bob.link, Kind::invite);
+    CHECK(invited.id == ack.msgid);
+    CHECK(invited.alias == "Alice Adams");
+    CHECK(invited.to == "Bobby Brown");
+    CHECK(invited.from == alice.uid);
+    CHECK(as_text(rig.data[bob.link]) == "join");
+    CHECK(member(alice, "invite", "Bobby Brown").from == alice.uid);
+    CHECK(rig.count(bob.link) == 0);
+
+    CHECK(invite(bob, "Bobby Brown", "Carol Clark").error ==
+          "GroupInvite: iByUid " + bob.uid + " not a member");
+    CHECK(invite(alice, "Bobby Brown", "Carol Clark").error == "from must identify sender");
+    CHECK(invite(alice, "Alice Adams", "Carol Clark", "short").error == "gid must be 8+ characters");
+    CHECK(invite(alice, "Alice Adams", "Bobby Brown", "Carol Clark").error ==
+          "GroupInvite: gid Carol Clark not available");
+    CHECK(invite(alice, "Alice Adams", "nobody at all").error ==
+          "GroupInvite: iAlias nobody at all not found");
+    rig.op(bob.link, UserEdit{"u", "", "Our Group"});
+    CHECK(rig.pop<AckReply>(bob.link).error == "AddAlias: alias Our Group already taken");
+
+    CHECK(edit(carol, "join") == "GroupJoin: iUid " + carol.uid + " not invited");
+    CHECK(edit(bob, "join", "Alice Adams") == "GroupJoin: iNewAlias Alice Adams not for iUid " + bob.uid);
+    CHECK(edit(bob, "join").empty());
+    member(alice, "join", "Bobby Brown");
+    member(bob, "join", "Bobby Brown");
+    CHECK(invite(alice, "Alice Adams", "Carol Clark").error.empty());
+    rig.next(carol.link, Kind::invite);
+    member(alice, "invite", "Carol Clark");
+    member(bob, "invite", "Carol Clark");
+    CHECK(edit(carol, "join", "Carol Clark").empty());
+    for (auto* each : {&alice, &bob, &carol}) member(*each, "join", "Carol Clark");
+
+    rig.op(bob.link, UserEdit{"u", "", "Bob The Second"});
+    CHECK(rig.pop<AckReply>(bob.link).error.empty());
+    rig.next(bob.link, Kind::user);
+    CHECK(edit(bob, "alias", "Bob The Second").empty());
+    for (auto* each : {&alice, &bob, &carol})
+        CHECK(member(*each, "alias", "Bobby Brown").newalias == "Bob The Second");
+
+    rig.restart();
+    for (auto* each : {&alice, &bob, &carol}) {
+        each->link = rig.log_in(*each);
+        rig.next(each->link, Kind::login);
+    }
+    CHECK(edit(alice, "drop", "", "Carol Clark").empty());
+    for (auto* each : {&alice, &bob, &carol}) member(*each, "drop", "Carol Clark");
+    CHECK(edit(carol, "join") == "GroupJoin: iUid " + carol.uid + " not invited");
+    CHECK(edit(carol, "drop", "", "Alice Adams") == "GroupQuit: iByUid " + carol.uid + " not a member");
+    CHECK(edit(alice, "drop", "", "Carol Clark") == "GroupQuit: iAlias Carol Clark not a member");
+    // Who leaves by itself may come back.
+    CHECK(edit(bob, "drop", "", "Bob The Second").empty());
+    member(alice, "drop", "Bob The Second");
+    member(bob, "drop", "Bob The Second");
+    CHECK(edit(bob, "join").empty());
+    member(alice, "join", "Bob The Second");
+    rig.op(alice.link, GroupEdit{"e", "join", "No Such Group", "", ""});
+    CHECK(rig.pop<AckReply>(alice.link).error == "GroupJoin: iGid No Such Group not found");
+}
+
+TEST_CASE("a post to a group reaches who has joined, and the posting node only if it says so") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown"), carol = rig.enrol("Carol Clark");
+    auto second = rig.add_node(alice, "second");
+    second.link = rig.log_in(second);
+    rig.next(second.link, Kind::user);
+    rig.next(second.link, Kind::login);
+    rig.next(alice.link, Kind::login);
+    rig.op(alice.link, GroupInvite{"i", "Our Group", "Alice Adams", "Bobby Brown", 0});
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    rig.next(alice.link, Kind::member);
+    rig.next(second.link, Kind::invite);
+    rig.next(second.link, Kind::member);
+    rig.next(bob.link, Kind::invite);
+    auto post = [&](const Rig::Account& by, int type, const std::string& gid = "Our Group") {
+        rig.op(by.link, Post{"p", {{gid, type}}, 2, 0, {}}, "hi");
+        return rig.pop<AckReply>(by.link).error;
+    };
+    CHECK(post(alice, Recipient::group_and_self).empty());
+    rig.next(alice.link, Kind::delivery);
+    rig.next(second.link, Kind::delivery);
+    CHECK(rig.count(bob.link) == 0);  // has not joined
+    CHECK(post(alice, Recipient::group).empty());
+    CHECK(rig.count(alice.link) == 0);
+    rig.next(second.link, Kind::delivery);
+    CHECK(post(bob, Recipient::group_and_self).empty());  // was invited
+    CHECK(rig.count(bob.link) == 0);
+    rig.next(alice.link, Kind::delivery);
+    rig.next(second.link, Kind::delivery);
+    CHECK(post(carol, Recipient::group) == "GroupGetUsers: iByUid " + carol.uid + " not a member");
+    CHECK(post(alice, Recipient::group, "No Such Group") == "GroupGetUsers: iGid No Such Group not found");
+    CHECK(post(alice, Recipient::uid, "Bobby Brown") == "fetchUser: invalid string 'Bobby Brown'");
+    CHECK(post(alice, Recipient::uid, "NOSUCH") == "OpenNodes: iUid NOSUCH not found");
+}
+
+TEST_CASE("a post with a note: the post to its recipients, the note to more") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol(), carol = rig.enrol();
+    auto second = rig.add_node(alice, "second");
+    second.link = rig.log_in(second);
+    rig.next(second.link, Kind::user);
+    rig.next(second.link, Kind::login);
+    rig.next(alice.link, Kind::login);
+    // Longer than a piece each, so that the cut falls within what arrives together.
+    const std::string note(limits::tmtp_piece + 10, 'n'), body(limits::tmtp_piece + 20, 'b');
+    PostNotify op{Post{"p", {{bob.uid, Recipient::uid}}, note.size() + body.size(), 0, 8},
+                  false,
+                  {{carol.uid, Recipient::uid}},
+                  note.size(),
+                  0,
+                  7};
+    rig.op(alice.link, op, note + body);
+    auto ack = rig.pop<AckReply>(alice.link);
+    CHECK(ack.error.empty());
+    for (LinkId link : {second.link, bob.link}) {
+        auto post = rig.next(link, Kind::delivery);
+        CHECK(post.id == ack.msgid);
+        CHECK(post.notify == 3);
+        CHECK(post.datasum == 8);
+        auto told = rig.next(link, Kind::notify);
+        CHECK(told.postid == ack.msgid);
+        CHECK(told.datasum == 7);
+        CHECK(as_text(rig.data[link]) == body + note);
+    }
+    CHECK(rig.next(carol.link, Kind::notify).postid == ack.msgid);
+    CHECK(as_text(rig.data[carol.link]) == note);
     CHECK(rig.store.pieces.empty());
+
+    // Not to the sender's other nodes: these get the note alone.
+    op.fornotself = true;
+    op.notefor.clear();
+    rig.op(alice.link, op, note + body);
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    CHECK(rig.next(bob.link, Kind::delivery).notify == 1);
+    rig.next(bob.link, Kind::notify);
+    rig.next(second.link, Kind::notify);
+    CHECK(rig.store.pieces.empty());
+
+    op.notefor = {{"NOSUCH", Recipient::uid}};
+    rig.op(alice.link, op, note + body);
+    CHECK(rig.pop<AckReply>(alice.link).error == "OpenNodes: iUid NOSUCH not found");
+    CHECK(rig.store.pieces.empty());
+    rig.raw(alice.link, encode(op)->substr(0) + note.substr(0, 5));
+    rig.cut(alice.link);
+    CHECK(rig.store.pieces.empty());
+    auto refused = [&](PostNotify bad) {
+        auto one = rig.enrol();
+        rig.op(one.link, bad, "noteDATA");
+        return rig.quit_reason(one.link);
+    };
+    CHECK(refused({Post{"p", {{bob.uid, 1}}, 4, 0, {}}, false, {}, 4, 0, {}}) ==
+          "data too short for request type");
+    CHECK(refused({Post{"p", {}, 8, 0, {}}, true, {{bob.uid, 1}}, 4, 0, {}}) == "recipient list empty");
+}
+
+TEST_CASE("presence: whom a node names hears when it comes and goes") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol(), carol = rig.enrol();
+    auto edit = [&](const std::string& type, const std::string& uid) {
+        rig.op(alice.link, OhiEdit{"o", type, {{uid, Recipient::none}}});
+        return rig.pop<AckReply>(alice.link).error;
+    };
+    CHECK(edit("add", bob.uid).empty());
+    auto news = rig.next(alice.link, Kind::ohiedit);
+    CHECK(news.type == "add");
+    CHECK(news.recipients == std::vector<Recipient>{{bob.uid, Recipient::none}});
+    auto heard = rig.pop<OhiReply>(bob.link);
+    CHECK(heard.from == alice.uid);
+    CHECK(heard.status == 1);
+    CHECK(edit("add", bob.uid).empty());  // again: nothing new
+    rig.next(alice.link, Kind::ohiedit);
+    CHECK(rig.count(bob.link) == 0);
+    CHECK(edit("add", "NOSUCH") == "OpenNodes: iUid NOSUCH not found");
+    rig.cut(bob.link);
+    bob.link = rig.greet();
+    rig.op(bob.link, Login{bob.uid, SecretBytes(as_bytes(bob.nodeid))});
+    CHECK(rig.pop<InfoReply>(bob.link).ohi == std::vector<std::string>{alice.uid});
+    rig.next(bob.link, Kind::login);
+
+    CHECK(edit("init", carol.uid).empty());
+    CHECK(rig.pop<OhiReply>(carol.link).status == 1);
+    CHECK(rig.count(alice.link) == 0);
+    CHECK(edit("drop", carol.uid).empty());
+    rig.next(alice.link, Kind::ohiedit);
+    CHECK(rig.pop<OhiReply>(carol.link).status == 2);
+    rig.op(alice.link, Quit{});
+    CHECK(rig.pop<OhiReply>(bob.link).status == 2);
+    CHECK(rig.count(carol.link) == 0);
+    rig.now.unix_ms += 1;
+    rig.log_in(alice);
+    CHECK(rig.count(bob.link) == 0);  // it would have to name them again
 }
 
 TEST_CASE("waits: the login, an idle link, and links that are closing") {

@@ -65,7 +65,7 @@ TEST_CASE("a message stays until the last node has it, its data included") {
     REQUIRE(rig.store->put_piece(5, 0, piece));
     REQUIRE(rig.store->put_piece(5, 1, rest));
     StoredMessage message{5, "0008{\"é\":1}", piece.size() + rest.size()};
-    REQUIRE(rig.store->enqueue(message, {node}));
+    REQUIRE(rig.store->enqueue({{message, {node}}}));
     REQUIRE(rig.store->add_node("U", rig.second, "two", node, {9, "news", 0}));
     auto other = **rig.store->find_node("U", rig.second);
     auto weight = message.head.size() + message.datalen + 4;
@@ -108,9 +108,29 @@ TEST_CASE("an upload that was cut off leaves nothing") {
 TEST_CASE("queues go out by rising id") {
     Rig rig;
     auto node = *rig.store->add_account("U", rig.first, "one");
-    for (std::uint64_t id : {7u, 3u, 5u}) REQUIRE(rig.store->enqueue({id, "head", 0}, {node}));
+    for (std::uint64_t id : {7u, 3u, 5u}) REQUIRE(rig.store->enqueue({{{id, "head", 0}, {node}}}));
     for (std::uint64_t id : {3u, 5u, 7u}) {
         CHECK((*rig.store->first(node))->id == id);
         REQUIRE(rig.store->remove(node, id));
     }
+}
+
+TEST_CASE("a group's members and the news of them are kept together") {
+    Rig rig;
+    auto node = *rig.store->add_account("U", rig.first, "one");
+    REQUIRE(rig.store->add_account("V", rig.second, "one"));
+    CHECK_FALSE(rig.store->group("Our Group")->has_value());
+    std::vector<Member> members{{"U", "Alice Adams", Member::joined}, {"V", "Bobby Brown", Member::invited}};
+    REQUIRE(rig.store->put_members("Our Group", members, {{{7, "head", 0}, {node}}}));
+    CHECK_FALSE(
+        rig.store->put_members("Our Group", {{"NOBODY", "x", Member::joined}}, {{{8, "head", 0}, {node}}}));
+    rig.open();
+    CHECK(**rig.store->group("Our Group") == members);
+    CHECK(*rig.store->groups_of("U") == 1);
+    CHECK(*rig.store->groups_of("V") == 0);
+    CHECK(*rig.store->last_id() == 7);
+    members[1] = {"V", "Bob", Member::joined};
+    REQUIRE(rig.store->put_members("Our Group", {members[1]}, {}));
+    CHECK(**rig.store->group("Our Group") == members);
+    CHECK(*rig.store->groups_of("V") == 1);
 }

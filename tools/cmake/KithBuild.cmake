@@ -51,6 +51,13 @@ if(KITH_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# With sanitizers, optimizing takes most of a build's time: what does no long work is built without.
+function(kith_build_fast target)
+    if(KITH_SANITIZE)
+        target_compile_options(${target} PRIVATE -O0)
+    endif()
+endfunction()
+
 # kith_layer(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...])
 # One static library a layer: kith_NAME. Headers are included as "NAME/file.h".
 function(kith_layer name)
@@ -69,6 +76,7 @@ function(kith_test name)
     list(TRANSFORM ARG_DEPENDS PREPEND kith_)
     target_include_directories(kith_test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(kith_test_${name} PRIVATE ${ARG_DEPENDS} kith_test_main kith_warnings ${ARG_LINK})
+    kith_build_fast(kith_test_${name})
     target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${name} COMMAND kith_test_${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)

@@ -28,6 +28,17 @@ CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 INSERT INTO counter VALUES ('last_id', 0);
 )";
 
+constexpr std::string_view schema_2 = R"(
+CREATE TABLE circle (id INTEGER PRIMARY KEY, gid TEXT NOT NULL UNIQUE);
+CREATE TABLE member (
+    circle INTEGER NOT NULL REFERENCES circle,
+    account INTEGER NOT NULL REFERENCES account,
+    alias TEXT NOT NULL,
+    state INTEGER NOT NULL);
+CREATE UNIQUE INDEX member_place ON member(circle, account);
+CREATE INDEX member_account ON member(account, state);
+)";
+
 // The nodeid's hash: who reads the database cannot log in with it. (25 random bytes need no stretching.)
 Bytes hash_of(const SecretBytes& nodeid) {
     auto hash = crypto::hash(nodeid.view());
@@ -41,7 +52,7 @@ std::uint64_t weight(const StoredMessage& message) {
 }  // namespace
 
 Result<std::unique_ptr<SqlStore>> SqlStore::open(const std::filesystem::path& file, const Key& key) {
-    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1}));
+    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1, schema_2}));
     KITH_TRY(db->run("DELETE FROM piece WHERE message NOT IN (SELECT id FROM message)"));
     return std::unique_ptr<SqlStore>(new SqlStore(std::move(db)));
 }
@@ -94,7 +105,7 @@ Result<> SqlStore::add_alias(const std::string& uid, const std::string& alias, c
     KITH_TRY(db_->run("INSERT OR IGNORE INTO alias VALUES (?, ?)", alias, owner));
     if (news) {
         KITH_TRY_VALUE(all, nodes(uid));
-        KITH_TRY(enqueue(*news, all));
+        KITH_TRY(queue({*news, all}));
     }
     return tx.commit();
 }
@@ -108,7 +119,7 @@ Result<> SqlStore::add_node(const std::string& uid, const SecretBytes& nodeid, c
     KITH_TRY(
         db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?", from, node));
     KITH_TRY_VALUE(all, nodes(uid));
-    KITH_TRY(enqueue(news, all));
+    KITH_TRY(queue({news, all}));
     return tx.commit();
 }
 
@@ -127,8 +138,60 @@ void SqlStore::drop_pieces(std::uint64_t id) {
     if (written) (void)db_->run("DELETE FROM piece WHERE message = ?", id);
 }
 
-Result<> SqlStore::enqueue(const StoredMessage& message, const std::vector<NodeRef>& to) {
+Result<std::optional<std::vector<tmtp::Member>>> SqlStore::group(const std::string& gid) {
+    auto row = db_->query("SELECT id FROM circle WHERE gid = ?", gid);
+    KITH_TRY_VALUE(found, row.next());
+    if (!found) return std::nullopt;
+    std::vector<tmtp::Member> list;
+    auto member = db_->query(
+        "SELECT uid, alias, state FROM member JOIN account ON account.id = account WHERE circle = ?"
+        " ORDER BY member.rowid",
+        row.number(0));
+    for (;;) {
+        KITH_TRY_VALUE(more, member.next());
+        if (!more) return list;
+        list.push_back({member.text(0), member.text(1), static_cast<tmtp::Member::State>(member.number(2))});
+    }
+}
+
+Result<std::uint64_t> SqlStore::groups_of(const std::string& uid) {
+    auto row = db_->query(
+        "SELECT count(*) FROM member JOIN account ON account.id = account WHERE uid = ? AND state = ?", uid,
+        static_cast<std::int64_t>(tmtp::Member::joined));
+    KITH_TRY(row.next());
+    return row.count(0);
+}
+
+Result<> SqlStore::put_members(const std::string& gid, const std::vector<tmtp::Member>& members,
+                               const std::vector<tmtp::Outgoing>& messages) {
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
+    KITH_TRY(db_->run("INSERT OR IGNORE INTO circle (gid) VALUES (?)", gid));
+    for (const auto& member : members) {
+        KITH_TRY_VALUE(owner, account(member.uid));
+        KITH_TRY(
+            db_->run("INSERT INTO member (circle, account, alias, state)"
+                     " SELECT id, ?, ?, ? FROM circle WHERE gid = ?"
+                     " ON CONFLICT (circle, account) DO UPDATE SET alias = excluded.alias,"
+                     " state = excluded.state",
+                     owner, member.alias, static_cast<std::int64_t>(member.state), gid));
+    }
+    for (const auto& outgoing : messages) KITH_TRY(queue(outgoing));
+    KITH_TRY(tx.commit());
+    for (const auto& outgoing : messages) held_.erase(outgoing.message.id);
+    return {};
+}
+
+Result<> SqlStore::enqueue(const std::vector<tmtp::Outgoing>& messages) {
+    KITH_TRY_VALUE(tx, Transaction::begin(*db_));
+    for (const auto& outgoing : messages) KITH_TRY(queue(outgoing));
+    KITH_TRY(tx.commit());
+    for (const auto& outgoing : messages) held_.erase(outgoing.message.id);
+    return {};
+}
+
+// Within a transaction of the caller's.
+Result<> SqlStore::queue(const tmtp::Outgoing& outgoing) {
+    const auto& [message, to] = outgoing;
     if (auto held = held_.find(message.id); held != held_.end())
         KITH_TRY(write_piece(message.id, held->second));
     KITH_TRY(db_->run("INSERT INTO message VALUES (?, ?, ?)", message.id, message.head, message.datalen));
@@ -137,8 +200,6 @@ Result<> SqlStore::enqueue(const StoredMessage& message, const std::vector<NodeR
         KITH_TRY(db_->run("UPDATE node SET queued = queued + ? WHERE id = ?", weight(message), node));
     }
     KITH_TRY(db_->run("UPDATE counter SET value = max(value, ?) WHERE name = 'last_id'", message.id));
-    KITH_TRY(tx.commit());
-    held_.erase(message.id);
     return {};
 }
 

@@ -30,7 +30,11 @@ class SqlStore : public tmtp::ServerStore {
                       tmtp::NodeRef from, const tmtp::StoredMessage& news) override;
     Result<> put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) override;
     void drop_pieces(std::uint64_t id) override;
-    Result<> enqueue(const tmtp::StoredMessage& message, const std::vector<tmtp::NodeRef>& to) override;
+    Result<std::optional<std::vector<tmtp::Member>>> group(const std::string& gid) override;
+    Result<std::uint64_t> groups_of(const std::string& uid) override;
+    Result<> put_members(const std::string& gid, const std::vector<tmtp::Member>& members,
+                         const std::vector<tmtp::Outgoing>& messages) override;
+    Result<> enqueue(const std::vector<tmtp::Outgoing>& messages) override;
     Result<std::optional<tmtp::StoredMessage>> first(tmtp::NodeRef node) override;
     Result<Bytes> piece(std::uint64_t id, std::uint32_t number) override;
     Result<> remove(tmtp::NodeRef node, std::uint64_t id) override;
@@ -45,6 +49,7 @@ class SqlStore : public tmtp::ServerStore {
     Result<std::int64_t> account(const std::string& uid);
     Result<tmtp::NodeRef> insert_node(std::int64_t account, const SecretBytes& nodeid,
                                       const std::string& label);
+    Result<> queue(const tmtp::Outgoing& outgoing);
     Result<> write_piece(std::uint64_t id, const Held& held);
 
     std::unique_ptr<store::Database> db_;

@@ -1,0 +1,199 @@
+// The recorded exchanges against our server: the same messages, on the same links, in the same order.
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "memory_store.h"
+#include "tmtp/server.h"
+
+using namespace kith;
+using namespace kith::tmtp;
+using Json = nlohmann::json;
+
+namespace {
+
+struct Came {
+    Json head;
+    std::string data;
+};
+
+struct Replay {
+    MemoryStore store;
+    SeededRandom random;
+    Hub hub{"lab-site", store, random};
+    Now now{0, 1'795'289'100'000};
+    LinkId next = 1;
+    std::map<std::string, LinkId> links;  // by the recording's names
+    std::map<LinkId, FrameReader> readers;
+    std::map<LinkId, std::deque<Came>> came;
+    std::set<LinkId> closed;
+    std::map<std::string, std::string> ours;  // of the recording's uids, nodeids and message ids
+
+    Replay() { REQUIRE(hub.start(now)); }
+
+    void take(HubActions actions) {
+        std::set<LinkId> drained;
+        for (auto& action : actions) {
+            if (auto* close = std::get_if<Close>(&action)) {
+                closed.insert(close->link);
+                continue;
+            }
+            auto& send = std::get<Send>(action);
+            ByteView bytes = send.bytes;
+            auto& reader = readers[send.link];
+            for (bool more = false; !more;) switch (reader.next(bytes)) {
+                    case FrameReader::Got::more:
+                        more = true;
+                        break;
+                    case FrameReader::Got::head:
+                        came[send.link].push_back({Json::parse(reader.raw().substr(4)), ""});
+                        break;
+                    case FrameReader::Got::data:
+                        came[send.link].back().data += as_text(reader.data());
+                        break;
+                    case FrameReader::Got::end:
+                        break;
+                    default:
+                        FAIL("what came is not TMTP");
+                }
+            drained.insert(send.link);
+        }
+        for (LinkId link : drained) take(hub.drained(link, now));
+    }
+
+    LinkId fresh(const std::string& name) {
+        if (auto at = links.find(name); at != links.end()) take(hub.closed(at->second, now));
+        links[name] = next;
+        take(hub.opened(next, now));
+        return next++;
+    }
+
+    // The recording's ids in a value, as ours.
+    Json mapped(const Json& value) const {
+        if (value.is_string()) {
+            auto at = ours.find(value.get<std::string>());
+            return at == ours.end() ? value : Json(at->second);
+        }
+        if (!value.is_structured()) return value;
+        Json copy = value;
+        for (auto& item : copy) item = mapped(item);
+        return copy;
+    }
+    std::string mapped_text(std::string text) const {
+        for (const auto& [theirs, own] : ours)
+            for (auto at = text.find(theirs); at != std::string::npos;
+                 at = text.find(theirs, at + own.size()))
+                text.replace(at, theirs.size(), own);
+        return text;
+    }
+
+    void send(LinkId link, const std::string& head, const std::string& data) {
+        char size[5];
+        std::snprintf(size, sizeof size, "%04zx", head.size());
+        take(hub.received(link, as_bytes(size + head + data), now));
+    }
+
+    bool fits(const Came& one, const Json& expected) const {
+        if (one.head["op"] != expected["op"]) return false;
+        if (expected.contains("id") && one.head.contains("id")) {
+            auto known = ours.find(expected["id"].get<std::string>());
+            if (known != ours.end()) return one.head["id"] == known->second;
+        }
+        for (const char* key : {"newnode", "newalias", "act", "alias"})
+            if (expected.contains(key) && one.head.value(key, "") != expected[key]) return false;
+        return true;
+    }
+
+    // Matches what the recording received with the first like it that came here. A node that comes back gets
+    // what was queued in another order there: what stands before it is acknowledged until it comes.
+    void expect(const std::string& name, const Json& expected, const std::string& data) {
+        const auto link = links[name];
+        auto& list = came[link];
+        auto find = [&] {
+            return std::find_if(list.begin(), list.end(),
+                                [&](const Came& one) { return fits(one, expected); });
+        };
+        auto at = find();
+        for (int i = 0; i < 100 && at == list.end(); ++i) {
+            auto waiting = std::find_if(list.rbegin(), list.rend(), [](const Came& one) {
+                return one.head.contains("posted") && one.head["op"] != "ack";
+            });
+            if (waiting == list.rend()) break;
+            send(link, Json{{"op", 10}, {"id", waiting->head["id"]}, {"type", "ok"}}.dump(), "");
+            at = find();
+        }
+        INFO("expected on ", name, ": ", expected.dump());
+        REQUIRE(at != list.end());
+        Json head = at->head;
+        head.erase("headsum");
+        head.erase("posted");
+        for (const char* key : {"uid", "nodeid", "msgid", "id"})
+            if (expected.contains(key) && head.contains(key) && expected[key].is_string() &&
+                (std::string_view(key) != "id" || head.contains("from")))
+                ours.try_emplace(expected[key].get<std::string>(), head[key].get<std::string>());
+        Json wanted = mapped(expected);
+        if (wanted.contains("error")) wanted["error"] = mapped_text(wanted["error"].get<std::string>());
+        CHECK(head == wanted);
+        if (!data.empty()) CHECK(at->data == data);  // longer ones were not recorded
+        list.erase(at);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what the reference server did, ours does") {
+    std::ifstream file(KITH_VECTORS "/tmtp/exchanges.jsonl");
+    std::vector<Json> rows;
+    for (std::string line; std::getline(file, line);) rows.push_back(Json::parse(line));
+    REQUIRE(rows.size() > 900);
+    std::unique_ptr<Replay> replay;
+    std::string recording, note;
+    int matched = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& row = rows[i];
+        if (row.contains("recording")) {
+            replay = std::make_unique<Replay>();
+            recording = row["recording"];
+            continue;
+        }
+        if (row.contains("note")) {
+            note = row["note"];
+            continue;
+        }
+        INFO(recording, ", ", note, ", at ", row["ms"].get<int>(), " ms");
+        const std::string name = row["link"];
+        const auto later = row["ms"].get<std::int64_t>() - replay->now.mono_ms;
+        replay->now.mono_ms += later;
+        replay->now.unix_ms += later;
+        replay->take(replay->hub.tick(replay->now));
+        if (row.contains("came")) {
+            replay->expect(name, row["came"], row.value("data", ""));
+            ++matched;
+        } else if (row.contains("closed")) {
+            CHECK(replay->closed.contains(replay->links[name]));
+        } else {
+            // A probe that begins anew says nothing of the end of its former link.
+            bool greets = row.contains("sent") && row["sent"].value("Op", -1) == 0;
+            bool again = false;
+            for (std::size_t j = i + 1; greets && j < rows.size(); ++j) {
+                if (rows[j].value("link", "") != name || rows[j].contains("sent")) continue;
+                again = rows[j].contains("came") && rows[j]["came"]["op"] == "tmtprev";
+                break;
+            }
+            auto link = replay->links.contains(name) ? replay->links[name] : 0;
+            if (link == 0 || replay->closed.contains(link) || again) link = replay->fresh(name);
+            std::string data = row.value("data", "");
+            if (row.contains("not_utf8")) data = std::string(row["not_utf8"].get<std::size_t>(), '\xff');
+            if (row.contains("sent_raw"))
+                replay->take(
+                    replay->hub.received(link, as_bytes(row["sent_raw"].get<std::string>()), replay->now));
+            else
+                replay->send(link, replay->mapped(row["sent"]).dump(), data);
+        }
+    }
+    CHECK(matched > 400);
+}
