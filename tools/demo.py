@@ -30,7 +30,7 @@ def show_progress(events, done):
         if event is None:
             return
         name = event["event"]
-        if name == "progress" and (time.monotonic() - shown > 0.3 or event["records"] == event["records_total"]):
+        if name == "progress" and (time.monotonic() - shown > 0.3 or event["bytes"] == event["bytes_total"]):
             shown = time.monotonic()
             say(f"  {event['records']:>6} of {event['records_total']} messages, "
                 f"{mb(event['bytes'])} of {mb(event['bytes_total'])}")
