@@ -1,7 +1,8 @@
-"""kill -9 at any point: what was begun goes on by itself, and ends with the same history on both devices."""
+"""kill -9 and sleep at any point: what was begun goes on by itself, and ends with the same history on both devices."""
 
 import os
 import random
+import signal
 import time
 
 import mails
@@ -64,6 +65,32 @@ def the_old_device_is_killed(world):
     assert joining.finish() == 0
     assert same_digest(old, new)["digest"] == done["digest"]
     is_whole(new, folder)
+
+
+def sleeps_in_mid_transfer(world, sleeper):
+    """Stopped as a suspended machine is: its connections stand, and nothing answers."""
+    old, new, folder = old_with_history(world)
+    adding, joining = pair(old, new)
+    in_the_middle(joining)
+    asleep, watching = (new, adding) if sleeper == "new" else (old, joining)
+    pid = asleep.daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    told = watching.wait_for("waiting", timeout=30)
+    world.say(f"the {sleeper} device sleeps; the other one says: {told['for']}")
+    os.kill(pid, signal.SIGCONT)
+    for events in (joining, adding):
+        done = events.wait_for("done")
+        assert events.finish() == 0
+    assert same_digest(old, new)["digest"] == done["digest"]
+    is_whole(new, folder)
+
+
+def the_new_device_sleeps(world):
+    sleeps_in_mid_transfer(world, "new")
+
+
+def the_old_device_sleeps(world):
+    sleeps_in_mid_transfer(world, "old")
 
 
 def both_are_killed_again_and_again(world):
@@ -187,5 +214,6 @@ def killed_at_random_moments(world):
         events.process.wait(20)
 
 
-run_tests(the_new_device_is_killed, the_old_device_is_killed, both_are_killed_again_and_again,
-          killed_right_after_the_approval, killed_at_random_moments, an_import_is_killed_and_repeated)
+run_tests(the_new_device_is_killed, the_old_device_is_killed, the_new_device_sleeps, the_old_device_sleeps,
+          both_are_killed_again_and_again, killed_right_after_the_approval, killed_at_random_moments,
+          an_import_is_killed_and_repeated)
