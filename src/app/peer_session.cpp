@@ -322,7 +322,7 @@ Result<> PeerSession::on_welcome(ByteView body) {
 Result<> PeerSession::on_trouble(wire::Fields& head) {
     Error error{Fault::unavailable, head.text("what", 500), head.text("hint", 500)};
     KITH_TRY(head.finish("trouble"));
-    // Told again each time it is tried again; the log and the owner need it once.
+    // Once for each session, and not without end: the peer must not fill the log.
     if (std::exchange(peer_trouble_, error.what) != error.what && ++troubles_ <= limits::troubles)
         notice(error);
     return {};

@@ -326,10 +326,11 @@ Result<std::string> Hub::nodes_of(const Session& session, const Audience& audien
     for (const auto& uid : uids) {
         KITH_TRY_VALUE(theirs, store_.nodes(uid));
         // The sender's own full queue keeps nobody else from the message.
-        const bool named_one = audience.uids.contains(uid);
-        KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
-        if (named_one && bytes + datalen > limits::tmtpd_queue_bytes)
-            return "uid " + named(uid) + " has no room for more messages";
+        if (audience.uids.contains(uid)) {
+            KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
+            if (bytes + datalen > limits::tmtpd_queue_bytes)
+                return "uid " + named(uid) + " has no room for more messages";
+        }
         for (NodeRef node : theirs)
             if (node != session.node || audience.this_node) nodes.insert(node);
     }
