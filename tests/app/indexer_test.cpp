@@ -2,29 +2,18 @@
 #include "app/indexer.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "app/inbox.h"
 #include "base/limits.h"
+#include "home.h"
 
 using namespace kith;
 using namespace kith::app;
 
 namespace {
 
-template <class T>
-T must(Result<T> result) {
-    if (!result) FAIL(result.error().what);
-    return std::move(*result);
-}
-void must(Result<> result) {
-    if (!result) FAIL(result.error().what);
-}
-
 struct Person {
-    Person() : home(make_folder()), profile(home, random) {
+    Person() : home(make_home()), profile(home, random) {
         must(profile.found("device", {}, {}));
         wake();
     }
@@ -33,12 +22,6 @@ struct Person {
         profile.lock();
         std::error_code ignored;
         std::filesystem::remove_all(home, ignored);
-    }
-    static std::filesystem::path make_folder() {
-        REQUIRE(crypto::start());
-        std::string pattern = (std::filesystem::temp_directory_path() / "kith-app-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        return pattern;
     }
     // A new indexer, as after a start of the daemon.
     void wake() {

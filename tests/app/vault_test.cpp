@@ -2,31 +2,20 @@
 #include "app/vault.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "app/erasing.h"
 #include "app/inbox.h"
 #include "base/limits.h"
 #include "history/signed_record.h"
+#include "home.h"
 
 using namespace kith;
 using namespace kith::app;
 
 namespace {
 
-template <class T>
-T must(Result<T> result) {
-    if (!result) FAIL(result.error().what);
-    return std::move(*result);
-}
-void must(Result<> result) {
-    if (!result) FAIL(result.error().what);
-}
-
 struct Person {
-    Person() : home(make_folder()), profile(home, random) {
+    Person() : home(make_home()), profile(home, random) {
         must(profile.found("device", {}, {}));
         vault = std::make_unique<StoreVault>(
             profile, StoreVault::Events{[](const store::Account&) -> Result<> { return {}; },
@@ -40,12 +29,6 @@ struct Person {
         profile.lock();
         std::error_code ignored;
         std::filesystem::remove_all(home, ignored);
-    }
-    static std::filesystem::path make_folder() {
-        REQUIRE(crypto::start());
-        std::string pattern = (std::filesystem::temp_directory_path() / "kith-app-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        return pattern;
     }
     static history::Arrived arrived(history::Record record) {
         auto made = new_record(std::move(record));
