@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "crypto/keys.h"
 #include "wire/fields.h"
 
 namespace kith::app {
@@ -60,13 +61,15 @@ PeerSession::PeerSession(net::Loop& loop, net::Worker& worker, Profile& profile,
 
 void PeerSession::link_up(Link link) {
     link_ = std::move(link);
+    crypto::SystemRandom random;
+    own_session_ = crypto::random_id<SessionId>(random);
     moved_ms_ = loop_.now().mono_ms;
     send_hello();
 }
 
 void PeerSession::link_lost() {
     link_.reset();
-    greeted_ = false;
+    peer_session_.reset();
     peer_accounts_.reset();
     incoming_.clear();
     incoming_bytes_ = 0;
@@ -76,7 +79,7 @@ void PeerSession::link_lost() {
     retry_timer_.cancel();
 }
 
-void PeerSession::received(wire::Frame frame) {
+void PeerSession::received(wire::Frame frame, std::uint64_t by) {
     if (!link_) return;
     auto head = wire::Fields::parse(frame.head);
     auto op = head.text("op", 32);
@@ -86,7 +89,7 @@ void PeerSession::received(wire::Frame frame) {
         return broken({Fault::protocol, "the other device sends more than it was asked for", ""});
     incoming_bytes_ += size;
     incoming_.push_back(std::make_shared<Incoming>(
-        Incoming{std::move(frame), std::move(head), std::move(op), size, false, {}}));
+        Incoming{std::move(frame), by, std::move(head), std::move(op), size, false, {}}));
     read_ahead();
     take_incoming();
 }
@@ -96,7 +99,7 @@ void PeerSession::received(wire::Frame frame) {
 void PeerSession::read_ahead() {
     std::size_t ahead = 0;
     for (auto& item : incoming_) {
-        if (!history::is_arrival(item->op) || !greeted_) continue;
+        if (!history::is_arrival(item->op) || !peer_session_ || item->by != peer_by_) continue;
         if (++ahead > limits::frames_read_ahead) return;
         if (std::exchange(item->reading, true)) continue;
         auto arrival = std::make_shared<std::optional<Result<history::Arrival>>>();
@@ -124,8 +127,9 @@ void PeerSession::take_incoming() {
         again = item->reading;
         incoming_.pop_front();
         incoming_bytes_ -= item->size;
-        // What follows rests on the hello: who is there, and which version it speaks.
-        if (item->op == "hello" || greeted_) check(dispatch(*item));
+        // What follows rests on the hello: who is there, and which version it speaks. What is left of a
+        // connection before belongs to a session that is over.
+        if (item->op == "hello" || (peer_session_ && item->by == peer_by_)) check(dispatch(*item));
     }
     if (!again || incoming_.empty()) return;
     taking_ = true;
@@ -138,9 +142,9 @@ void PeerSession::take_incoming() {
 }
 
 Result<> PeerSession::dispatch(Incoming& incoming) {
-    auto& [frame, head, op, size, reading, arrival] = incoming;
+    auto& [frame, by, head, op, size, reading, arrival] = incoming;
     ByteView body = frame.body;
-    if (op == "hello") return on_hello(head);
+    if (op == "hello") return on_hello(head, by);
     if (op == "roster") return on_roster(body);
     if (op == "peers") return on_peers(body);
     if (op == "accounts") return on_accounts(body);
@@ -160,26 +164,31 @@ Result<> PeerSession::dispatch(Incoming& incoming) {
     return {};  // of a later version
 }
 
-Result<> PeerSession::on_hello(wire::Fields& head) {
-    auto version = head.u64("v");
+Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
+    if (head.u64("v") != 1) {
+        notice({Fault::refused, "the other device speaks another version of kith", "update kith on both"});
+        return {};
+    }
     auto device = head.id<DeviceId>("device");
+    auto session = head.id<SessionId>("session");
+    std::optional<SessionId> seen;
+    if (head.has("seen")) seen = head.id<SessionId>("seen");
     bool member = head.flag("member"), onboarding = head.flag("onboarding");
     auto endpoints = head.texts("endpoints", limits::link_endpoints, 64);
     KITH_TRY(head.finish("hello"));
     if (!plausible(endpoints)) return fail(Fault::protocol, "hello with an address that is none");
-    if (version != 1) {
-        notice({Fault::refused, "the other device speaks another version of kith", "update kith on both"});
-        return {};
-    }
     if (device != peer_) return fail(Fault::protocol, "hello from another device");
-    // A hello again: the peer began anew, by another connection than ours. What was on the way is lost, and
-    // the peer knows nothing of this side.
-    if (greeted_) send_hello();
+    const bool known = peer_session_ == session && peer_by_ == by;
+    peer_session_ = session;
+    peer_by_ = by;
+    // The peer has not heard of this session, or has forgotten it with a connection that it lost.
+    if (seen != own_session_) send_hello();
+    if (known) return {};
+    // The peer began anew: what was on the way is lost.
     onboarding_.stop();
     transfer_.stop();
     peer_accounts_.reset();
     peer_trouble_.clear();
-    greeted_ = true;
     if (events_.on_endpoints) events_.on_endpoints(std::move(endpoints));
     send_roster();
     KITH_TRY(send_peers());
@@ -190,7 +199,7 @@ Result<> PeerSession::on_hello(wire::Fields& head) {
 }
 
 Result<> PeerSession::start_transfer() {
-    if (!greeted_ || !profile_.term_key()) return {};
+    if (!peer_session_ || !profile_.term_key()) return {};
     KITH_TRY(take(transfer_.start()));
     return select();
 }
@@ -330,7 +339,7 @@ Result<> PeerSession::on_trouble(wire::Fields& head) {
 
 void PeerSession::history_changed() {
     onboarding_.unproved();
-    if (!link_ || !greeted_ || announce_timer_.armed()) return;
+    if (!link_ || !peer_session_ || announce_timer_.armed()) return;
     // While much comes in, each announcement would have the peer look for what it could lack.
     auto wait = transfer_.idle() ? limits::announce_ms : limits::announce_busy_ms;
     announce_timer_ = loop_.after(wait, [this] {
@@ -340,19 +349,19 @@ void PeerSession::history_changed() {
 }
 
 void PeerSession::services_changed() {
-    if (!link_ || !greeted_) return;
+    if (!link_ || !peer_session_) return;
     check(send_accounts());
     if (link_) check(onboarding_.services_changed());
 }
 
 void PeerSession::roster_changed() {
-    if (!link_ || !greeted_) return;
+    if (!link_ || !peer_session_) return;
     send_roster();
     check(send_peers());
 }
 
 void PeerSession::peers_changed() {
-    if (link_ && greeted_) check(send_peers());
+    if (link_ && peer_session_) check(send_peers());
 }
 
 void PeerSession::prefer(const std::vector<history::BlobWant>& blobs) {
@@ -374,7 +383,7 @@ std::string PeerSession::waiting() const {
     if (!own_trouble_.empty()) return own_trouble_;
     if (!peer_trouble_.empty()) return peer_trouble_;
     if (loop_.now().mono_ms - moved_ms_ < limits::stalled_ms) return {};
-    if (!greeted_) return name + " is connected but says nothing";
+    if (!peer_session_) return name + " is connected but says nothing";
     if (!profile_.term_key()) return name + " has not handed over the person's keys yet";
     if (!transfer_.idle()) return name + " is connected but sends nothing more";
     return {};
@@ -386,14 +395,15 @@ void PeerSession::send(std::string head, Bytes body) {
 }
 
 void PeerSession::send_hello() {
-    Json endpoints = Json::array();
-    for (auto& endpoint : events_.endpoints()) endpoints.push_back(endpoint);
-    send(text(Json{{"op", "hello"},
-                   {"v", 1},
-                   {"device", profile_.device().hex()},
-                   {"member", profile_.term_key() != nullptr},
-                   {"onboarding", job("host").has_value()},
-                   {"endpoints", endpoints}}));
+    Json head{{"op", "hello"},
+              {"v", 1},
+              {"device", profile_.device().hex()},
+              {"session", own_session_.hex()},
+              {"member", profile_.term_key() != nullptr},
+              {"onboarding", job("host").has_value()},
+              {"endpoints", events_.endpoints()}};
+    if (peer_session_) head["seen"] = peer_session_->hex();
+    send(text(head));
 }
 
 void PeerSession::send_roster() {
@@ -462,7 +472,7 @@ void PeerSession::broken(const Error& error) {
     }
     own_trouble_ = error.hint.empty() ? error.what : error.what + "; " + error.hint;
     transfer_.stop();
-    if (link_ && greeted_) {
+    if (link_ && peer_session_) {
         auto what = profile_.name() + ": " + error.what;
         send(text(
             Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));

@@ -54,7 +54,8 @@ class PeerSession {
     void link_lost();
     bool linked() const { return link_.has_value(); }
     bool active() const;
-    void received(wire::Frame frame);
+    // `by`: which connection it came by. Numbers are never used twice.
+    void received(wire::Frame frame, std::uint64_t by);
     void drained() { pump(); }
 
     // Something changed on this side.
@@ -78,6 +79,7 @@ class PeerSession {
     // A frame that waits for its turn, and for the worker to read it.
     struct Incoming {
         wire::Frame frame;
+        std::uint64_t by = 0;
         wire::Fields head;
         std::string op;
         std::size_t size = 0;
@@ -87,7 +89,7 @@ class PeerSession {
     void read_ahead();
     void take_incoming();
     Result<> dispatch(Incoming& incoming);
-    Result<> on_hello(wire::Fields& head);
+    Result<> on_hello(wire::Fields& head, std::uint64_t by);
     Result<> on_roster(ByteView body);
     Result<> on_peers(ByteView body);
     Result<> on_accounts(ByteView body);
@@ -121,7 +123,10 @@ class PeerSession {
     Onboarding onboarding_;
 
     std::optional<Link> link_;
-    bool greeted_ = false;                                   // the peer's hello is here
+    using SessionId = Id<struct SessionTag, 8>;
+    SessionId own_session_;                  // made anew with each link
+    std::optional<SessionId> peer_session_;  // of the peer's last hello: without it nothing else is taken
+    std::uint64_t peer_by_ = 0;              // the connection by which it came
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     std::deque<std::shared_ptr<Incoming>> incoming_;
     std::size_t incoming_bytes_ = 0;

@@ -22,6 +22,14 @@ std::optional<net::Endpoint> parse_endpoint(std::string_view text) {
     return endpoint;
 }
 
+// Connections that were accepted and those that were dialed are counted apart.
+std::uint64_t number_of(net::Connection accepted) {
+    return 2 * static_cast<std::uint64_t>(accepted);
+}
+std::uint64_t number_of(std::uint64_t dialed) {
+    return 2 * dialed + 1;
+}
+
 }  // namespace
 
 Peers::Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& profile, Services& services,
@@ -218,9 +226,13 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
     const auto* peer = profile_.roster().find(device);
     if (!peer || lines.endpoints.empty()) return;
     net::CurveDialer::Events events;
-    events.on_up = [this, device](const net::Endpoint&) { choose(device); };
+    events.on_up = [this, device](const net::Endpoint&) {
+        lines_[device].dialed = ++dialed_;
+        choose(device);
+    };
     events.on_frame = [this, device](wire::Frame frame) {
-        if (auto* session = find(device)) session->received(std::move(frame));
+        if (auto* session = find(device))
+            session->received(std::move(frame), number_of(lines_[device].dialed));
     };
     events.on_lost = [this, device] {
         if (lines_[device].by_dialer) line_lost(device);
@@ -245,7 +257,7 @@ void Peers::on_inbound(const LinkPublic& client, net::Connection connection, wir
     if (owners_.try_emplace(connection, device->id).second) lines.inbound.push_back(connection);
     auto id = device->id;
     choose(id);
-    session->received(std::move(frame));
+    session->received(std::move(frame), number_of(connection));
 }
 
 void Peers::line_lost(const DeviceId& device) {

@@ -58,6 +58,7 @@ class Peers {
         // What carries our frames: a connection, or the dialer.
         std::optional<net::Connection> by_connection;
         bool by_dialer = false;
+        std::uint64_t dialed = 0;  // the number of the dialer's connection
         bool carried() const { return by_dialer || by_connection; }
     };
     const roster::Device* allowed(const LinkPublic& key) const;
@@ -80,6 +81,7 @@ class Peers {
     std::map<DeviceId, std::unique_ptr<PeerSession>> sessions_;
     std::map<DeviceId, Lines> lines_;
     std::map<net::Connection, DeviceId> owners_;
+    std::uint64_t dialed_ = 0;
     std::unique_ptr<net::CurveListener> listener_;
     std::map<DeviceId, net::Timer> leaving_;  // barred devices that are told so before they are cut off
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
