@@ -39,6 +39,7 @@ void Core::add_methods() {
     add("service.add", &Core::service_add, person);
     add("service.list", &Core::service_list, person);
     add("service.repin", &Core::service_repin, person);
+    add("service.dismiss", &Core::service_dismiss, person);
     add("history.import", &Core::history_import, person);
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
@@ -52,7 +53,9 @@ void Core::add_methods() {
     add("device.join", &Core::device_join, anybody);
     add("device.cancel", &Core::device_cancel, anybody);
     add("device.list", &Core::device_list, person);
-    add("message.send", &Core::message_send, person);
+    messaging_.add_methods([this](std::string name, std::function<void(const Request&)> method) {
+        add(std::move(name), std::move(method), person);
+    });
     dispatcher_.add("version", [](const Request& request) {
         request->finish({{"version", KITH_VERSION}, {"protocol", control::version}});
     });
@@ -65,21 +68,27 @@ void Core::add_methods() {
 }
 
 void Core::add(std::string name, Method method, bool needs_person) {
-    dispatcher_.add(std::move(name), [this, method, needs_person](const Request& request) {
-        if (needs_person && profile_.exists() && !profile_.open())
-            return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
-        if (needs_person && (!profile_.open() || profile_.membership() == Membership::none))
-            return request->fail(
-                {Fault::refused, "this device belongs to nobody yet",
-                 "run 'kith init' on a first device, or 'kith device join' on a further one"});
-        if (needs_person && !joining_ && (!services_ || !peers_))
-            return request->fail(
-                {Fault::unavailable, "this device is just being set up", "try again in a moment"});
-        if (needs_person && joining_)
-            return request->fail(
-                {Fault::unavailable, "this device is joining just now", "try again when that is done"});
-        (this->*method)(request);
-    });
+    add(
+        std::move(name), [this, method](const Request& request) { (this->*method)(request); }, needs_person);
+}
+
+void Core::add(std::string name, std::function<void(const Request&)> method, bool needs_person) {
+    dispatcher_.add(
+        std::move(name), [this, method = std::move(method), needs_person](const Request& request) {
+            if (needs_person && profile_.exists() && !profile_.open())
+                return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
+            if (needs_person && (!profile_.open() || profile_.membership() == Membership::none))
+                return request->fail(
+                    {Fault::refused, "this device belongs to nobody yet",
+                     "run 'kith init' on a first device, or 'kith device join' on a further one"});
+            if (needs_person && !joining_ && (!services_ || !peers_))
+                return request->fail(
+                    {Fault::unavailable, "this device is just being set up", "try again in a moment"});
+            if (needs_person && joining_)
+                return request->fail(
+                    {Fault::unavailable, "this device is joining just now", "try again when that is done"});
+            method(request);
+        });
 }
 
 Result<> Core::open() {
@@ -95,6 +104,7 @@ Result<> Core::open() {
     services.on_provision = [this](const DeviceId&) {
         if (peers_) peers_->services_changed();
     };
+    services.log = log_;
     services_ = std::make_unique<Services>(loop_, profile_, random_, std::move(services));
 
     Peers::Events peers;

@@ -14,6 +14,7 @@
 #include "app/importer.h"
 #include "app/indexer.h"
 #include "app/join_pairing.h"
+#include "app/messaging.h"
 #include "app/peers.h"
 #include "app/profile.h"
 #include "app/services.h"
@@ -41,6 +42,7 @@ class Core {
     using Request = control::RequestPtr;
     using Method = void (Core::*)(const Request&);
     void add_methods();
+    void add(std::string name, std::function<void(const Request&)> method, bool needs_person);
     void add(std::string name, Method method, bool needs_person);
 
     void init(const Request& request);
@@ -51,6 +53,7 @@ class Core {
     void service_add(const Request& request);
     void service_list(const Request& request);
     void service_repin(const Request& request);
+    void service_dismiss(const Request& request);
     void history_import(const Request& request);
     void history_stats(const Request& request);
     void history_digest(const Request& request);
@@ -64,7 +67,6 @@ class Core {
     void device_join(const Request& request);
     void device_cancel(const Request& request);
     void device_list(const Request& request);
-    void message_send(const Request& request);
 
     Result<> open();  // the profile is open: connect to everything
     void close();     // the opposite
@@ -84,6 +86,8 @@ class Core {
                   std::uint64_t offset);
     Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
                                     std::uint64_t offset);
+    Result<control::Json> message_json(const history::Key& key, const history::Record& record);
+    control::Json decoded_piece(std::uint64_t offset);
     control::Json service_json(const ServiceStatus& status) const;
     Result<history::Digest> own_digest();
     control::Json left_out_json();
@@ -119,13 +123,14 @@ class Core {
     Profile profile_;
     control::Dispatcher dispatcher_;
     std::unique_ptr<Services> services_;
+    Messaging messaging_{loop_, profile_, [this]() -> Services& { return *services_; }};
     std::unique_ptr<Peers> peers_;
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<Importer> importer_;
     std::unique_ptr<Indexer> indexer_;
-    // The bytes that raw pieces are cut from, for a moment: which record and attachment, and their bytes.
+    // A mail's attachment that raw pieces are cut from, for a moment: its record and number, and its bytes.
     std::string raw_name_;
     Bytes raw_bytes_;
     net::Timer raw_timer_;

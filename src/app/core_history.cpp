@@ -1,7 +1,11 @@
 // The core's methods for history: importing, counting, listing, showing.
 #include <algorithm>
 
+#include "app/contacts.h"
+#include "app/content.h"
 #include "app/core.h"
+#include "app/inbox.h"
+#include "app/own_records.h"
 #include "app/shown.h"
 #include "base/limits.h"
 #include "control/base64.h"
@@ -26,24 +30,10 @@ std::string time_text(std::uint64_t time_ms) {
     return control::to_time_text(static_cast<std::int64_t>(time_ms));
 }
 
-// A mail's attachment that is a gap is empty in what is here, and gaps come in the order of attachments; a
-// message's header says where each begins.
-Json attachments_json(const Shown& view, const Available& available) {
+Json attachments_json(const Shown& view) {
     Json list = Json::array();
-    auto gap = available.gaps.begin();
-    for (const auto& item : view.attachments) {
-        auto size = item.size;
-        bool here = true;
-        if (view.is_mail && size == 0 && gap != available.gaps.end()) {
-            here = false;
-            size = gap++->size;
-        }
-        for (const auto& missing : available.gaps)
-            if (!view.is_mail && missing.offset < item.offset + size &&
-                item.offset < missing.offset + missing.size)
-                here = false;
-        list.push_back({{"name", item.name}, {"type", item.type}, {"size", size}, {"here", here}});
-    }
+    for (const auto& item : view.attachments)
+        list.push_back({{"name", item.name}, {"type", item.type}, {"size", item.size}, {"here", item.here}});
     return list;
 }
 
@@ -188,8 +178,7 @@ void Core::history_show(const Request& request) {
     auto result = [&]() -> Result<Json> {
         KITH_TRY_VALUE(key, profile_.history().find(id));
         KITH_TRY_VALUE(record, profile_.history().read(key));
-        KITH_TRY_VALUE(available, available_content(record, profile_.blobs(), limits::shown_content));
-        KITH_TRY_VALUE(view, shown(record, available.content));
+        KITH_TRY_VALUE(view, shown(record, profile_.blobs()));
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
         Json shown_json{{"id", key.id.hex()},
                         {"time", time_text(key.time_ms)},
@@ -197,17 +186,48 @@ void Core::history_show(const Request& request) {
                         {"from", view.from},
                         {"to", view.to},
                         {"subject", view.subject},
-                        {"attachments", attachments_json(view, available)},
+                        {"attachments", attachments_json(view)},
                         {"raw_size", record.content_size()}};
         if (view.body.size() > limits::control_body_bytes) {
             view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
             shown_json["truncated"] = true;
         }
         shown_json["body"] = std::move(view.body);
+        if (record.kind == history::kind::message) {
+            KITH_TRY_VALUE(message, message_json(key, record));
+            shown_json.update(message);
+        }
         return shown_json;
     }();
     if (!result) return request->fail(result.error());
     request->finish(std::move(*result));
+}
+
+// What a message has besides a mail: its thread, and who else got it.
+Result<Json> Core::message_json(const history::Key& key, const history::Record& record) {
+    Json json = Json::object();
+    auto listing = listing_of(record);
+    json["uid"] = listing.uid;
+    if (!listing.thread.empty()) json["thread"] = listing.thread;
+    KITH_TRY_VALUE(parts, read_message_record(record.leading_bytes()));
+    for (const auto& copy : parts.message.cc)
+        json["cc"].push_back(
+            {{"alias", history::valid_utf8(copy.who)}, {"uid", history::valid_utf8(copy.whouid)}});
+    KITH_TRY_VALUE(sent, recipients_of(profile_, record.account, listing.msgid, key.time_ms));
+    if (!sent) return json;
+    KITH_TRY_VALUE(known, contacts(profile_));
+    std::string to;
+    auto add = [&](const std::string& name) { to += (to.empty() ? "" : ", ") + name; };
+    for (const auto& uid : sent->uids) {
+        if (uid == listing.uid) continue;  // kith's own copy
+        auto contact = std::find_if(known.begin(), known.end(), [&](const auto& one) {
+            return one.account == record.account && one.uid == uid;
+        });
+        add(contact == known.end() ? uid : contact->alias);
+    }
+    for (const auto& group : sent->groups) add(group);
+    json["to"] = history::valid_utf8(to);
+    return json;
 }
 
 // Attachments that are not here yet are fetched first.
@@ -229,29 +249,34 @@ void Core::show_raw(const Request& request, const std::string& id, std::optional
     if (!lacking || !wait_for_blobs(request, *key, std::move(retry))) request->fail(piece.error());
 }
 
-// A piece of a record's bytes, or of an attachment's. All of them are put together once for a run of pieces.
+// A piece of a record's bytes, or of an attachment's.
 Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
                              std::uint64_t offset) {
-    auto name = id + (attachment ? " " + std::to_string(*attachment) : "");
-    if (name != raw_name_) {
-        KITH_TRY_VALUE(key, profile_.history().find(id));
-        KITH_TRY_VALUE(record, profile_.history().read(key));
-        KITH_TRY_VALUE(content, content_of(record, profile_.blobs(), limits::shown_content));
-        if (attachment) {
-            KITH_TRY_VALUE(view, shown(record, content));
-            if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
-            const auto& wanted = view.attachments[*attachment];
-            if (view.is_mail) {
-                content = history::mail_attachment(content, *attachment);
-            } else {
-                if (wanted.offset > content.size() || wanted.size > content.size() - wanted.offset)
-                    return fail(Fault::corrupt, "the attachment is cut off");
-                content = to_bytes(ByteView(content).subspan(wanted.offset, wanted.size));
-            }
+    if (attachment && id + " " + std::to_string(*attachment) == raw_name_) return decoded_piece(offset);
+    KITH_TRY_VALUE(key, profile_.history().find(id));
+    KITH_TRY_VALUE(record, profile_.history().read(key));
+    const Content content(record, profile_.blobs());
+    std::uint64_t begin = 0, size = content.size();
+    if (attachment) {
+        KITH_TRY_VALUE(view, shown(record, profile_.blobs()));
+        if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
+        if (view.is_mail) {
+            KITH_TRY_VALUE(mail, content.read(0, size));
+            raw_bytes_ = history::mail_attachment(mail, *attachment);
+            raw_name_ = id + " " + std::to_string(*attachment);
+            return decoded_piece(offset);
         }
-        raw_bytes_ = std::move(content);
-        raw_name_ = name;
+        begin = view.attachments[*attachment].offset;
+        size = view.attachments[*attachment].size;
     }
+    offset = std::min(offset, size);
+    KITH_TRY_VALUE(
+        piece, content.read(begin + offset, std::min<std::uint64_t>(limits::control_piece, size - offset)));
+    return Json{{"raw", control::to_base64(piece)}, {"raw_size", size}};
+}
+
+// A mail's attachment is decoded once for a run of pieces.
+Json Core::decoded_piece(std::uint64_t offset) {
     auto drop = [this] {
         raw_name_.clear();
         raw_bytes_ = {};

@@ -1,9 +1,7 @@
-// The core's methods for services and messages.
-#include <filesystem>
-#include <fstream>
-
+// The core's methods for services.
 #include "app/core.h"
 #include "base/limits.h"
+#include "control/time_text.h"
 
 namespace kith::app {
 
@@ -14,6 +12,8 @@ Json Core::service_json(const ServiceStatus& status) const {
               {"alias", status.account.alias},     {"uid", status.account.uid},
               {"pin", to_hex(status.account.pin)}, {"state", service_state_name(status.state)}};
     if (!status.why.empty()) json["why"] = status.why;
+    if (status.alarm_ms != 0) json["alarm"] = control::to_time_text(status.alarm_ms);
+    if (status.passed_over != 0) json["passed_over"] = status.passed_over;
     return json;
 }
 
@@ -73,50 +73,17 @@ void Core::service_repin(const Request& request) {
     });
 }
 
-void Core::message_send(const Request& request) {
+void Core::service_dismiss(const Request& request) {
     auto fields = request->fields();
-    auto service = fields.has("service") ? fields.text("service", 300) : std::string();
-    OutgoingPost post;
-    post.to = fields.text("to", limits::tmtp_text);
-    post.subject = fields.text("subject", limits::tmtp_text);
-    post.body = fields.text("body", limits::control_request_bytes);
-    auto paths = fields.has("attach") ? fields.texts("attach", limits::tmtp_attachments, 4096)
-                                      : std::vector<std::string>();
-    if (auto read = fields.finish("message.send"); !read)
+    auto address = fields.text("address", 300);
+    if (auto read = fields.finish("service.dismiss"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    const auto* account = services_->find(service);
+    const auto* account = services_->find(address);
     if (!account)
         return request->fail(
-            service.empty()
-                ? Error{Fault::invalid, "it is not clear by which service to send", "name it with --service"}
-                : Error{Fault::not_found, "there is no account at " + service,
-                        "'kith service list' shows them"});
-    std::size_t bytes = post.body.size();
-    for (const auto& path : paths) {
-        std::error_code error;
-        auto size =
-            std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
-        std::ifstream file(path, std::ios::binary);
-        if (error || !std::filesystem::is_regular_file(path, error) || !file)
-            return request->fail(
-                {Fault::not_found, "cannot read the file " + path, "check its name and permissions"});
-        bytes += size;
-        if (bytes > limits::tmtp_post_bytes)
-            return request->fail(
-                {Fault::invalid,
-                 "a message takes at most " + std::to_string(limits::tmtp_post_bytes >> 20) + " MiB",
-                 "send less at once"});
-        Bytes content(size);
-        file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
-        content.resize(static_cast<std::size_t>(file.gcount()));
-        post.attachments.emplace_back(std::filesystem::path(path).filename().string(), std::move(content));
-    }
-    services_->send(account->id, post, [request](Result<Services::SendOutcome> outcome) {
-        if (!outcome) return request->fail(outcome.error());
-        Json result{{"state", outcome->state}};
-        if (!outcome->msgid.empty()) result["id"] = outcome->msgid;
-        request->finish(std::move(result));
-    });
+            {Fault::not_found, "there is no account at " + address, "'kith service list' shows them"});
+    if (auto done = services_->dismiss_alarm(account->id); !done) return request->fail(done.error());
+    request->finish();
 }
 
 }  // namespace kith::app

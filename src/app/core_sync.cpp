@@ -2,6 +2,7 @@
 // and fetching what somebody waits for.
 #include <algorithm>
 
+#include "app/content.h"
 #include "app/core.h"
 #include "app/erasing.h"
 #include "base/limits.h"
@@ -176,9 +177,13 @@ void Core::history_erase(const Request& request) {
 // Asks the other devices for the blobs that a record lacks, and tries the request again as they come. False:
 // nothing is lacking, or nobody can be asked.
 bool Core::wait_for_blobs(const Request& request, const history::Key& key, std::function<bool()> retry) {
-    auto record = profile_.history().read(key);
-    auto lacking = record ? lacking_blobs(*record, profile_.blobs())
-                          : Result<std::vector<history::BlobWant>>(fail(record.error()));
+    auto lacking = [&]() -> Result<std::vector<history::BlobWant>> {
+        KITH_TRY_VALUE(record, profile_.history().read(key));
+        KITH_TRY_VALUE(gaps, Content(record, profile_.blobs()).gaps());
+        std::vector<history::BlobWant> blobs;
+        for (const auto& gap : gaps) blobs.push_back(gap.blob);
+        return blobs;
+    }();
     if (!lacking || lacking->empty() || !peers_->prefer(*lacking)) return false;
     blob_waits_.push_back({request, std::move(retry), loop_.now().mono_ms + limits::fetch_wait_ms});
     blob_timer_ = loop_.after(limits::fetch_wait_ms + 50, [this] { look_at_blob_waits(); });

@@ -43,24 +43,45 @@ Source in_memory(ByteView bytes) {
     };
 }
 
+store::Listing mail_listing(ByteView header) {
+    store::Listing listing;
+    listing.from = history::mail_field(header, "from");
+    listing.subject = history::mail_field(header, "subject");
+    listing.shown = true;
+    return listing;
+}
+
 }  // namespace
 
 store::Listing listing_of(const history::Record& record) {
     auto leading = record.leading_bytes();
-    if (record.kind == history::kind::mail)
-        return {history::mail_field(leading, "from"), history::mail_field(leading, "subject"), true, {}};
-    if (record.kind != history::kind::message) return {};
+    if (record.kind == history::kind::mail) return mail_listing(leading);
+    store::Listing listing;
+    if (record.kind != history::kind::message) return listing;
     auto parts = read_message_record(leading);
-    if (!parts) return {};
-    store::Listing listing{parts->alias.empty() ? parts->from : parts->alias, {}, false, parts->msgid};
+    if (!parts) return listing;
+    listing.from = parts->alias.empty() ? parts->from : parts->alias;
+    listing.msgid = parts->msgid;
+    listing.uid = parts->from;
     if (parts->op == "delivery") {
         listing.shown = !parts->message.nodesync;
         listing.subject = history::valid_utf8(parts->message.subject);
-        if (!parts->message.alias.empty()) listing.from = parts->message.alias;
+        if (!parts->message.alias.empty()) {
+            listing.from = parts->message.alias;
+            listing.met = store::wrote;
+        }
+        listing.thread = parts->message.threadid.empty() ? parts->msgid : parts->message.threadid;
     } else if (parts->op == "ping" || parts->op == "invite") {
         listing.shown = true;
         listing.subject =
             parts->op == "ping" ? "(wants to be in contact)" : "(invites to " + parts->gid + ")";
+        listing.met = parts->op == "ping" ? store::pinged : store::invited;
+    } else if (parts->op == "notify") {
+        listing.shown = true;
+        listing.subject = "(a note)";
+    } else if (parts->op == "member" && (parts->act == "join" || parts->act == "alias")) {
+        if (parts->act == "alias") listing.from = parts->newalias;
+        listing.met = store::shares_group;
     }
     listing.from = history::valid_utf8(listing.from);
     return listing;
@@ -131,48 +152,6 @@ store::NewRecord new_record(history::Record record) {
     return new_record(std::move(stored), std::move(record));
 }
 
-Result<std::vector<history::BlobWant>> lacking_blobs(const history::Record& record,
-                                                     const store::BlobStore& blobs) {
-    std::vector<history::BlobWant> lacking;
-    for (const auto& part : record.parts) {
-        if (!part.is_blob) continue;
-        KITH_TRY_VALUE(info, blobs.info(part.blob));
-        if (info.state != store::BlobState::complete) lacking.push_back({part.blob, part.size});
-    }
-    return lacking;
-}
-
-Result<Available> available_content(const history::Record& record, const store::BlobStore& blobs,
-                                    std::uint64_t max) {
-    if (record.content_size() > max)
-        return fail(Fault::refused, "this is larger than can be shown at once", "save it with --save");
-    Available available;
-    std::uint64_t offset = 0;
-    for (const auto& part : record.parts) {
-        if (!part.is_blob) {
-            append(available.content, part.bytes);
-        } else {
-            KITH_TRY_VALUE(info, blobs.info(part.blob));
-            bool here = info.state == store::BlobState::complete;
-            if (!here) available.gaps.push_back({offset, part.size});
-            for (std::uint64_t i = 0; here && i < history::piece_count(part.size); ++i) {
-                KITH_TRY_VALUE(piece, blobs.read_piece(part.blob, i));
-                append(available.content, piece);
-            }
-        }
-        offset += part.size;
-    }
-    return available;
-}
-
-Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max) {
-    KITH_TRY_VALUE(available, available_content(record, blobs, max));
-    if (!available.gaps.empty())
-        return fail(Fault::unavailable, "a part of this has not arrived yet",
-                    "it is fetched first when another device that has it is in reach");
-    return std::move(available.content);
-}
-
 Result<MessageParts> read_message_record(ByteView leading) {
     tmtp::FrameReader reader;
     ByteView in = leading;
@@ -181,8 +160,9 @@ Result<MessageParts> read_message_record(ByteView leading) {
     auto reply = tmtp::parse_reply(reader.head());
     const auto* queued = reply ? std::get_if<tmtp::Queued>(&*reply) : nullptr;
     if (!queued) return fail(Fault::corrupt, "a message's header is damaged");
-    MessageParts parts{queued->op, queued->id,  queued->from, queued->alias,
-                       queued->to, queued->gid, {},           reader.raw().size()};
+    MessageParts parts{queued->op, queued->id,         queued->from, queued->alias,
+                       queued->to, queued->gid,        queued->act,  queued->newalias,
+                       {},         reader.raw().size()};
     parts.message = tmtp::read_message(leading.subspan(std::min(parts.data_offset, leading.size())),
                                        queued->datahead, queued->datalen);
     return parts;

@@ -29,27 +29,9 @@ Result<store::NewRecord> message_record(const tmtp::Delivered& message, const Ac
 store::NewRecord new_record(history::StoredRecord stored, history::Record record);
 store::NewRecord new_record(history::Record record);
 
-// The blobs of a record that are not here in full.
-Result<std::vector<history::BlobWant>> lacking_blobs(const history::Record& record,
-                                                     const store::BlobStore& blobs);
-
-// As much of a record's content as is here, and where the rest would be.
-struct Available {
-    Bytes content;  // without what is missing
-    struct Gap {
-        std::uint64_t offset = 0, size = 0;  // in the whole content
-    };
-    std::vector<Gap> gaps;
-};
-Result<Available> available_content(const history::Record& record, const store::BlobStore& blobs,
-                                    std::uint64_t max);
-// The whole content of a record, blobs included; Fault::unavailable when a blob has not arrived yet, refused
-// when it is larger than `max`.
-Result<Bytes> content_of(const history::Record& record, const store::BlobStore& blobs, std::uint64_t max);
-
 // The bytes of a message record taken apart again, as far as it is here.
 struct MessageParts {
-    std::string op, msgid, from, alias, to, gid;
+    std::string op, msgid, from, alias, to, gid, act, newalias;
     tmtp::Message message;
     std::size_t data_offset = 0;  // where the data begins in the content
 };

@@ -1,8 +1,10 @@
 #include "app/own_records.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/inbox.h"
+#include "base/limits.h"
 #include "history/signed_record.h"
 #include "wire/fields.h"
 
@@ -47,9 +49,32 @@ Result<> keep_account_record(Profile& profile, const store::Account& account, No
 }
 
 Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,
-                                const std::string& recipients_json, std::int64_t time_ms) {
-    return keep_own_record(profile, history::kind::recipients, account, time_ms,
-                           {{"msgid", msgid}, {"for", Json::parse(recipients_json, nullptr, false)}});
+                                const std::vector<std::string>& uids, const std::vector<std::string>& groups,
+                                std::int64_t time_ms) {
+    Json fields{{"msgid", msgid}, {"for", uids}};
+    if (!groups.empty()) fields["groups"] = groups;
+    return keep_own_record(profile, history::kind::recipients, account, time_ms, fields);
+}
+
+Result<std::optional<Recipients>> recipients_of(Profile& profile, const AccountId& account,
+                                                const std::string& msgid, std::uint64_t time_ms) {
+    std::optional<Recipients> found;
+    // The answer to a post and its delivery may differ by a moment.
+    constexpr std::uint64_t moment_ms = 10;
+    KITH_TRY(profile.history().for_each_of_kind(
+        history::kind::recipients, time_ms - std::min(time_ms, moment_ms), time_ms + moment_ms,
+        [&](const history::Key&, const history::Record& record) -> Result<> {
+            if (record.account != account) return {};
+            auto head = read_own_record(profile, record);
+            if (!head || head->text("msgid", limits::tmtp_id) != msgid) return {};
+            Recipients to;
+            to.uids = head->texts("for", limits::tmtp_recipients, limits::tmtp_text);
+            if (head->has("groups"))
+                to.groups = head->texts("groups", limits::tmtp_recipients, limits::tmtp_text);
+            if (head->ok()) found = std::move(to);
+            return {};
+        }));
+    return found;
 }
 
 std::optional<store::Account> read_account_record(const Profile& profile, const history::Record& record) {

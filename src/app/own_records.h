@@ -18,9 +18,16 @@ std::optional<wire::Fields> read_own_record(const Profile& profile, const histor
 
 // That the person has this account. Within a transaction of the caller's.
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now);
-// Whom a message went to: `recipients_json` is a JSON array of uids.
+// Whom a message went to: uids, and names of groups.
 Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,
-                                const std::string& recipients_json, std::int64_t time_ms);
+                                const std::vector<std::string>& uids, const std::vector<std::string>& groups,
+                                std::int64_t time_ms);
+struct Recipients {
+    std::vector<std::string> uids, groups;
+};
+// Of a message that one of the person's devices sent; nothing when it is not known.
+Result<std::optional<Recipients>> recipients_of(Profile& profile, const AccountId& account,
+                                                const std::string& msgid, std::uint64_t time_ms);
 
 // The account that a record tells of; nothing when its signer is not (or no longer) a device of the person.
 std::optional<store::Account> read_account_record(const Profile& profile, const history::Record& record);

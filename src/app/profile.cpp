@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include "app/inbox.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "roster/recovery.h"
@@ -282,6 +283,7 @@ Result<> Profile::open_with(const Key& database_key) {
         KITH_TRY_VALUE(term, store_->setting(setting::term_key));
         if (term && term->size() == Key::size()) term_key_ = Key(term->view().first<32>());
         KITH_TRY_VALUE(history, store::HistoryStore::open(*db_, this->term_key()));
+        KITH_TRY(history->list_again(listing_of));
         history_ = std::move(history);
         KITH_TRY_VALUE(blobs, store::BlobStore::open(home_ / "blobs", *db_, database_key));
         blobs_ = std::move(blobs);

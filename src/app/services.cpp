@@ -40,16 +40,23 @@ struct Services::Link {
     std::unique_ptr<Spool> large;        // a message too large for memory, on its way in
     std::optional<tmtp::Delivered> large_head;
     Done adding;                       // registration under way
-    std::set<std::int64_t> in_flight;  // posts without an answer on this connection
+    std::string new_alias;             // asked for, without an answer
+    std::set<std::int64_t> in_flight;  // of the outbox: without an answer on this connection
     store::Account& account() { return status.account; }
 };
 
 namespace {
 
-// States of a provision and of a post, as stored.
+// States of a provision, as stored.
 constexpr std::string_view wanted = "wanted", asked = "asked", made = "made", refused = "refused",
                            handed_over = "done";
-constexpr std::string_view queued = "queued", sent = "sent";
+
+// What answers of the client machine are known by.
+constexpr std::string_view of_outbox = "ask-", of_alias = "alias", of_presence = "presence";
+
+std::string setting_of(std::string_view what, const AccountId& account) {
+    return std::string(what) + "/" + account.hex();
+}
 
 std::optional<net::Pin> stored_pin(const store::Account& account) {
     return net::Pin::from(account.pin);
@@ -62,7 +69,7 @@ std::string random_label(Random& random) {
 }  // namespace
 
 Services::Services(net::Loop& loop, Profile& profile, Random& random, Events events)
-    : loop_(loop), profile_(profile), random_(random), events_(std::move(events)) {}
+    : loop_(loop), profile_(profile), random_(random), events_(std::move(events)), outbox_(profile) {}
 Services::~Services() = default;
 
 Result<> Services::start() {
@@ -95,7 +102,7 @@ void Services::stop() {
             run(*link, link->client->quit(loop_.now()));
     links_.clear();
     looks_.clear();
-    sending_.clear();
+    asking_.clear();
 }
 
 void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin,
@@ -111,7 +118,8 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
             return done(fail(Fault::unreachable, "the service is not reached now: " + link->status.why,
                              "try again later"));
         link->adding = std::move(done);
-        return run(*link, link->client->add_alias(alias, alias, loop_.now()));
+        link->new_alias = alias;
+        return run(*link, link->client->ask(of_alias, {tmtp::UserEdit{{}, {}, alias}, {}}, loop_.now()));
     }
     store::Account account;
     account.id = crypto::random_id<AccountId>(random_);
@@ -250,39 +258,102 @@ Result<> Services::repin(const AccountId& account, const net::Pin& pin) {
     return {};
 }
 
-void Services::send(const AccountId& account, const OutgoingPost& post,
-                    std::function<void(Result<SendOutcome>)> done) {
+void Services::ask(const AccountId& account, tmtp::Asking asking, std::function<void(Result<Outcome>)> done) {
     auto at = links_.find(account);
     if (at == links_.end())
         return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
     auto& link = *at->second;
-    auto put = [&]() -> Result<std::int64_t> {
-        KITH_TRY_VALUE(uid, resolve(link.account(), post.to));
-        tmtp::Draft draft;
-        draft.alias = link.account().alias;
-        draft.subject = post.subject;
-        draft.body = post.body;
-        draft.recipients = {uid};
-        for (const auto& [name, bytes] : post.attachments) draft.attachments.push_back({name, bytes});
-        KITH_TRY_VALUE(composed, tmtp::compose(draft, link.account().uid));
-        Json head{{"for", Json::array()}, {"datahead", composed.head.datahead}};
-        for (const auto& recipient : composed.head.recipients) head["for"].push_back(recipient.id);
-        store::Post row{0,
-                        account,
-                        to_bytes(head.dump()),
-                        std::move(composed.data),
-                        std::string(queued),
-                        loop_.now().unix_ms};
-        return profile_.store().add_post(row);
-    }();
-    if (!put) return done(fail(put.error()));
-    if (link.status.state != ServiceState::online) return done(SendOutcome{std::string(queued), {}});
-    sending_[*put] = std::move(done);
-    if (auto flushed = flush_posts(link); !flushed) {
-        auto call = std::move(sending_[*put]);
-        sending_.erase(*put);
-        if (call) call(fail(flushed.error()));
-    }
+    auto id = outbox_.add(account, std::move(asking), loop_.now());
+    if (!id) return done(fail(id.error()));
+    if (link.status.state != ServiceState::online)
+        return done(Outcome{std::string(outbox_state_name(Outbox::State::queued)), {}});
+    asking_[*id] = std::move(done);
+    if (auto flushed = flush(link); !flushed) settle(*id, fail(flushed.error()));
+}
+
+Result<> Services::ask_again(const AccountId& account, std::int64_t id) {
+    KITH_TRY_VALUE(item, outbox_.find(account, id));
+    auto at = links_.find(account);
+    if (!item || at == links_.end())
+        return fail(Fault::not_found, "no such request", "'kith outbox list' shows them");
+    if (item->state != Outbox::State::refused)
+        return fail(Fault::refused, "this request waits already", "it goes out by itself");
+    KITH_TRY(outbox_.set(id, Outbox::State::queued));
+    return flush(*at->second);
+}
+
+Result<> Services::take_back(const AccountId& account, std::int64_t id) {
+    KITH_TRY_VALUE(item, outbox_.find(account, id));
+    if (!item) return fail(Fault::not_found, "no such request", "'kith outbox list' shows them");
+    if (item->state == Outbox::State::sent)
+        return fail(Fault::refused, "this request may have reached the service already",
+                    "it goes away when that is known");
+    return outbox_.remove(id);
+}
+
+Result<std::set<std::string>> Services::shown_to(const AccountId& account) const {
+    KITH_TRY_VALUE(kept, profile_.store().setting(setting_of(of_presence, account)));
+    std::set<std::string> uids;
+    if (!kept) return uids;
+    auto text = as_text(kept->view());
+    auto list = Json::parse(text.begin(), text.end(), nullptr, false);
+    for (const auto& uid : list.is_array() ? list : Json::array())
+        if (uid.is_string()) uids.insert(uid.get<std::string>());
+    return uids;
+}
+
+Result<> Services::keep_shown_to(const AccountId& account, const std::set<std::string>& uids) {
+    if (uids.size() > limits::presence_shown)
+        return fail(Fault::refused, "presence is shown to at most " + std::to_string(limits::presence_shown),
+                    "hide it from others first");
+    return profile_.store().put_setting(setting_of(of_presence, account), as_bytes(Json(uids).dump()));
+}
+
+Result<> Services::show_to(const AccountId& account, const std::set<std::string>& uids, bool show) {
+    auto at = links_.find(account);
+    if (at == links_.end())
+        return fail(Fault::not_found, "no such account", "'kith service list' shows them");
+    KITH_TRY_VALUE(shown, shown_to(account));
+    for (const auto& uid : uids) show ? (void)shown.insert(uid) : (void)shown.erase(uid);
+    KITH_TRY(keep_shown_to(account, shown));
+    auto& link = *at->second;
+    if (link.status.state != ServiceState::online) return {};  // told after the next login
+    tmtp::OhiEdit op{{}, show ? "add" : "drop", {}};
+    for (const auto& uid : uids) op.recipients.push_back({uid, tmtp::Recipient::none});
+    run(link, link.client->ask(of_presence, {std::move(op), {}}, loop_.now()));
+    return {};
+}
+
+// Another device of the person showed or hid: this one does the same after its next login.
+Result<> Services::follow_ohiedit(Link& link, const tmtp::Delivered& message) {
+    if (message.from != link.account().uid) return {};
+    KITH_TRY_VALUE(shown, shown_to(link.account().id));
+    auto before = shown;
+    for (const auto& one : message.recipients)
+        message.type == "drop" ? (void)shown.erase(one.id) : (void)shown.insert(one.id);
+    return shown == before ? Result<>() : keep_shown_to(link.account().id, shown);
+}
+
+void Services::tell_presence(Link& link) {
+    auto shown = shown_to(link.account().id);
+    if (!shown || shown->empty()) return;
+    tmtp::OhiEdit op{{}, "init", {}};
+    for (const auto& uid : *shown) op.recipients.push_back({uid, tmtp::Recipient::none});
+    run(link, link.client->ask(of_presence, {std::move(op), {}}, loop_.now()));
+}
+
+void Services::raise_alarm(Link& link) {
+    link.status.alarm_ms = loop_.now().unix_ms;
+    (void)profile_.store().put_setting(setting_of("alarm", link.account().id),
+                                       as_bytes(std::to_string(link.status.alarm_ms)));
+    if (events_.log) events_.log("alarm: somebody else is connected to a service as this device");
+    if (events_.on_state) events_.on_state(link.account().id);
+}
+
+Result<> Services::dismiss_alarm(const AccountId& account) {
+    KITH_TRY(profile_.store().remove_setting(setting_of("alarm", account)));
+    if (auto at = links_.find(account); at != links_.end()) at->second->status.alarm_ms = 0;
+    return {};
 }
 
 Services::Link& Services::link_for(store::Account account) {
@@ -292,6 +363,8 @@ Services::Link& Services::link_for(store::Account account) {
     auto address = parse_address(account.address);
     if (address) link->address = *address;
     link->status.account = std::move(account);
+    if (auto kept = profile_.store().setting(setting_of("alarm", id)); kept && *kept)
+        link->status.alarm_ms = std::strtoll(std::string(as_text((*kept)->view())).c_str(), nullptr, 10);
     return *link;
 }
 
@@ -304,7 +377,7 @@ void Services::connect(Link& link) {
     to.pin = stored_pin(link.account());
     net::TlsClient::Events events;
     link.large.reset();
-    events.on_drained = [this, &link] { (void)flush_posts(link); };
+    events.on_drained = [this, &link] { (void)flush(link); };
     events.on_connected = [this, &link](const net::Pin& pin) {
         if (link.unsaved) {
             if (auto kept = keep_registered(link, *link.unsaved); !kept) return lost(link, kept.error());
@@ -328,6 +401,7 @@ void Services::lost(Link& link, const Error& why, bool key_refused) {
     link.tls.reset();
     link.in_flight.clear();
     link.caught_up = false;
+    link.status.present.clear();
     Error error = why;
     if (key_refused && link.address.pinned)
         error.hint =
@@ -381,8 +455,22 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         } else if (auto* account = std::get_if<tmtp::Registered>(&action)) {
             registered(link, std::move(*account));
             if (gone() || !link.tls) return;
-        } else if (std::get_if<tmtp::Online>(&action)) {
+        } else if (auto* here = std::get_if<tmtp::Online>(&action)) {
+            link.status.present = {here->present.begin(), here->present.end()};
             online(link);
+        } else if (auto* presence = std::get_if<tmtp::Presence>(&action)) {
+            auto& present = link.status.present;
+            if (!presence->here)
+                present.erase(presence->uid);
+            else if (present.size() < limits::presence_seen)
+                present.insert(std::move(presence->uid));
+            if (events_.on_state) events_.on_state(id);
+        } else if (std::get_if<tmtp::NodeHeld>(&action)) {
+            raise_alarm(link);
+        } else if (std::get_if<tmtp::PassedOver>(&action)) {
+            if (link.status.passed_over++ == 0 && events_.log)
+                events_.log(
+                    "a service sends messages that this version of kith does not know; they are passed over");
         } else if (std::get_if<tmtp::CaughtUp>(&action)) {
             caught_up(link);
         } else if (auto* message = std::get_if<tmtp::Delivered>(&action)) {
@@ -481,14 +569,15 @@ void Services::online(Link& link) {
         for (const auto& provision : *provisions)
             if (provision.account == id && (provision.state == wanted || provision.state == refused))
                 (void)provision_at(link, provision.device);
-    (void)flush_posts(link);
+    tell_presence(link);
+    (void)flush(link);
     if (events_.on_state) events_.on_state(id);
 }
 
 void Services::caught_up(Link& link) {
     link.caught_up = true;
     link.status.settled = true;
-    (void)flush_posts(link);
+    (void)flush(link);
     if (events_.on_state) events_.on_state(link.account().id);
 }
 
@@ -523,17 +612,17 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
             if (events_.on_state) events_.on_state(link.account().id);
             return;
         }
-        if (message.from == link.account().uid) {
+        if (message.from == link.account().uid && message.kind == tmtp::Kind::delivery && !large) {
             // A post of ours whose answer was lost: its bytes tell that it did arrive.
-            auto posts = profile_.store().posts(link.account().id);
-            for (const auto& post : posts ? *posts : std::vector<store::Post>())
-                if (post.state == sent && !link.in_flight.contains(post.id) &&
-                    std::ranges::equal(post.body, message.data())) {
-                    (void)post_accepted(link, post.id, message.msgid, message.posted);
-                    break;
-                }
+            auto own = outbox_.find_sent(link.account().id, message.data(),
+                                         [&](const auto& item) { return !link.in_flight.contains(item.id); });
+            if (own && *own) (void)accepted(link, **own, message.msgid, message.posted);
         }
         if (events_.on_history) events_.on_history();
+    } else if (message.kind == tmtp::Kind::ohiedit) {
+        if (!follow_ohiedit(link, message)) return;
+    } else if (message.kind == tmtp::Kind::other) {
+        ++link.status.passed_over;
     }
     run(link, link.client->acked(message.msgid, loop_.now()));
 }
@@ -555,115 +644,90 @@ void Services::node_added(Link& link, tmtp::NodeAdded added) {
 }
 
 void Services::result(Link& link, tmtp::RequestResult result) {
-    using Outcome = tmtp::RequestResult::Outcome;
-    if (link.adding && result.local_id.rfind("post-", 0) != 0) {  // the alias
-        auto done = std::move(link.adding);
-        link.adding = nullptr;
-        if (result.outcome != Outcome::accepted)
-            return done(fail(Fault::refused, "the service refused the alias: " + result.error.what,
-                             "choose another --alias"));
-        link.account().alias = result.local_id;
-        (void)profile_.store().put_account(link.account());
-        (void)keep_account_record(profile_, link.account(), loop_.now());
-        return done(link.status);
+    using Answer = tmtp::RequestResult::Outcome;
+    if (result.local_id == of_alias) return alias_answered(link, result);
+    if (result.local_id == of_presence) {
+        if (result.outcome == Answer::refused) link.status.why = "presence is not told: " + result.error.what;
+        return;
     }
-    if (result.local_id.rfind("post-", 0) != 0) return;
-    std::int64_t id = std::strtoll(result.local_id.c_str() + 5, nullptr, 10);
+    std::int64_t id = std::strtoll(result.local_id.c_str() + of_outbox.size(), nullptr, 10);
     link.in_flight.erase(id);
-    if (result.outcome == Outcome::accepted) {
-        (void)post_accepted(link, id, result.msgid, result.posted);
-        return later(link.account().id, [this](Link& at) { (void)flush_posts(at); });
+    // "Not now" is the client machine's own word, and nothing that the service said of the request.
+    bool not_now = result.outcome == Answer::refused && result.error.kind == Fault::unavailable;
+    if (result.outcome == Answer::accepted) {
+        auto item = outbox_.find(link.account().id, id);
+        if (item && *item) (void)accepted(link, **item, result.msgid, result.posted);
+        return later(link.account().id, [this](Link& at) { (void)flush(at); });
     }
-    // "Not now" is the client machine's own word, and nothing that the service said of the message.
-    bool not_now = result.outcome == Outcome::refused && result.error.kind == Fault::unavailable;
-    if (not_now)
-        (void)profile_.store().set_post_state(id, queued);
-    else if (result.outcome == Outcome::refused)
-        (void)profile_.store().remove_post(id);
-    auto at = sending_.find(id);
-    if (at == sending_.end()) return;
-    auto done = std::move(at->second);
-    sending_.erase(at);
-    if (result.outcome == Outcome::refused && !not_now)
-        done(fail(Fault::refused, "the service refused the message: " + result.error.what));
-    else
-        done(SendOutcome{std::string(queued), {}});
+    if (result.outcome == Answer::refused && !not_now) {
+        // Who waits for the answer is told; otherwise it is kept for the owner to see.
+        if (!asking_.contains(id)) return (void)outbox_.set(id, Outbox::State::refused, result.error.what);
+        (void)outbox_.remove(id);
+        return settle(id, fail(result.error));
+    }
+    if (not_now) (void)outbox_.set(id, Outbox::State::queued);
+    settle(id, Outcome{std::string(outbox_state_name(Outbox::State::queued)), {}});
 }
 
-// Sends what waits in the outbox. A post whose answer was lost is sent again only once the queue was drained
-// and showed no copy of it.
-Result<> Services::flush_posts(Link& link) {
-    KITH_TRY_VALUE(posts, profile_.store().posts(link.account().id));
-    for (auto& post : posts) {
-        if (link.in_flight.contains(post.id) || (post.state == sent && !link.caught_up)) continue;
+void Services::alias_answered(Link& link, const tmtp::RequestResult& result) {
+    if (!link.adding) return;
+    auto done = std::move(link.adding);
+    link.adding = nullptr;
+    if (result.outcome != tmtp::RequestResult::Outcome::accepted)
+        return done(fail(Fault::refused, "the service refused the alias: " + result.error.what,
+                         "choose another --alias"));
+    link.account().alias = link.new_alias;
+    (void)profile_.store().put_account(link.account());
+    (void)keep_account_record(profile_, link.account(), loop_.now());
+    done(link.status);
+}
+
+void Services::settle(std::int64_t id, Result<Outcome> outcome) {
+    auto at = asking_.find(id);
+    if (at == asking_.end()) return;
+    auto done = std::move(at->second);
+    asking_.erase(at);
+    done(std::move(outcome));
+}
+
+// Sends what waits in the outbox. What lost its answer is sent again only once the queue was drained and
+// showed no copy of it.
+Result<> Services::flush(Link& link) {
+    KITH_TRY_VALUE(items, outbox_.list(link.account().id));
+    for (auto& item : items) {
+        if (item.state == Outbox::State::refused || link.in_flight.contains(item.id) ||
+            (item.state == Outbox::State::sent && !link.caught_up))
+            continue;
         // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
         bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&
                     link.tls->queued() < limits::post_pause_bytes &&
                     link.in_flight.size() < limits::posts_in_flight;
         if (!room) break;
-        auto head = Json::parse(as_text(post.head).begin(), as_text(post.head).end(), nullptr, false);
-        if (!head.is_object()) return fail(Fault::corrupt, "a message of the outbox is damaged");
-        tmtp::ComposedPost composed;
-        for (const auto& uid : head.value("for", Json::array()))
-            composed.head.recipients.push_back({uid.get<std::string>(), tmtp::Recipient::uid});
-        composed.head.datahead = head.value("datahead", std::uint64_t{0});
-        composed.head.datalen = post.body.size();
-        composed.data = post.body;
-        KITH_TRY(profile_.store().set_post_state(post.id, sent));
-        link.in_flight.insert(post.id);
-        run(link, link.client->post("post-" + std::to_string(post.id), std::move(composed), loop_.now()));
+        KITH_TRY_VALUE(data, outbox_.data(item));
+        KITH_TRY(outbox_.set(item.id, Outbox::State::sent));
+        link.in_flight.insert(item.id);
+        run(link, link.client->ask(std::string(of_outbox) + std::to_string(item.id),
+                                   {std::move(item.op), std::move(data)}, loop_.now()));
     }
     return {};
 }
 
-Result<> Services::post_accepted(Link& link, std::int64_t post_id, const std::string& msgid,
-                                 const std::string& posted) {
-    KITH_TRY_VALUE(posts, profile_.store().posts(link.account().id));
-    auto post = std::find_if(posts.begin(), posts.end(), [&](const auto& row) { return row.id == post_id; });
-    if (post == posts.end()) return {};
-    auto head = Json::parse(as_text(post->head).begin(), as_text(post->head).end(), nullptr, false);
+// The service has it: of a message it is kept whom it went to.
+Result<> Services::accepted(Link& link, const Outbox::Item& item, const std::string& msgid,
+                            const std::string& posted) {
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-    if (!head.is_object()) return fail(Fault::corrupt, "a message of the outbox is damaged");
-    auto time = tmtp::parse_posted(posted).value_or(loop_.now().unix_ms);
-    KITH_TRY(keep_recipients_record(profile_, link.account().id, msgid,
-                                    head.value("for", Json::array()).dump(), time));
-    KITH_TRY(profile_.store().remove_post(post_id));
+    if (const auto* post = post_in(item.op)) {
+        auto time = tmtp::parse_posted(posted).value_or(loop_.now().unix_ms);
+        std::vector<std::string> uids, groups;
+        for (const auto& to : post->recipients)
+            (to.type == tmtp::Recipient::uid ? uids : groups).push_back(to.id);
+        KITH_TRY(keep_recipients_record(profile_, link.account().id, msgid, uids, groups, time));
+    }
+    KITH_TRY(outbox_.remove(item.id));
     KITH_TRY(tx.commit());
     if (events_.on_history) events_.on_history();
-    auto at = sending_.find(post_id);
-    if (at == sending_.end()) return {};
-    auto done = std::move(at->second);
-    sending_.erase(at);
-    done(SendOutcome{std::string(sent), msgid});
+    settle(item.id, Outcome{std::string(outbox_state_name(Outbox::State::sent)), msgid});
     return {};
-}
-
-// A uid as it stands; an alias by what is known of it: one's own, or the newest message that came from it.
-Result<std::string> Services::resolve(const store::Account& account, const std::string& to) const {
-    constexpr std::string_view uid_alphabet = "%+123456789BCDFGHJKLMNPQRSTVWXYZ";
-    if (to.size() == 32 && to.find_first_not_of(uid_alphabet) == std::string::npos) return to;
-    if (to == account.alias) return account.uid;
-    std::optional<history::Key> before;
-    std::set<std::string> uids;
-    for (std::size_t looked = 0; looked < limits::alias_search;) {
-        KITH_TRY_VALUE(page, profile_.history().list(limits::control_list, before));
-        if (page.empty()) break;
-        for (const auto& row : page) {
-            before = row.key;
-            if (row.account != account.id || row.from != to) continue;
-            KITH_TRY_VALUE(record, profile_.history().read(row.key));
-            KITH_TRY_VALUE(parts, read_message_record(record.leading_bytes()));
-            if (parts.from != account.uid) uids.insert(parts.from);
-        }
-        looked += page.size();
-    }
-    // A sender writes what alias it likes into a message, so an alias that two have used names nobody.
-    if (uids.size() > 1)
-        return fail(Fault::refused, "more than one person has written as '" + to + "'",
-                    "use the uid (32 characters), which its owner finds with 'kith service list'");
-    if (uids.size() == 1) return *uids.begin();
-    return fail(Fault::not_found, "nobody with the alias '" + to + "' has written to this account yet",
-                "use the uid (32 characters), which its owner finds with 'kith service list'");
 }
 
 }  // namespace kith::app

@@ -5,10 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "app/address.h"
 #include "app/inbox.h"
+#include "app/outbox.h"
 #include "app/profile.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -28,15 +30,11 @@ std::string_view service_state_name(ServiceState state);
 struct ServiceStatus {
     store::Account account;
     ServiceState state = ServiceState::pending;
-    bool settled = false;  // online and its queue drained, or an attempt has failed
-    std::string why;       // when not online: what happened last
-};
-
-// A post as the outbox holds it.
-struct OutgoingPost {
-    std::string to;  // an alias or a uid
-    std::string subject, body;
-    std::vector<std::pair<std::string, Bytes>> attachments;
+    bool settled = false;           // online and its queue drained, or an attempt has failed
+    std::string why;                // when not online: what happened last
+    std::int64_t alarm_ms = 0;      // somebody else was connected as this node then; 0: no
+    std::uint64_t passed_over = 0;  // messages of kinds that this version does not know, since the start
+    std::set<std::string> present;  // uids that let this account know that they are here
 };
 
 class Services {
@@ -46,6 +44,7 @@ class Services {
         std::function<void()> on_history;                // records were added
         std::function<void(const DeviceId&)>
             on_provision;  // a node was made for this device, or its state changed
+        std::function<void(const std::string&)> log;
     };
     Services(net::Loop& loop, Profile& profile, Random& random, Events events);
     ~Services();
@@ -80,12 +79,22 @@ class Services {
 
     // Puts it into the outbox, durably. `done` is called when the service took or refused it, or when the
     // account is not online (state "queued": it goes out later by itself).
-    struct SendOutcome {
+    struct Outcome {
         std::string state;  // "sent" or "queued"
         std::string msgid;
     };
-    void send(const AccountId& account, const OutgoingPost& post,
-              std::function<void(Result<SendOutcome>)> done);
+    void ask(const AccountId& account, tmtp::Asking asking, std::function<void(Result<Outcome>)> done);
+    // What was refused is sent once more; what has not gone out is taken back.
+    Result<> ask_again(const AccountId& account, std::int64_t id);
+    Result<> take_back(const AccountId& account, std::int64_t id);
+    Outbox& outbox() { return outbox_; }
+
+    // Who hears when this account's devices come and go. Kept, and told to the service after each login.
+    Result<std::set<std::string>> shown_to(const AccountId& account) const;
+    Result<> show_to(const AccountId& account, const std::set<std::string>& uids, bool show);
+
+    // The owner has seen the alarm.
+    Result<> dismiss_alarm(const AccountId& account);
 
   private:
     struct Link;
@@ -102,10 +111,15 @@ class Services {
     void online(Link& link);
     void caught_up(Link& link);
     Result<> keep_registered(Link& link, const SecretBytes& nodeid);
-    Result<> flush_posts(Link& link);
-    Result<> post_accepted(Link& link, std::int64_t post_id, const std::string& msgid,
-                           const std::string& posted);
-    Result<std::string> resolve(const store::Account& account, const std::string& to) const;
+    Result<> flush(Link& link);
+    void alias_answered(Link& link, const tmtp::RequestResult& result);
+    Result<> accepted(Link& link, const Outbox::Item& item, const std::string& msgid,
+                      const std::string& posted);
+    void settle(std::int64_t id, Result<Outcome> outcome);
+    Result<> keep_shown_to(const AccountId& account, const std::set<std::string>& uids);
+    Result<> follow_ohiedit(Link& link, const tmtp::Delivered& message);
+    void tell_presence(Link& link);
+    void raise_alarm(Link& link);
     Result<> provision_at(Link& link, const DeviceId& device);
     Result<> prepare_provision(const AccountId& account, const DeviceId& device);
     bool is_active(const DeviceId& device) const;
@@ -118,7 +132,8 @@ class Services {
     Events events_;
     std::map<AccountId, std::unique_ptr<Link>> links_;
     std::map<std::uint64_t, std::unique_ptr<net::TlsClient>> looks_;
-    std::map<std::int64_t, std::function<void(Result<SendOutcome>)>> sending_;
+    Outbox outbox_;
+    std::map<std::int64_t, std::function<void(Result<Outcome>)>> asking_;
     std::uint64_t next_look_ = 1;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/content.h"
 #include "app/inbox.h"
 #include "base/limits.h"
 #include "history/html_text.h"
@@ -46,21 +47,6 @@ Result<Shown> shown_message(ByteView content) {
     return view;
 }
 
-// Adds up to `max` bytes of a blob to `content`. False: it has not arrived, or cannot be read.
-bool append_blob(Bytes& content, const history::Part& part, const store::BlobStore& blobs,
-                 std::uint64_t max) {
-    auto info = blobs.info(part.blob);
-    if (!info || info->state != store::BlobState::complete) return false;
-    const auto wanted = std::min(max, part.size);
-    for (std::uint64_t i = 0; i * limits::blob_piece < wanted; ++i) {
-        auto piece = blobs.read_piece(part.blob, i);
-        if (!piece) return false;
-        const auto left = wanted - i * limits::blob_piece;
-        append(content, ByteView(*piece).first(std::min<std::uint64_t>(left, piece->size())));
-    }
-    return true;
-}
-
 // Whether the part of a mail that follows these bytes is text that is shown: what the header in front says.
 bool announces_text(std::string_view before) {
     auto delimiter = before.rfind("\n--");
@@ -71,55 +57,86 @@ bool announces_text(std::string_view before) {
     return type.empty() || type.starts_with("text/");
 }
 
-// A mail without its large attachments.
+// A mail without its large attachments. `whole` becomes false when a text is not here.
 Bytes mail_texts(const history::Record& record, const store::BlobStore& blobs, bool& whole) {
+    const Content all(record, blobs);
     Bytes content;
-    std::size_t run = 0;  // where the last run of inline bytes begins
+    std::size_t run = 0;       // where the last run of inline bytes begins
+    std::uint64_t offset = 0;  // of the part
     // Text encoded in base64 or quoted takes more bytes than it holds.
     std::uint64_t left = 3 * limits::search_text;
     for (const auto& part : record.parts) {
         if (!part.is_blob) {
             append(content, part.bytes);
-            continue;
+        } else {
+            if (left > 0 && announces_text(as_text(ByteView(content).subspan(run)))) {
+                const auto max = std::min(left, part.size);
+                auto text = all.read(offset, max);
+                whole = whole && text;
+                if (text) append(content, *text);
+                left -= max;
+                append(content, "\n");  // a delimiter begins a line
+            }
+            run = content.size();
         }
-        if (left > 0 && announces_text(as_text(ByteView(content).subspan(run)))) {
-            const auto max = std::min(left, part.size);
-            whole = append_blob(content, part, blobs, max) && whole;
-            left -= max;
-            append(content, "\n");  // a delimiter begins a line
-        }
-        run = content.size();
+        offset += part.size;
     }
     return content;
 }
 
-// The first `size` bytes of a record's content.
-Bytes beginning(const history::Record& record, const store::BlobStore& blobs, std::uint64_t size,
-                bool& whole) {
-    Bytes content;
-    for (const auto& part : record.parts) {
-        if (content.size() >= size) break;
-        if (!part.is_blob) {
-            append(content, part.bytes);
-        } else if (!append_blob(content, part, blobs, size - content.size())) {
-            whole = false;
-            break;
-        }
-    }
-    return content;
-}
-
-// A message up to the end of its body.
-Bytes message_texts(const history::Record& record, const store::BlobStore& blobs, bool& whole) {
+// A message up to the end of its body, or to limits::search_text of it. `whole` becomes false when that is
+// not here.
+Result<Bytes> message_texts(const history::Record& record, const store::BlobStore& blobs, bool& whole) {
+    const Content all(record, blobs);
     // First the header with the inner head, which says where the body is.
-    auto content = beginning(record, blobs, limits::head_bytes + limits::tmtp_datahead, whole);
-    auto parts = read_message_record(content);
-    if (!parts) return content;
-    const auto& body = parts->message.body;
-    const auto end =
-        parts->data_offset + body.offset + std::min<std::uint64_t>(body.size, limits::search_text);
-    whole = true;
-    return content.size() >= end ? content : beginning(record, blobs, end, whole);
+    const std::uint64_t heads =
+        std::min<std::uint64_t>(all.size(), limits::head_bytes + limits::tmtp_datahead);
+    KITH_TRY_VALUE(start, all.beginning(heads));
+    KITH_TRY_VALUE(parts, read_message_record(start));
+    const auto& body = parts.message.body;
+    const auto end = std::min(all.size(), parts.data_offset + body.offset +
+                                              std::min<std::uint64_t>(body.size, limits::search_text));
+    if (start.size() < end) {
+        KITH_TRY_VALUE(longer, all.beginning(end));
+        start = std::move(longer);
+    }
+    whole = start.size() >= end;
+    return start;
+}
+
+// All of a mail that is here.
+Result<Bytes> mail_here(const history::Record& record, const store::BlobStore& blobs) {
+    if (record.content_size() > limits::shown_content)
+        return fail(Fault::refused, "this is larger than can be shown at once", "save it with --raw");
+    const Content all(record, blobs);
+    KITH_TRY_VALUE(gaps, all.gaps());
+    Bytes content;
+    std::uint64_t offset = 0;
+    for (const auto& gap : gaps) {
+        KITH_TRY_VALUE(run, all.read(offset, gap.offset - offset));
+        append(content, run);
+        offset = gap.offset + gap.blob.size;
+    }
+    KITH_TRY_VALUE(rest, all.read(offset, all.size() - offset));
+    append(content, rest);
+    return content;
+}
+
+// A mail's attachment that is a gap is empty in what is here, and gaps come in the order of attachments; a
+// message's header says where each begins.
+void mark_missing(Shown& view, const std::vector<Content::Gap>& gaps) {
+    auto next = gaps.begin();
+    for (auto& item : view.attachments) {
+        if (view.is_mail) {
+            if (item.size > 0 || next == gaps.end()) continue;
+            item.here = false;
+            item.size = next++->blob.size;
+        } else {
+            item.here = std::none_of(gaps.begin(), gaps.end(), [&](const auto& gap) {
+                return gap.offset < item.offset + item.size && item.offset < gap.offset + gap.blob.size;
+            });
+        }
+    }
 }
 
 // At most `max` bytes, not cut within a character.
@@ -131,19 +148,38 @@ void cut_text(std::string& text, std::size_t max) {
 
 }  // namespace
 
-Result<Shown> shown(const history::Record& record, ByteView content) {
-    if (record.kind == history::kind::mail) return shown_mail(content);
-    if (record.kind == history::kind::message) return shown_message(content);
-    return fail(Fault::refused, "this record is not a message", "'kith history list' shows messages");
+Result<Shown> shown(const history::Record& record, const store::BlobStore& blobs) {
+    Shown view;
+    if (record.kind == history::kind::mail) {
+        KITH_TRY_VALUE(content, mail_here(record, blobs));
+        view = shown_mail(content);
+    } else if (record.kind == history::kind::message) {
+        bool whole = true;
+        KITH_TRY_VALUE(content, message_texts(record, blobs, whole));
+        KITH_TRY_VALUE(message, shown_message(content));
+        view = std::move(message);
+    } else {
+        return fail(Fault::refused, "this record is not a message", "'kith history list' shows messages");
+    }
+    KITH_TRY_VALUE(gaps, Content(record, blobs).gaps());
+    mark_missing(view, gaps);
+    return view;
 }
 
 std::optional<Searched> searched(const history::Record& record, const store::BlobStore& blobs) {
     if (!listing_of(record).shown) return std::nullopt;
     Searched result;
     const bool is_mail = record.kind == history::kind::mail;
-    const auto content =
-        is_mail ? mail_texts(record, blobs, result.whole) : message_texts(record, blobs, result.whole);
-    auto view = shown(record, content);
+    Bytes content;
+    Result<Shown> view;
+    if (is_mail) {
+        content = mail_texts(record, blobs, result.whole);
+        view = shown_mail(content);
+    } else {
+        auto texts = message_texts(record, blobs, result.whole);
+        if (!texts) return std::nullopt;
+        view = shown_message(*texts);
+    }
     if (!view) return std::nullopt;
     auto& text = result.text;
     text = {std::move(view->from), std::move(view->to), std::move(view->subject), std::move(view->body), {}};

@@ -17,14 +17,16 @@ struct Shown {
         std::string name, type;
         std::uint64_t size = 0;
         std::uint64_t offset = 0;  // messages only: in the content
+        bool here = true;          // all of it has arrived
     };
     std::vector<Attachment> attachments;
     bool is_mail = false;
     bool is_html = false;  // the body is
 };
 
-// `content` is the record's, or as much of it as there is. Fault::refused for what is no message.
-Result<Shown> shown(const history::Record& record, ByteView content);
+// From as much of it as is here; of a body at most limits::search_text. Fault::refused for what is no
+// message, and for a mail over limits::shown_content.
+Result<Shown> shown(const history::Record& record, const store::BlobStore& blobs);
 
 // The text that is searched: at most limits::search_text of the body, the words alone when it is HTML. Of
 // blobs only those are read that hold text. `whole` false: such a blob has not arrived yet.

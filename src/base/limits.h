@@ -148,6 +148,9 @@ inline constexpr std::int64_t tmtp_slowest_bytes_per_ms = 16;
 inline constexpr std::int64_t tmtp_pulse_ms = 45'000;
 // The answer to Quit: after that the link is closed all the same.
 inline constexpr std::int64_t tmtp_quit_ms = 3'000;
+// A service ends a connection that was silent for 120 s; after this long one of ours cannot be there any
+// more.
+inline constexpr std::int64_t tmtp_lingers_ms = 150'000;
 // No message for this long: the queue is taken to be empty. The next one follows an ack at once.
 inline constexpr std::int64_t tmtp_quiet_ms = 2'000;
 
@@ -293,7 +296,6 @@ inline constexpr std::size_t blob_sync_pieces = 16;
 inline constexpr std::size_t blobs_receiving = 2 * blobs_in_flight + blobs_settled;
 
 // Messages looked through for the uid behind an alias: some seconds at most.
-inline constexpr std::size_t alias_search = 20'000;
 
 // The peer link (src/app). Changes of a burst are announced together; progress is told a few times a second.
 inline constexpr std::int64_t announce_ms = 200;
@@ -332,6 +334,9 @@ inline constexpr std::size_t import_batch = 200;
 // Content that is put together in memory to be shown or saved: any mail, and any message that is taken whole.
 inline constexpr std::uint64_t shown_content = mail_bytes;
 
+// Accounts that one's presence is shown to, and whose presence is kept in memory: what services allow.
+inline constexpr std::size_t presence_shown = 1000;
+inline constexpr std::size_t presence_seen = 10'000;
 // Posts on the way to a service at once, and what may wait for the wire before the next one is read from the
 // outbox.
 inline constexpr std::size_t posts_in_flight = 16;

@@ -24,6 +24,14 @@ void add_sync_commands(CLI::App& app, Command& chosen);
 void add_holding_commands(CLI::App& history, Command& chosen);
 void add_device_commands(CLI::App& app, Command& chosen);
 void add_message_commands(CLI::App& app, Command& chosen);
+void add_contact_commands(CLI::App& app, Command& chosen);
+// `show`, of history and of messages.
+void add_show_command(CLI::App& parent, Command& chosen);
+
+// Of a list of services: where somebody else used this device's secret.
+void say_alarms(Context& context, const Json& services);
+// What became of a request to a service.
+void say_asked(Context& context, const Json& result);
 
 // The usual end of a command: the result as JSON, or by `show` to a person; or the error.
 int conclude(Context& context, const Result<Json>& result, const std::function<void(const Json&)>& show);

@@ -171,6 +171,7 @@ int show(Context& context, const ShowOptions& options) {
         for (auto [title, key] :
              {std::pair{"From:    ", "from"}, {"To:      ", "to"}, {"Subject: ", "subject"}})
             if (auto text = text_in(item, key); !text.empty()) out.say(title + text);
+        for (const auto& copy : list_in(item, "cc")) out.say("Also to: " + text_in(copy, "alias"));
         out.say("Time:    " + local_time(text_in(item, "time")));
         for (const auto& file : list_in(item, "attachments"))
             out.say("File:    " + text_in(file, "name") + " (" + text_in(file, "type") + ", " +
@@ -230,16 +231,17 @@ void add_history_commands(CLI::App& app, Command& chosen) {
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return search(context, *options); }; });
     }
-    {
-        auto options = std::make_shared<ShowOptions>();
-        auto* command = history->add_subcommand("show", "one of them");
-        command->add_option("ID", options->id, "its id, or the first 8 or more digits of it")->required();
-        auto* raw =
-            command->add_flag("--raw", options->raw, "its bytes exactly as they came, to standard output");
-        command->add_option("--save", options->save, "write its attachments into this folder")->excludes(raw);
-        command->callback(
-            [=, &chosen] { chosen = [=](Context& context) { return show(context, *options); }; });
-    }
+    add_show_command(*history, chosen);
+}
+
+void add_show_command(CLI::App& parent, Command& chosen) {
+    auto options = std::make_shared<ShowOptions>();
+    auto* command = parent.add_subcommand("show", "one of them");
+    command->add_option("ID", options->id, "its id, or the first 8 or more digits of it")->required();
+    auto* raw =
+        command->add_flag("--raw", options->raw, "its bytes exactly as they came, to standard output");
+    command->add_option("--save", options->save, "write its attachments into this folder")->excludes(raw);
+    command->callback([=, &chosen] { chosen = [=](Context& context) { return show(context, *options); }; });
 }
 
 }  // namespace kith::cli

@@ -33,6 +33,7 @@ int run(int count, char** words) {
     add_sync_commands(app, chosen);
     add_device_commands(app, chosen);
     add_message_commands(app, chosen);
+    add_contact_commands(app, chosen);
     app.footer("Exit codes and what programs can rely on: src/control/README.md");
     try {
         app.parse(count, words);

@@ -100,6 +100,7 @@ void show_status(Context& context, const Json& status) {
     out.say("device    " + (name.empty() ? (device.empty() ? "none yet" : device) : name));
     out.say("state     " + text_in(status, "state"));
     std::vector<std::vector<std::string>> rows;
+    say_alarms(context, list_in(status, "services"));
     for (const auto& service : list_in(status, "services"))
         rows.push_back(
             {"service", text_in(service, "address"), text_in(service, "alias"), text_in(service, "state")});

@@ -30,6 +30,7 @@ int list(Context& context) {
         for (const auto& service : list_in(services))
             rows.push_back({text_in(service, "address"), text_in(service, "site"), text_in(service, "alias"),
                             text_in(service, "state")});
+        say_alarms(context, services);
         if (rows.empty()) context.out.say("no service yet: kith service add ADDRESS --alias NAME");
         context.out.write(table(rows));
     });
@@ -52,6 +53,19 @@ int repin(Context& context, const Options& options) {
 
 }  // namespace
 
+void say_alarms(Context& context, const Json& services) {
+    for (const auto& service : list_in(services)) {
+        auto when = text_in(service, "alarm"), address = text_in(service, "address");
+        if (when.empty()) continue;
+        context.out.say(
+            "ALARM: on " + local_time(when) + " somebody else was connected to " + address +
+            " as this device. Who holds its secret reads what is sent to it. If it was not a copy of "
+            "this device's own profile that runs somewhere else: tell the service's operator, and "
+            "register afresh.\nWhen that is dealt with: kith service dismiss " +
+            address);
+    }
+}
+
 void add_service_commands(CLI::App& app, Command& chosen) {
     auto* service = app.add_subcommand("service", "the messaging services of this person");
     service->require_subcommand(1);
@@ -68,6 +82,17 @@ void add_service_commands(CLI::App& app, Command& chosen) {
             [=, &chosen] { chosen = [=](Context& context) { return add(context, *options); }; });
     }
     service->add_subcommand("list", "services and their states")->callback([&chosen] { chosen = list; });
+    {
+        auto* command = service->add_subcommand("dismiss", "an alarm of this service has been dealt with");
+        command->add_option("ADDRESS", options->address, "the service's address")->required();
+        command->callback([=, &chosen] {
+            chosen = [=](Context& context) {
+                return conclude(context,
+                                call(context, {"service.dismiss", {{"address", options->address}}, {}}),
+                                [&](const Json&) { context.out.say("The alarm is taken away."); });
+            };
+        });
+    }
     {
         auto* command =
             service->add_subcommand("repin", "show, and with --pin accept, another key of a service");

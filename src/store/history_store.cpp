@@ -115,8 +115,10 @@ Result<bool> HistoryStore::insert(const NewRecord& item, Batch& batch) {
         ++batch.absent;
         batch.absent_bytes += static_cast<std::int64_t>(stored.size);
     }
-    if (item.record.kind == history::kind::message && !item.listing.msgid.empty())
-        KITH_TRY(index_message(item, db_.last_row()));
+    if (item.record.kind == history::kind::message) {
+        if (!item.listing.msgid.empty()) KITH_TRY(index_message(item, db_.last_row()));
+        KITH_TRY(index_thread(item.record.account, key, item.listing));
+    }
     if ((flags & flag_blobs) && !erased) KITH_TRY(name_blobs(key, item.record));
     return true;
 }
@@ -219,6 +221,15 @@ Result<Totals> HistoryStore::totals() const {
 }
 
 // Columns: time, id, account, kind, sender, subject, flags.
+Result<std::vector<ListedRecord>> HistoryStore::load_list(Statement& rows) {
+    std::vector<ListedRecord> list;
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return list;
+        list.push_back(load_listed(rows));
+    }
+}
+
 ListedRecord HistoryStore::load_listed(Statement& row) {
     ListedRecord listed;
     listed.key = load_key(row, 0);
@@ -237,12 +248,7 @@ Result<std::vector<ListedRecord>> HistoryStore::list(std::size_t limit,
         "SELECT time_ms, id, account, kind, sender, subject, flags FROM record "
         "WHERE (time_ms, id) < (?, ?) AND flags & 1 ORDER BY time_ms DESC, id DESC LIMIT ?",
         end.time_ms, end.id, limit);
-    std::vector<ListedRecord> list;
-    while (true) {
-        KITH_TRY_VALUE(row, rows.next());
-        if (!row) return list;
-        list.push_back(load_listed(rows));
-    }
+    return load_list(rows);
 }
 
 Result<bool> HistoryStore::has(const history::Key& key) const {
@@ -327,6 +333,19 @@ Result<> HistoryStore::for_each_of_kind(std::string_view kind, const RecordFn& f
                   "SELECT flags, size, body, time_ms, id FROM record WHERE kind = ? AND flags & 48 = 0 "
                   "AND kind NOT IN ('mail', 'message', '') ORDER BY time_ms, id",
                   kind);
+    return for_each(rows, fn);
+}
+
+Result<> HistoryStore::for_each_of_kind(std::string_view kind, std::uint64_t from_ms, std::uint64_t to_ms,
+                                        const RecordFn& fn) const {
+    auto rows = db_.query(
+        "SELECT flags, size, body, time_ms, id FROM record WHERE kind = ? AND time_ms BETWEEN ? AND ? "
+        "AND flags & 48 = 0 AND kind NOT IN ('mail', 'message', '') ORDER BY time_ms, id",
+        kind, from_ms, to_ms);
+    return for_each(rows, fn);
+}
+
+Result<> HistoryStore::for_each(Statement& rows, const RecordFn& fn) const {
     while (true) {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};

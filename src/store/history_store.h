@@ -28,6 +28,18 @@ struct Listing {
     // Messages: the service's id for it. Records of one (account, msgid) with different bytes are all kept
     // and flagged; the one with the lowest key is shown.
     std::string msgid;
+    std::string thread{};  // the id of its first message; empty: it belongs to none
+    std::string uid{};     // of who sent it
+    int met = 0;           // how `from` and `uid` came to be known: of Met, or nothing
+};
+
+// What somebody's alias is known from. To be added up.
+enum Met : int { wrote = 1, pinged = 2, invited = 4, shares_group = 8 };
+
+struct Correspondent {
+    AccountId account;
+    std::string uid, alias;
+    int met = 0;
 };
 
 struct NewRecord {
@@ -92,6 +104,18 @@ class HistoryStore : public history::RecordSet {
     Result<Totals> totals() const;
     // Shown records, newest first, at most `limit`; only those below `before`, when given.
     Result<std::vector<ListedRecord>> list(std::size_t limit, std::optional<history::Key> before = {}) const;
+    // The same of messages alone, of one account or thread if given.
+    struct Messages {
+        std::optional<AccountId> account;
+        std::string thread;  // needs an account
+    };
+    Result<std::vector<ListedRecord>> list_messages(const Messages& of, std::size_t limit,
+                                                    std::optional<history::Key> before = {}) const;
+    // Who has written, pinged or invited, by each alias they used.
+    Result<std::vector<Correspondent>> correspondents() const;
+    // Lists the messages anew that an older version kept; at once when that is done.
+    Result<> list_again(const std::function<Listing(const history::Record&)>& listing_of);
+
     Result<bool> has(const history::Key& key) const;
     Result<ListedRecord> listed(const history::Key& key) const;
     // The record whose id begins with these hexadecimal digits. not_found, or refused when several do. Reads
@@ -106,6 +130,9 @@ class HistoryStore : public history::RecordSet {
     // The callbacks must not write to the database; an error they return ends the walk and is returned.
     using RecordFn = std::function<Result<>(const history::Key&, const history::Record&)>;
     Result<> for_each_of_kind(std::string_view kind, const RecordFn& fn) const;  // in order of keys
+    // Those of a time from `from_ms` to `to_ms`, of a kind that is neither mail nor message.
+    Result<> for_each_of_kind(std::string_view kind, std::uint64_t from_ms, std::uint64_t to_ms,
+                              const RecordFn& fn) const;
     Result<bool> has_kind(std::string_view kind) const;
     Result<> for_each_id(const std::function<void(const history::Key&)>& fn) const;  // in order of keys
     Result<> for_each_complete_blob(const std::function<void(const BlobId&, std::uint64_t size)>& fn) const;
@@ -132,11 +159,15 @@ class HistoryStore : public history::RecordSet {
 
   private:
     struct Batch;
+    // Columns: flags, size, body, time, id.
+    Result<> for_each(Statement& rows, const RecordFn& fn) const;
     static ListedRecord load_listed(Statement& row);
+    static Result<std::vector<ListedRecord>> load_list(Statement& rows);
     explicit HistoryStore(Database& db) : db_(db) {}
     Result<bool> insert(const NewRecord& item, Batch& batch);
     Result<bool> replace_absent(const NewRecord& item, Batch& batch);
     Result<> index_message(const NewRecord& item, std::int64_t row);
+    Result<> index_thread(const AccountId& account, const history::Key& key, const Listing& listing);
     Result<> name_blobs(const history::Key& key, const history::Record& record);
     Result<> unname_blobs(const history::Record& record);
     Result<bool> is_erased(const history::Key& key) const;

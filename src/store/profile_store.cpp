@@ -154,30 +154,40 @@ Result<> ProfileStore::remove_provision(const AccountId& account, const DeviceId
     return {};
 }
 
-Result<std::int64_t> ProfileStore::add_post(const Post& post) {
-    KITH_TRY(db_.run("INSERT INTO post (account, head, body, state, made_ms) VALUES (?, ?, ?, ?, ?)",
-                     post.account, post.head, post.body, post.state, post.made_ms));
+Result<std::int64_t> ProfileStore::ask(const Asked& asked) {
+    KITH_TRY(
+        db_.run("INSERT INTO outbox (account, head, state, why, made_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+                asked.account, asked.head, asked.state, asked.why, asked.made_ms, asked.body));
     return db_.last_row();
 }
 
-Result<> ProfileStore::set_post_state(std::int64_t id, std::string_view state) {
-    KITH_TRY_VALUE(count, db_.run("UPDATE post SET state = ? WHERE id = ?", state, id));
-    if (count == 0) return fail(Fault::not_found, "no such message in the outbox");
+Result<> ProfileStore::set_asked(std::int64_t id, std::string_view state, std::string_view why) {
+    KITH_TRY_VALUE(count, db_.run("UPDATE outbox SET state = ?, why = ? WHERE id = ?", state, why, id));
+    if (count == 0) return fail(Fault::not_found, "no such request in the outbox");
     return {};
 }
 
-Result<std::vector<Post>> ProfileStore::posts(const AccountId& account) const {
+Result<std::vector<Asked>> ProfileStore::asked(const AccountId& account) const {
     return read_all(
-        db_.query("SELECT id, account, head, body, state, made_ms FROM post WHERE account = ? ORDER BY id",
+        db_.query("SELECT id, account, head, state, why, made_ms, length(body) FROM outbox "
+                  "WHERE account = ? ORDER BY id",
                   account),
         [](Statement& row) {
-            return Post{row.number(0),          row.id<AccountId>(1), to_bytes(row.bytes(2)),
-                        to_bytes(row.bytes(3)), row.text(4),          row.number(5)};
+            return Asked{
+                row.number(0), row.id<AccountId>(1), to_bytes(row.bytes(2)), {}, row.text(3), row.number(5),
+                row.text(4),   row.count(6)};
         });
 }
 
-Result<> ProfileStore::remove_post(std::int64_t id) {
-    KITH_TRY(db_.run("DELETE FROM post WHERE id = ?", id));
+Result<Bytes> ProfileStore::asked_body(std::int64_t id) const {
+    auto rows = db_.query("SELECT body FROM outbox WHERE id = ?", id);
+    KITH_TRY_VALUE(row, rows.next());
+    if (!row) return fail(Fault::not_found, "no such request in the outbox");
+    return to_bytes(rows.bytes(0));
+}
+
+Result<> ProfileStore::remove_asked(std::int64_t id) {
+    KITH_TRY(db_.run("DELETE FROM outbox WHERE id = ?", id));
     return {};
 }
 

@@ -44,13 +44,16 @@ struct Provision {
     std::string msgid;  // of the request or its answer
 };
 
-struct Post {
-    std::int64_t id = 0;  // given by add_post, rising
+// A request to a service that is not answered yet: as it goes over the wire.
+struct Asked {
+    std::int64_t id = 0;  // given by ask(), rising
     AccountId account;
     Bytes head;
-    Bytes body;
+    Bytes body;  // only to add one: see asked_body()
     std::string state;
     std::int64_t made_ms = 0;
+    std::string why;  // of a refused one
+    std::uint64_t body_size = 0;
 };
 
 struct Peer {
@@ -96,7 +99,7 @@ class ProfileStore {
     Result<> put_account(const Account& account);
     Result<std::optional<Account>> account(const AccountId& id) const;
     Result<std::vector<Account>> accounts() const;
-    Result<> remove_account(const AccountId& id);  // with its node, provisions and posts
+    Result<> remove_account(const AccountId& id);  // with its node, provisions and outbox
 
     // This device's own nodeid at an account.
     Result<> put_node(const AccountId& account, const SecretBytes& nodeid);
@@ -107,10 +110,12 @@ class ProfileStore {
     Result<std::vector<Provision>> provisions() const;
     Result<> remove_provision(const AccountId& account, const DeviceId& device);
 
-    Result<std::int64_t> add_post(const Post& post);
-    Result<> set_post_state(std::int64_t id, std::string_view state);
-    Result<std::vector<Post>> posts(const AccountId& account) const;  // oldest first
-    Result<> remove_post(std::int64_t id);
+    // The outbox.
+    Result<std::int64_t> ask(const Asked& asked);
+    Result<> set_asked(std::int64_t id, std::string_view state, std::string_view why = {});
+    Result<std::vector<Asked>> asked(const AccountId& account) const;  // oldest first, without bodies
+    Result<Bytes> asked_body(std::int64_t id) const;
+    Result<> remove_asked(std::int64_t id);
 
     Result<> put_peer(const Peer& peer);
     Result<std::vector<Peer>> peers() const;

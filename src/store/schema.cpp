@@ -187,10 +187,48 @@ ALTER TABLE history_state ADD COLUMN absent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE history_state ADD COLUMN absent_bytes INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// The outbox holds any request as it goes over the wire, instead of posts alone; messages by thread, and who
+// wrote them. What is here already is looked into at the next start (`threads` 0).
+constexpr std::string_view version_3 = R"sql(
+CREATE TABLE outbox (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,   -- never given twice
+    account BLOB NOT NULL REFERENCES account ON DELETE CASCADE,
+    head    BLOB NOT NULL,
+    state   TEXT NOT NULL,
+    why     TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    body    BLOB NOT NULL       -- last, so that the rest is had without it
+) STRICT;
+INSERT INTO outbox (id, account, head, state, why, made_ms, body)
+    SELECT id, account, CAST(json_object('op', 7, 'id', '-', 'datalen', length(body),
+        'datahead', json_extract(CAST(head AS TEXT), '$.datahead'),
+        'for', (SELECT json_group_array(json_object('id', value, 'type', 1)) FROM json_each(CAST(head AS TEXT), '$.for')))
+        AS BLOB), state, '', made_ms, body FROM post;
+DROP TABLE post;
+CREATE INDEX outbox_account ON outbox (account, id);
+
+CREATE TABLE thread (
+    account BLOB NOT NULL,
+    thread  TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    PRIMARY KEY (account, thread, time_ms, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE correspondent (
+    account BLOB NOT NULL,
+    uid     TEXT NOT NULL,
+    alias   TEXT NOT NULL,
+    met     INTEGER NOT NULL,
+    PRIMARY KEY (account, uid, alias)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_message ON record (time_ms, id) WHERE kind = 'message';
+ALTER TABLE history_state ADD COLUMN threads INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& profile_schema() {
-    static const std::vector<std::string_view> migrations{version_1, version_2};
+    static const std::vector<std::string_view> migrations{version_1, version_2, version_3};
     return migrations;
 }
 

@@ -1,6 +1,7 @@
 #include "tmtp/client.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 
@@ -25,6 +26,8 @@ std::string shown(std::string_view text) {
     return safe;
 }
 
+constexpr std::string_view node_held = "node already connected";
+
 struct QuitMeaning {
     Error error;
     bool permanent;
@@ -39,7 +42,7 @@ QuitMeaning meaning_of(std::string_view reason) {
         return {
             {Fault::refused, "the service asks for a sign-in that kith does not have", "use another service"},
             true};
-    if (reason == "node already connected")
+    if (reason == node_held)
         return {{Fault::unavailable, "the service still holds an earlier connection of this device",
                  "nothing to do: it ends within two minutes"},
                 false};
@@ -79,8 +82,9 @@ ClientActions Client::connected(Now now) {
     return out;
 }
 
-ClientActions Client::disconnected(Now) {
+ClientActions Client::disconnected(Now now) {
     ClientActions out;
+    if (std::exchange(was_online_, false)) held_since_ms_ = now.mono_ms;
     end_requests(out);
     incoming_.reset();
     state_ = State::offline;
@@ -170,22 +174,7 @@ ClientActions Client::acked(std::string_view msgid, Now now) {
     return out;
 }
 
-ClientActions Client::post(std::string_view local_id, ComposedPost post, Now now) {
-    post.head.datalen = post.data.size();
-    return request(Request::What::post, local_id, std::move(post.head), post.data, now);
-}
-
-ClientActions Client::ping(std::string_view local_id, std::string from_alias, std::string to_alias,
-                           std::string text, Now now) {
-    Ping op{{}, std::move(from_alias), std::move(to_alias), text.size()};
-    return request(Request::What::ping, local_id, std::move(op), as_bytes(text), now);
-}
-
-ClientActions Client::add_alias(std::string_view local_id, std::string alias, Now now) {
-    return request(Request::What::alias, local_id, UserEdit{{}, {}, std::move(alias)}, {}, now);
-}
-
-ClientActions Client::request(Request::What what, std::string_view local_id, Op op, ByteView data, Now now) {
+ClientActions Client::ask(std::string_view local_id, Asking asking, Now now) {
     ClientActions out;
     auto refuse = [&](Error error) {
         out.push_back(
@@ -196,21 +185,19 @@ ClientActions Client::request(Request::What what, std::string_view local_id, Op 
     if (requests_.size() >= limits::tmtp_requests || local_id.size() > limits::tmtp_local_id)
         return refuse(
             {Fault::unavailable, "too many requests to the service at once", "try again in a while"});
-    if (data.size() > limits::tmtp_post_bytes)
+    if (asking.data.size() > limits::tmtp_post_bytes)
         return refuse({Fault::invalid, "the message is larger than 64 MiB", "send it in several messages"});
 
     std::string id = "k" + std::to_string(next_request_++);
-    std::visit(Overloaded{[&](Post& one) { one.id = id; }, [&](Ping& one) { one.id = id; },
-                          [&](UserEdit& one) { one.id = id; }, [](auto&) {}},
-               op);
-    if (auto fits = encode(op); !fits) return refuse(std::move(fits).error());
+    if (!complete(asking, id)) return refuse({Fault::invalid, "this is no request to a service", ""});
+    if (auto fits = encode(asking.op); !fits) return refuse(std::move(fits).error());
 
     // Data of earlier requests goes first.
     std::int64_t deadline = now.mono_ms + limits::tmtp_answer_ms;
     for (const auto& [other, request] : requests_) deadline = std::max(deadline, request.deadline_ms);
-    deadline += static_cast<std::int64_t>(data.size()) / limits::tmtp_slowest_bytes_per_ms;
-    requests_[id] = {what, std::string(local_id), deadline};
-    send(op, data, now, out);
+    deadline += static_cast<std::int64_t>(asking.data.size()) / limits::tmtp_slowest_bytes_per_ms;
+    requests_[id] = {false, std::string(local_id), deadline};
+    send(asking.op, asking.data, now, out);
     return out;
 }
 
@@ -234,7 +221,7 @@ void Client::ask_for_nodes(NodeState which, Now now, ClientActions& out) {
         if (state != which) continue;
         state = NodeState::asked;
         std::string id = "k" + std::to_string(next_request_++);
-        requests_[id] = {Request::What::node, label, now.mono_ms + limits::tmtp_answer_ms};
+        requests_[id] = {true, label, now.mono_ms + limits::tmtp_answer_ms};
         send(UserEdit{id, label, {}}, {}, now, out);
     }
 }
@@ -271,6 +258,7 @@ void Client::on_head(Now now, ClientActions& out) {
         return fail(broken("a header from the service is damaged"), false, out);
     auto reply = parse_reply(reader_.head());
     if (!reply && reply.error().kind != Fault::unavailable) return fail(std::move(reply).error(), false, out);
+    if (!reply) out.push_back(PassedOver{});
     if (reply && std::holds_alternative<Queued>(*reply))
         return on_queued(std::get<Queued>(std::move(*reply)), out);
     incoming_.emplace().skip = true;  // data that does not belong there, or to what we do not know
@@ -300,6 +288,8 @@ void Client::on_queued(Queued message, ClientActions& out) {
     delivered.to = std::move(message.to);
     delivered.gid = std::move(message.gid);
     delivered.newalias = std::move(message.newalias);
+    delivered.recipients = std::move(message.recipients);
+    delivered.type = std::move(message.type);
     delivered.datahead = message.datahead;
     if (!message.nodeid.empty()) {
         in.nodeid = std::move(message.nodeid);
@@ -360,9 +350,8 @@ void Client::on_reply(Reply reply, Now now, ClientActions& out) {
                           [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
                           [&](InfoReply& one) { on_info(std::move(one), now, out); },
                           [&](AckReply& one) { on_ack(std::move(one), out); },
-                          [&](QuitReply& one) { on_quit(one, out); },
-                          [](OhiReply&) {},  // presence: not asked for by this version
-                          [](Queued&) {}},
+                          [&](QuitReply& one) { on_quit(one, now, out); },
+                          [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](Queued&) {}},
                reply);
 }
 
@@ -398,6 +387,9 @@ void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
 void Client::on_info(InfoReply reply, Now now, ClientActions& out) {
     if (state_ != State::logging_in) return;  // an info at another time only informs
     state_ = State::online;
+    held_since_ms_.reset();
+    held_told_ = false;
+    was_online_ = true;
     quiet_at_ms_ = now.mono_ms + limits::tmtp_quiet_ms;
     out.push_back(Online{std::move(reply.ohi)});
     ask_for_nodes(NodeState::wanted, now, out);
@@ -409,7 +401,7 @@ void Client::on_ack(AckReply reply, ClientActions& out) {
     Request request = std::move(at->second);
     requests_.erase(at);
     Error error{Fault::refused, "the service refused: " + shown(reply.error), ""};
-    if (request.what == Request::What::node) {
+    if (request.is_node) {
         if (reply.error.empty()) return;  // the node itself comes in a message
         nodes_.erase(request.local_id);
         out.push_back(NodeRefused{std::move(request.local_id), std::move(error)});
@@ -425,16 +417,31 @@ void Client::on_ack(AckReply reply, ClientActions& out) {
     }
 }
 
-void Client::on_quit(const QuitReply& reply, ClientActions& out) {
+void Client::on_ohi(OhiReply reply, ClientActions& out) {
+    if (state_ != State::online || reply.from.empty() || reply.from.size() > limits::tmtp_text) return;
+    out.push_back(Presence{std::move(reply.from), reply.status == 1});
+}
+
+void Client::on_quit(const QuitReply& reply, Now now, ClientActions& out) {
     if (state_ == State::quitting) {
         end_requests(out);
         state_ = State::failed;
         out.push_back(LoggedOut{});
         return;
     }
+    if (reply.error == node_held) node_is_held(now, out);
     auto [error, permanent] = meaning_of(reply.error);
     // Trying to register again could make an account each time.
     fail(std::move(error), permanent || state_ == State::registering, out);
+}
+
+// A connection of ours that was lost without the service's knowledge ends there when it has been silent for
+// long enough. Who holds the node after that is somebody else.
+void Client::node_is_held(Now now, ClientActions& out) {
+    if (!held_since_ms_) held_since_ms_ = now.mono_ms;
+    if (held_told_ || now.mono_ms - *held_since_ms_ < limits::tmtp_lingers_ms) return;
+    held_told_ = true;
+    out.push_back(NodeHeld{});
 }
 
 void Client::fail(Error error, bool permanent, ClientActions& out) {
@@ -446,7 +453,7 @@ void Client::fail(Error error, bool permanent, ClientActions& out) {
 
 void Client::end_requests(ClientActions& out) {
     for (auto& [id, request] : requests_)
-        if (request.what != Request::What::node)
+        if (!request.is_node)
             out.push_back(
                 RequestResult{std::move(request.local_id),
                               RequestResult::Outcome::unknown,

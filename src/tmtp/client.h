@@ -59,11 +59,13 @@ struct Delivered {
     Kind kind = Kind::other;
     std::string op;
     std::string msgid, from, posted;
-    std::int64_t posted_ms = 0;  // 0: unreadable
-    std::string alias, to, gid;  // ping, invite, member: as Queued
-    std::string newalias;        // user: the account has one more alias
-    Bytes raw;                   // the header as received, hhhh included, then the data
-    std::size_t head_size = 0;   // where the data begins in raw
+    std::int64_t posted_ms = 0;         // 0: unreadable
+    std::string alias, to, gid;         // ping, invite, member: as Queued
+    std::string newalias;               // user: the account has one more alias
+    std::vector<Recipient> recipients;  // ohiedit
+    std::string type;                   // ohiedit
+    Bytes raw;                          // the header as received, hhhh included, then the data
+    std::size_t head_size = 0;          // where the data begins in raw
     std::uint64_t datahead = 0;
     ByteView head() const { return ByteView(raw).first(head_size); }
     ByteView data() const { return ByteView(raw).subspan(head_size); }
@@ -95,7 +97,18 @@ struct NodeRefused {
     Error error;
 };
 
-// The answer to post(), ping() and add_alias(), exactly one each.
+// Another account that lets this one know comes or goes.
+struct Presence {
+    std::string uid;
+    bool here = false;
+};
+// The service sent a message that this version does not know; it was passed over. Its values may be anything.
+struct PassedOver {};
+// Somebody else is connected as this node, and this device's own old connection cannot be it any more:
+// whoever it is holds this node's secret. Said once until the node is online again.
+struct NodeHeld {};
+
+// The answer to ask(), exactly one each.
 struct RequestResult {
     enum class Outcome {
         accepted,
@@ -117,9 +130,9 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction =
-    std::variant<SendBytes, SiteName, Registered, Online, CaughtUp, Delivered, DeliveryBegin, DeliveryData,
-                 DeliveryEnd, NodeAdded, NodeRefused, RequestResult, Failed, LoggedOut>;
+using ClientAction = std::variant<SendBytes, SiteName, Registered, Online, CaughtUp, Delivered, DeliveryBegin,
+                                  DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, Presence, PassedOver,
+                                  NodeHeld, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
@@ -144,11 +157,9 @@ class Client {
     ClientActions acked(std::string_view msgid, Now now);
 
     // Answered by RequestResult with `local_id` (unique among those without an answer; 64 bytes at most).
-    // Refused at once when not online or when limits::tmtp_requests are without an answer.
-    ClientActions post(std::string_view local_id, ComposedPost post, Now now);
-    ClientActions ping(std::string_view local_id, std::string from_alias, std::string to_alias,
-                       std::string text, Now now);
-    ClientActions add_alias(std::string_view local_id, std::string alias, Now now);
+    // Refused at once when not online or when limits::tmtp_requests are without an answer. Nodes are asked
+    // for by add_node() alone.
+    ClientActions ask(std::string_view local_id, Asking asking, Now now);
 
     // Wants a node with this label, which must be random and stored before the call: the answer, NodeAdded,
     // is known by it. `maybe_asked`: it may have been asked for before (after a restart): then the queue is
@@ -163,7 +174,7 @@ class Client {
 
   private:
     struct Request {
-        enum class What { post, ping, alias, node } what;
+        bool is_node = false;
         std::string local_id;  // node: the label
         std::int64_t deadline_ms = 0;
     };
@@ -189,11 +200,12 @@ class Client {
     void on_registered(RegisteredReply reply, Now now, ClientActions& out);
     void on_info(InfoReply reply, Now now, ClientActions& out);
     void on_ack(AckReply reply, ClientActions& out);
-    void on_quit(const QuitReply& reply, ClientActions& out);
+    void on_ohi(OhiReply reply, ClientActions& out);
+    void on_quit(const QuitReply& reply, Now now, ClientActions& out);
+    void node_is_held(Now now, ClientActions& out);
     void fail(Error error, bool permanent, ClientActions& out);
     void end_requests(ClientActions& out);
     void ask_for_nodes(NodeState which, Now now, ClientActions& out);
-    ClientActions request(Request::What what, std::string_view local_id, Op op, ByteView data, Now now);
     bool draining() const { return !unconfirmed_.empty() || incoming_; }
 
     State state_ = State::offline;
@@ -215,6 +227,10 @@ class Client {
     std::int64_t pulse_at_ms_ = 0;
     std::int64_t quiet_at_ms_ = 0;
     bool caught_up_ = false;
+    // Since when the service may still hold a connection of ours that we know to be lost.
+    std::optional<std::int64_t> held_since_ms_;
+    bool held_told_ = false;
+    bool was_online_ = false;
 };
 
 }  // namespace kith::tmtp

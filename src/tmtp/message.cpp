@@ -100,11 +100,11 @@ Message read_message(ByteView data, std::uint64_t datahead, std::uint64_t datale
     return message;
 }
 
-Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid) {
+Result<Asking> compose(const Draft& draft, const std::string& own_uid) {
     constexpr const char* shorter = "send it in several messages";
     if (draft.attachments.size() > limits::tmtp_attachments)
         return fail(Fault::invalid, "the message has too many attachments", shorter);
-    if (draft.recipients.size() >= limits::tmtp_recipients)
+    if (draft.recipients.size() + draft.groups.size() >= limits::tmtp_recipients)
         return fail(Fault::invalid, "the message has too many recipients", "send it to fewer at a time");
     if (std::max({draft.subject.size(), draft.alias.size(), draft.threadid.size()}) > limits::tmtp_text)
         return fail(Fault::invalid, "the subject is too long",
@@ -133,21 +133,37 @@ Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid) {
     if (total > limits::tmtp_post_bytes - text.size())
         return fail(Fault::invalid, "the message is larger than 64 MiB", shorter);
 
-    ComposedPost post;
-    post.head.recipients.push_back({own_uid, Recipient::uid});
-    for (const auto& uid : draft.recipients) {
-        Recipient one{uid, Recipient::uid};
-        if (std::find(post.head.recipients.begin(), post.head.recipients.end(), one) ==
-            post.head.recipients.end())
-            post.head.recipients.push_back(std::move(one));
-    }
-    post.data.reserve(text.size() + static_cast<std::size_t>(total));
-    append(post.data, text);
-    append(post.data, draft.body);
-    for (const auto& one : draft.attachments) append(post.data, one.bytes);
-    post.head.datahead = text.size();
-    post.head.datalen = post.data.size();
-    return post;
+    Post post;
+    auto add = [&](Recipient one) {
+        if (std::find(post.recipients.begin(), post.recipients.end(), one) == post.recipients.end())
+            post.recipients.push_back(std::move(one));
+    };
+    add({own_uid, Recipient::uid});
+    for (const auto& uid : draft.recipients) add({uid, Recipient::uid});
+    for (const auto& group : draft.groups) add({group, Recipient::group});
+    Bytes data;
+    data.reserve(text.size() + static_cast<std::size_t>(total));
+    append(data, text);
+    append(data, draft.body);
+    for (const auto& one : draft.attachments) append(data, one.bytes);
+    post.datahead = text.size();
+    post.datalen = data.size();
+    return Asking{std::move(post), std::move(data)};
+}
+
+Result<Asking> compose_notify(const Draft& draft, const std::string& own_uid,
+                              const std::vector<std::string>& notify, std::string_view note) {
+    KITH_TRY_VALUE(asking, compose(draft, own_uid));
+    PostNotify op{std::get<Post>(std::move(asking.op)), false, {}, note.size(), 0, {}};
+    for (const auto& uid : notify) op.notefor.push_back({uid, Recipient::uid});
+    if (note.empty())
+        return fail(Fault::invalid, "who is notified gets a note, and it is empty", "say what it is about");
+    if (asking.data.size() >
+        limits::tmtp_post_bytes - std::min<std::size_t>(note.size(), limits::tmtp_post_bytes))
+        return fail(Fault::invalid, "the message is larger than 64 MiB", "send it in several messages");
+    asking.data.insert(asking.data.begin(), note.begin(), note.end());
+    op.post.datalen = asking.data.size();
+    return Asking{std::move(op), std::move(asking.data)};
 }
 
 }  // namespace kith::tmtp

@@ -64,16 +64,15 @@ struct Draft {
     std::vector<DraftAttachment> attachments;
     std::vector<Copy> cc;
     std::vector<std::string> recipients;  // uids
+    std::vector<std::string> groups;      // their names
 };
 
-// A Post that is ready to be sent: its `id` is left to the client machine.
-struct ComposedPost {
-    Post head;
-    Bytes data;
-};
-
-// The sender's own uid is always added to the recipients: a post comes back to the posting node only then,
-// and what comes back is the record. Refuses what is over the limits.
-Result<ComposedPost> compose(const Draft& draft, const std::string& own_uid);
+// A Post. The sender's own uid is always added to the recipients: a post comes back to the posting node only
+// then, and what comes back is the record. Refuses what is over the limits.
+Result<Asking> compose(const Draft& draft, const std::string& own_uid);
+// A PostNotify: the draft's recipients get it as by a Post, the accounts of `notify` a message of its own,
+// the `note`, that names it.
+Result<Asking> compose_notify(const Draft& draft, const std::string& own_uid,
+                              const std::vector<std::string>& notify, std::string_view note);
 
 }  // namespace kith::tmtp

@@ -243,6 +243,26 @@ Result<std::string> encode(const Op& op) {
     return with_length(text);
 }
 
+bool complete(Asking& asking, const std::string& id) {
+    const auto size = asking.data.size();
+    auto set = [&](auto& one) {
+        one.id = id;
+        if constexpr (requires { one.datalen; })
+            one.datalen = size;
+        else if (size > 0)
+            return false;
+        return true;
+    };
+    if (auto* one = std::get_if<Post>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<PostNotify>(&asking.op)) return set(one->post);
+    if (auto* one = std::get_if<Ping>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<GroupInvite>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<GroupEdit>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<OhiEdit>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<UserEdit>(&asking.op)) return set(*one);
+    return false;
+}
+
 std::uint64_t data_size(const Op& op) {
     if (auto* one = std::get_if<Post>(&op)) return one->datalen;
     if (auto* one = std::get_if<PostNotify>(&op)) return one->post.datalen;

@@ -83,4 +83,13 @@ Result<std::string> encode(const Op& op);
 // Bytes of data that belong to the op.
 std::uint64_t data_size(const Op& op);
 
+// What a client asks an online service for: a Post, PostNotify, Ping, GroupInvite, GroupEdit, OhiEdit or
+// UserEdit.
+struct Asking {
+    Op op;
+    Bytes data;
+};
+// Sets `id`, and `datalen` to the size of the data. False: it is no such op, or takes no data and has some.
+bool complete(Asking& asking, const std::string& id);
+
 }  // namespace kith::tmtp

@@ -128,7 +128,7 @@ State Run::look() {
         if (auto value = must(store->kept->setting(setting)))
             state["setting/" + std::string(setting)] = as_text(value->view());
     if (auto account = must(store->kept->account(account_id))) state["account"] = account->address;
-    for (const auto& post : must(store->kept->posts(account_id)))
+    for (const auto& post : must(store->kept->asked(account_id)))
         state["post/" + std::string(as_text(post.head))] = post.state;
     look_at_blobs(state);
     return state;

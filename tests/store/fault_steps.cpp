@@ -71,16 +71,16 @@ void expect(State& state, const std::vector<NewRecord>& batch) {
 // A post is sent on, an older one is done with.
 Step outbox_step() {
     return {"work on the outbox", [](Store& store, State& next) -> Result<> {
-                KITH_TRY_VALUE(posts, store.kept->posts(account_id));
+                KITH_TRY_VALUE(posts, store.kept->asked(account_id));
                 KITH_TRY_VALUE(tx, Transaction::begin(*store.db));
                 if (!posts.empty()) {
                     const auto last = std::string(as_text(posts.back().head));
                     next["post/" + last] = "sent";
-                    KITH_TRY(store.kept->set_post_state(posts.back().id, "sent"));
+                    KITH_TRY(store.kept->set_asked(posts.back().id, "sent"));
                 }
                 if (posts.size() > 1) {
                     next.erase("post/" + std::string(as_text(posts.front().head)));
-                    KITH_TRY(store.kept->remove_post(posts.front().id));
+                    KITH_TRY(store.kept->remove_asked(posts.front().id));
                 }
                 return tx.commit();
             }};
@@ -182,7 +182,7 @@ Step profile_step(std::uint64_t number) {
             KITH_TRY_VALUE(known, store.kept->account(account_id));
             if (!known)
                 KITH_TRY(store.kept->put_account({account_id, "=somewhere", "id", {}, "", "", "u", "on"}));
-            KITH_TRY(store.kept->add_post({0, account_id, to_bytes(text), {}, "waiting", 1}));
+            KITH_TRY(store.kept->ask({0, account_id, to_bytes(text), {}, "waiting", 1, {}}));
             return tx.commit();
         }};
 }

@@ -67,8 +67,7 @@ TEST_CASE("an account keeps its node and posts when it is changed, and takes the
     must(f.store.put_account(account));
     must(f.store.put_node(account.id, secret("node secret")));
     must(f.store.put_provision({account.id, id_of<DeviceId>(5), "kith 5", {}, "pending", ""}));
-    const auto post =
-        must(f.store.add_post({0, account.id, to_bytes("{}"), to_bytes("hello"), "queued", 77}));
+    const auto post = must(f.store.ask({0, account.id, to_bytes("{}"), to_bytes("hello"), "queued", 77, {}}));
     account.uid = "UID";
     account.address = "+example.org:443";
     account.state = "online";
@@ -81,14 +80,14 @@ TEST_CASE("an account keeps its node and posts when it is changed, and takes the
     CHECK(back->state == "online");
     CHECK(back->alias == "alice in town");
     CHECK(as_text(must(f.store.node(account.id))->view()) == "node secret");
-    CHECK(must(f.store.posts(account.id)).size() == 1);
-    CHECK(must(f.store.posts(account.id))[0].id == post);
+    CHECK(must(f.store.asked(account.id)).size() == 1);
+    CHECK(must(f.store.asked(account.id))[0].id == post);
 
     must(f.store.remove_account(account.id));
     CHECK_FALSE(must(f.store.account(account.id)));
     CHECK_FALSE(must(f.store.node(account.id)));
     CHECK(must(f.store.provisions()).empty());
-    CHECK(must(f.store.posts(account.id)).empty());
+    CHECK(must(f.store.asked(account.id)).empty());
 }
 
 TEST_CASE("one membership is one account, but several may be unregistered") {
@@ -104,7 +103,7 @@ TEST_CASE("a node, provision or post needs its account") {
     Fixture f;
     CHECK(fault_of(f.store.put_node(id_of<AccountId>(1), secret("x"))) == Fault::refused);
     CHECK(fault_of(f.store.put_provision({id_of<AccountId>(1), {}, "", {}, "", ""})) == Fault::refused);
-    CHECK(fault_of(f.store.add_post({0, id_of<AccountId>(1), {}, {}, "", 0})) == Fault::refused);
+    CHECK(fault_of(f.store.ask({0, id_of<AccountId>(1), {}, {}, "", 0, {}})) == Fault::refused);
 }
 
 TEST_CASE("a provision goes through its states") {
@@ -127,18 +126,19 @@ TEST_CASE("the outbox is a queue whose numbers are never given twice") {
     Fixture f;
     must(f.store.put_account(account_of(1, "UID")));
     auto post = [&](std::string_view text) {
-        return must(f.store.add_post({0, id_of<AccountId>(1), to_bytes("{}"), to_bytes(text), "queued", 1}));
+        return must(f.store.ask({0, id_of<AccountId>(1), to_bytes("{}"), to_bytes(text), "queued", 1, {}}));
     };
     const auto first = post("one"), second = post("two");
-    must(f.store.set_post_state(second, "sent"));
-    auto posts = must(f.store.posts(id_of<AccountId>(1)));
+    must(f.store.set_asked(second, "sent"));
+    auto posts = must(f.store.asked(id_of<AccountId>(1)));
     REQUIRE(posts.size() == 2);
-    CHECK(as_text(posts[0].body) == "one");
+    CHECK(posts[0].body_size == 3);
+    CHECK(as_text(must(f.store.asked_body(first))) == "one");
     CHECK(posts[1].state == "sent");
-    must(f.store.remove_post(first));
-    must(f.store.remove_post(second));
+    must(f.store.remove_asked(first));
+    must(f.store.remove_asked(second));
     CHECK(post("three") > second);
-    CHECK(fault_of(f.store.set_post_state(second, "sent")) == Fault::not_found);
+    CHECK(fault_of(f.store.set_asked(second, "sent")) == Fault::not_found);
 }
 
 TEST_CASE("peers keep their endpoints, in order") {

@@ -63,7 +63,7 @@ Queued node_news(std::string id, std::string label) {
     one.nodeid = SecretBytes(as_bytes("SECRETNODE"));
     return one;
 }
-ComposedPost small_post() {
+Asking small_post() {
     Draft draft;
     draft.body = "hi";
     draft.recipients = {"OTHER"};
@@ -193,13 +193,13 @@ TEST_CASE("data over the limit is handed out in pieces") {
 
 TEST_CASE("each post gets exactly one answer") {
     Rig rig;
-    rig.last = rig.client.post("early", small_post(), rig.now);
+    rig.last = rig.client.ask("early", small_post(), rig.now);
     CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
     rig.go_online();
-    rig.last = rig.client.post("p1", small_post(), rig.now);
+    rig.last = rig.client.ask("p1", small_post(), rig.now);
     CHECK(rig.sent().find(R"("id":"k1")") != std::string::npos);
-    rig.client.post("p2", small_post(), rig.now);
-    rig.client.post("p3", small_post(), rig.now);
+    rig.client.ask("p2", small_post(), rig.now);
+    rig.client.ask("p3", small_post(), rig.now);
     rig.say(AckReply{"k2", "", "", "uid OTHER not found"});
     CHECK(rig.only<RequestResult>().local_id == "p2");
     CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
@@ -220,10 +220,10 @@ TEST_CASE("requests without an answer are limited") {
     Rig rig;
     rig.go_online();
     for (std::size_t i = 0; i < limits::tmtp_requests; ++i) {
-        rig.last = rig.client.post("p" + std::to_string(i), small_post(), rig.now);
+        rig.last = rig.client.ask("p" + std::to_string(i), small_post(), rig.now);
         CHECK(rig.all<RequestResult>().empty());
     }
-    rig.last = rig.client.post("one too many", small_post(), rig.now);
+    rig.last = rig.client.ask("one too many", small_post(), rig.now);
     CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
 }
 
@@ -306,9 +306,9 @@ TEST_CASE("time: pulses, answers and logins") {
     }
     SUBCASE("a post without an answer fails the link; large ones have more time") {
         rig.go_online();
-        ComposedPost post = small_post();
+        Asking post = small_post();
         post.data.resize(16'000'000);
-        rig.client.post("p", std::move(post), rig.now);
+        rig.client.ask("p", std::move(post), rig.now);
         rig.wait(limits::tmtp_answer_ms + 999'000);
         CHECK(rig.all<Failed>().empty());
         rig.wait(2000);
@@ -339,7 +339,7 @@ TEST_CASE("what the service says on ending a link decides whether to try again")
 TEST_CASE("quit is answered, or ends by itself") {
     Rig rig;
     rig.go_online();
-    rig.client.post("p", small_post(), rig.now);
+    rig.client.ask("p", small_post(), rig.now);
     rig.last = rig.client.quit(rig.now);
     CHECK(rig.sent() == R"(0009{"op":12})");
     rig.last = rig.client.quit(rig.now);
@@ -403,11 +403,94 @@ TEST_CASE("what this version does not know is passed over or acknowledged") {
     Rig rig;
     rig.go_online();
     rig.say_raw(with_length(R"({"op":"weather","datalen":3})") + "sun");
-    CHECK(rig.last.empty());
+    CHECK(rig.all<PassedOver>().size() == rig.last.size());
     rig.say(OhiReply{"U", 1});
-    CHECK(rig.last.empty());
+    CHECK(rig.only<Presence>().uid == "U");
     rig.say_raw(with_length(R"({"op":"parcel","id":"m1","posted":"2026-11-21T19:25:05.920Z","datalen":3})") +
                 "sun");
     CHECK(rig.only<Delivered>().kind == Kind::other);
     CHECK(rig.only<Delivered>().op == "parcel");
+}
+
+TEST_CASE("every request gets its id and the size of its data") {
+    Rig rig;
+    rig.go_online();
+    auto asks = [&](Asking asking) {
+        rig.last = rig.client.ask("one", std::move(asking), rig.now);
+        auto text = rig.sent();
+        rig.say(AckReply{"k" + text.substr(text.find("\"id\":\"k") + 7, 1), "", "", ""});
+        CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::accepted);
+        return text.substr(4);
+    };
+    CHECK(asks({Ping{{}, "Alice Adams", "Bobby Brown", 0}, to_bytes("hi")}) ==
+          R"({"datalen":2,"from":"Alice Adams","id":"k1","op":9,"to":"Bobby Brown"}hi)");
+    CHECK(asks({GroupInvite{{}, "the group", "Alice Adams", "Bobby Brown", 0}, {}}) ==
+          R"({"from":"Alice Adams","gid":"the group","id":"k2","op":5,"to":"Bobby Brown"})");
+    CHECK(asks({GroupEdit{{}, "join", "the group", {}, {}}, {}}) ==
+          R"({"act":"join","gid":"the group","id":"k3","op":6})");
+    CHECK(asks({OhiEdit{{}, "add", {{"U2", Recipient::none}}}, {}}) ==
+          R"({"for":[{"id":"U2"}],"id":"k4","op":4,"type":"add"})");
+    CHECK(asks({UserEdit{{}, {}, "Another Name"}, {}}) == R"({"id":"k5","newalias":"Another Name","op":3})");
+    Draft draft;
+    draft.body = "hi";
+    draft.recipients = {"U2"};
+    auto notify = compose_notify(draft, "UID", {"U3"}, "look");
+    REQUIRE(notify);
+    auto text = asks(std::move(*notify));
+    CHECK(text.find(R"("notefor":[{"id":"U3","type":1}],"notelen":4,"op":8)") != std::string::npos);
+    CHECK(text.ends_with(R"(lookhi)") == false);  // the inner head stands between note and body
+    CHECK(text.find("}look{") != std::string::npos);
+    for (bool with_data : {false, true}) {
+        auto wrong =
+            with_data ? Asking{GroupEdit{{}, "join", "g", {}, {}}, to_bytes("x")} : Asking{Pulse{}, {}};
+        rig.last = rig.client.ask("wrong", std::move(wrong), rig.now);
+        CHECK(rig.only<RequestResult>().outcome == RequestResult::Outcome::refused);
+        CHECK(rig.sent().empty());
+    }
+}
+
+TEST_CASE("presence is told as it comes, and what is not known is passed over") {
+    Rig rig;
+    rig.go_online();
+    rig.say(OhiReply{"FRIEND", 1});
+    CHECK(rig.only<Presence>().uid == "FRIEND");
+    CHECK(rig.only<Presence>().here);
+    rig.say(OhiReply{"FRIEND", 2});
+    CHECK_FALSE(rig.only<Presence>().here);
+    rig.say_raw(R"(0014{"op":"of tomorrow"})");
+    CHECK(rig.all<PassedOver>().size() == 1);
+    CHECK(rig.client.state() == Client::State::online);
+}
+
+TEST_CASE("a node that is connected elsewhere is an alarm once our own old connection cannot be it") {
+    Rig rig;
+    auto refused = [&] {
+        rig.last = rig.client.connected(rig.now);
+        rig.say(TmtpRevReply{"1", "site", 0, {}});
+        rig.say(QuitReply{"node already connected"});
+        CHECK_FALSE(rig.only<Failed>().permanent);
+        auto alarms = rig.all<NodeHeld>().size();
+        rig.client.disconnected(rig.now);
+        return alarms;
+    };
+    SUBCASE("after a connection that was lost") {
+        rig.go_online();
+        rig.client.disconnected(rig.now);
+        rig.now.mono_ms += limits::tmtp_lingers_ms - 1;
+        CHECK(refused() == 0);
+    }
+    SUBCASE("after a start: nothing is known of the connection before") {
+        CHECK(refused() == 0);
+        rig.now.mono_ms += limits::tmtp_lingers_ms - 1;
+        CHECK(refused() == 0);
+    }
+    rig.now.mono_ms += 1;
+    CHECK(refused() == 1);
+    rig.now.mono_ms += 10 * limits::tmtp_lingers_ms;
+    CHECK(refused() == 0);  // said once
+    rig.go_online();
+    rig.client.disconnected(rig.now);
+    CHECK(refused() == 0);
+    rig.now.mono_ms += limits::tmtp_lingers_ms;
+    CHECK(refused() == 1);
 }

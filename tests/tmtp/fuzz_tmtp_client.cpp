@@ -41,9 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         now.mono_ms += 700;
         use(client.tick(now));
         if (!rest.empty() && rest[0] == '!') {
-            ComposedPost post;
-            post.data = to_bytes("x");
-            use(client.post("p", std::move(post), now));
+            use(client.ask("p", {Post{}, to_bytes("x")}, now));
         }
         if (!rest.empty() && rest[0] == '~') use(client.connected(now));
     }

@@ -32,10 +32,11 @@ TEST_CASE("a composed message is read back, part for part") {
     draft.recipients = {"UB", "UA", "UB"};
     auto post = compose(draft, "UA");
     REQUIRE(post);
-    CHECK(post->head.recipients == std::vector<Recipient>{{"UA", 1}, {"UB", 1}});
-    CHECK(post->head.datalen == post->data.size());
+    const auto& op = std::get<Post>(post->op);
+    CHECK(op.recipients == std::vector<Recipient>{{"UA", 1}, {"UB", 1}});
+    CHECK(op.datalen == post->data.size());
 
-    auto message = read_message(post->data, post->head.datahead, post->data.size());
+    auto message = read_message(post->data, op.datahead, post->data.size());
     CHECK(message.structured);
     CHECK(message.threadid.empty());
     CHECK(message.alias == draft.alias);

@@ -198,7 +198,7 @@ TEST_CASE(
     draft.attachments = {{"beach.jpg", image}};
     draft.recipients = {bob.uid};
     bob.acks = false;
-    alice.carry_out(alice.client.post("p1", *compose(draft, alice.uid), world.loop.now()));
+    alice.carry_out(alice.client.ask("p1", *compose(draft, alice.uid), world.loop.now()));
     world.wait([&] { return alice.results.contains("p1") && find_message(bob, "holiday-pictures") == 1; });
     CHECK(alice.results["p1"].outcome == RequestResult::Outcome::accepted);
     auto msgid = alice.results["p1"].msgid;
@@ -230,11 +230,13 @@ TEST_CASE(
         CHECK(bob.stored.empty());
     }
     SUBCASE("a ping by alias") {
-        bob.carry_out(bob.client.ping("g1", "Bobby Brown", "Alice Adams", "hello there", world.loop.now()));
+        bob.carry_out(bob.client.ask(
+            "g1", {Ping{{}, "Bobby Brown", "Alice Adams", 0}, to_bytes("hello there")}, world.loop.now()));
         world.wait([&] {
             return find_message(alice, "hello there") == 1 && find_message(second, "hello there") == 1;
         });
-        bob.carry_out(bob.client.ping("g2", "Bobby Brown", "Nobody At All", "x", world.loop.now()));
+        bob.carry_out(bob.client.ask("g2", {Ping{{}, "Bobby Brown", "Nobody At All", 0}, to_bytes("x")},
+                                     world.loop.now()));
         world.wait([&] { return bob.results.contains("g2"); });
         CHECK(bob.results["g2"].outcome == RequestResult::Outcome::refused);
     }

@@ -176,7 +176,7 @@ void one_story(std::uint64_t seed) {
         draft.body = body;
         draft.recipients = {to.uid};
         std::string id = "post" + std::to_string(posted++);
-        world.from_client(from, from.client.post(id, *compose(draft, from.uid), world.now));
+        world.from_client(from, from.client.ask(id, *compose(draft, from.uid), world.now));
     };
     for (int i = 0; i < 1500; ++i) {
         world.step(true);

@@ -1,0 +1,42 @@
+#include "app/contacts.h"
+
+#include <algorithm>
+#include <set>
+
+namespace kith::app {
+namespace {
+
+constexpr std::string_view uid_alphabet = "%+123456789BCDFGHJKLMNPQRSTVWXYZ";
+
+}  // namespace
+
+Result<std::vector<Contact>> contacts(Profile& profile) {
+    KITH_TRY_VALUE(accounts, profile.store().accounts());
+    KITH_TRY_VALUE(all, profile.history().correspondents());
+    std::vector<Contact> list;
+    for (auto& one : all) {
+        bool own = std::any_of(accounts.begin(), accounts.end(), [&](const auto& account) {
+            return account.id == one.account && account.uid == one.uid;
+        });
+        if (!own) list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met});
+    }
+    return list;
+}
+
+Result<std::string> find_uid(Profile& profile, const store::Account& account, const std::string& who) {
+    if (who.size() == 32 && who.find_first_not_of(uid_alphabet) == std::string::npos) return who;
+    if (who == account.alias) return account.uid;
+    KITH_TRY_VALUE(all, profile.history().correspondents());
+    std::set<std::string> uids;
+    for (const auto& one : all)
+        if (one.account == account.id && one.alias == who && one.uid != account.uid) uids.insert(one.uid);
+    // A sender writes what alias it likes into a message, so an alias that two have used names nobody.
+    if (uids.size() > 1)
+        return fail(Fault::refused, "more than one person has written as '" + who + "'",
+                    "use the uid (32 characters): 'kith contact list' shows it");
+    if (uids.size() == 1) return *uids.begin();
+    return fail(Fault::not_found, "nobody with the alias '" + who + "' has written to this account yet",
+                "ask for an answer with 'kith contact ping', or use the uid (32 characters)");
+}
+
+}  // namespace kith::app

@@ -1,0 +1,20 @@
+// Whom an account has to do with, by alias and uid: from what they sent. A service vouches for the uid alone;
+// an alias in a message is what its sender wrote there.
+#pragma once
+
+#include "app/profile.h"
+
+namespace kith::app {
+
+struct Contact {
+    AccountId account;
+    std::string alias, uid;
+    int met = 0;  // of store::Met
+};
+// Without the person's own accounts.
+Result<std::vector<Contact>> contacts(Profile& profile);
+
+// The uid that is meant: a uid as it stands, one's own alias, or the alias of a contact that only one uses.
+Result<std::string> find_uid(Profile& profile, const store::Account& account, const std::string& who);
+
+}  // namespace kith::app

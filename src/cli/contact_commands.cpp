@@ -1,0 +1,127 @@
+// Other people at the services of this person: contacts, groups, and who is there just now.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/text.h"
+
+namespace kith::cli {
+namespace {
+
+struct Options {
+    std::string service, to, group, alias, text;
+    std::vector<std::string> whom;
+};
+
+int contacts(Context& context) {
+    return conclude(context, call(context, {"contact.list", Json::object(), {}}), [&](const Json& contacts) {
+        std::vector<std::vector<std::string>> rows;
+        for (const auto& one : list_in(contacts))
+            rows.push_back({text_in(one, "alias"), text_in(one, "uid"), text_in(one, "service")});
+        if (rows.empty()) context.out.say("nobody has written yet: kith contact ping ALIAS");
+        context.out.write(table(rows));
+    });
+}
+
+// Asks a service for something, with these fields that are not empty.
+int ask(Context& context, const char* method, std::vector<std::pair<const char*, std::string>> fields) {
+    Json args = Json::object();
+    for (auto& [key, value] : fields)
+        if (!value.empty()) args[key] = std::move(value);
+    return conclude(context, call(context, {method, std::move(args), {}}),
+                    [&](const Json& result) { say_asked(context, result); });
+}
+
+int presence(Context& context) {
+    return conclude(context, call(context, {"presence.list", Json::object(), {}}), [&](const Json& services) {
+        std::vector<std::vector<std::string>> rows;
+        for (const auto& service : list_in(services))
+            for (auto [key, said] : {std::pair{"present", "is there"}, {"shown_to", "sees you"}})
+                for (const auto& one : list_in(service, key)) {
+                    auto alias = text_in(one, "alias");
+                    rows.push_back(
+                        {alias.empty() ? text_in(one, "uid") : alias, said, text_in(service, "service")});
+                }
+        if (rows.empty())
+            context.out.say("nobody lets you know, and you let nobody know: kith presence show NAME");
+        context.out.write(table(rows));
+    });
+}
+
+int change_presence(Context& context, const char* method, const Options& options) {
+    Json args{{"to", options.whom}};
+    if (!options.service.empty()) args["service"] = options.service;
+    return conclude(context, call(context, {method, std::move(args), {}}),
+                    [&](const Json&) { context.out.say("Done; it holds for all of your devices."); });
+}
+
+void add_service_option(CLI::App* command, Options& options) {
+    command->add_option("--service", options.service, "address of the service, when there are several");
+}
+
+}  // namespace
+
+void add_contact_commands(CLI::App& app, Command& chosen) {
+    auto options = std::make_shared<Options>();
+    auto* contact = app.add_subcommand("contact", "people at the services of this person");
+    contact->require_subcommand(1);
+    contact->add_subcommand("list", "who has written, asked for contact, or shares a group")
+        ->callback([&chosen] { chosen = contacts; });
+    {
+        auto* command = contact->add_subcommand("ping", "ask somebody for contact, by alias");
+        command->add_option("ALIAS", options->to, "the name that they have at the service")->required();
+        command->add_option("--text", options->text, "a few words, 140 characters at most");
+        add_service_option(command, *options);
+        command->callback([=, &chosen] {
+            chosen = [=](Context& context) {
+                return ask(context, "contact.ping",
+                           {{"to", options->to}, {"text", options->text}, {"service", options->service}});
+            };
+        });
+    }
+
+    auto* group = app.add_subcommand("group", "groups at the services of this person");
+    group->require_subcommand(1);
+    auto add_group = [&](const char* name, const char* method, const char* what) {
+        auto* command = group->add_subcommand(name, what);
+        command->add_option("GROUP", options->group, "the group's name")->required();
+        add_service_option(command, *options);
+        command->callback([=, &chosen] {
+            chosen = [=](Context& context) {
+                return ask(context, method,
+                           {{"group", options->group},
+                            {"to", options->to},
+                            {"alias", options->alias},
+                            {"text", options->text},
+                            {"service", options->service}});
+            };
+        });
+        return command;
+    };
+    auto* invite =
+        add_group("invite", "group.invite", "invite somebody; a name that is free makes a new group");
+    invite->add_option("ALIAS", options->to, "the name that they have at the service")->required();
+    invite->add_option("--text", options->text, "a few words, 140 characters at most");
+    add_group("join", "group.join", "accept an invitation")
+        ->add_option("--alias", options->alias, "one of your names there, if not the one that was invited");
+    add_group("leave", "group.leave", "leave a group, or with --alias drop somebody from it")
+        ->add_option("--alias", options->alias, "who is to be dropped");
+
+    auto* seen = app.add_subcommand("presence", "who is there just now, and who sees that you are");
+    seen->require_subcommand(0, 1);
+    seen->callback([&chosen, seen] {
+        if (seen->get_subcommands().empty()) chosen = presence;
+    });
+    for (auto [name, method, what] :
+         {std::tuple{"show", "presence.show", "let people know when you are there"},
+          {"hide", "presence.hide", "let them know no more"}}) {
+        auto* command = seen->add_subcommand(name, what);
+        command->add_option("NAME", options->whom, "aliases or uids")->required();
+        add_service_option(command, *options);
+        command->callback([=, &chosen, method = method] {
+            chosen = [=](Context& context) { return change_presence(context, method, *options); };
+        });
+    }
+}
+
+}  // namespace kith::cli
