@@ -20,9 +20,9 @@ inline constexpr std::size_t inline_part = 64 * 1024;
 inline constexpr std::size_t inline_total = 256 * 1024;
 // The pieces a blob is moved, verified and encrypted in.
 inline constexpr std::size_t blob_piece = 1024 * 1024;
-// A batch of records, as they are kept (mostly packed): what is at most sent twice after a cut. Each costs a
-// sync of the disk.
-inline constexpr std::size_t batch_bytes = 1024 * 1024;
+// A batch of records, as they are kept (mostly packed). Each costs a sync of the disk; as many as
+// `sync_credit` are at most sent twice after a cut.
+inline constexpr std::size_t batch_bytes = 512 * 1024;
 inline constexpr std::size_t batch_records = 4096;
 // The same records unpacked: a few times as much as mails pack to; bounds what a hostile batch can become.
 inline constexpr std::uint64_t batch_unpacked = 16 * 1024 * 1024;
@@ -48,9 +48,11 @@ inline constexpr std::size_t listed_keys = 256;
 inline constexpr std::size_t ranges_pending = 65'536;
 inline constexpr std::size_t fetched_keys = 1024;
 inline constexpr std::size_t sync_streams = 4;
-inline constexpr std::uint64_t sync_credit = 4;
+// One batch is stored while the next one is on its way.
+inline constexpr std::uint64_t sync_credit = 2;
 inline constexpr std::size_t blobs_in_flight = 16;
 inline constexpr std::size_t pieces_in_flight = 16;
+inline constexpr std::size_t pieces_of_one_blob = 2;
 // Missing blobs looked up at once, and blobs that are made durable together: syncing each small one by itself
 // would take longer than moving it.
 inline constexpr std::size_t blobs_listed = 256;

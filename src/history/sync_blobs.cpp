@@ -150,7 +150,8 @@ void BlobPuller::ask_pieces(Pulled& out) {
     std::size_t asked = 0;
     for (const auto& [id, job] : jobs_) asked += job.asked.size();
     auto ask = [&](const BlobId& id, Job& job) {
-        while (asked < limits::pieces_in_flight && !job.todo.empty()) {
+        while (asked < limits::pieces_in_flight && job.asked.size() < limits::pieces_of_one_blob &&
+               !job.todo.empty()) {
             auto index = job.todo.back();
             job.todo.pop_back();
             job.asked.insert(index);

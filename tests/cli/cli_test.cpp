@@ -380,7 +380,19 @@ TEST_CASE("the other commands pass their arguments and print their results") {
     value({"message", "send", "--to", "bob", "--subject", "s", "--body", "b", "--attach", "/a", "--attach",
            "/b", "--service", "=h:1"});
     CHECK(has(setting.seen(),
-              R"("args":{"attach":["/a","/b"],"body":"b","service":"=h:1","subject":"s","to":"bob"})"));
+              R"("args":{"attach":["/a","/b"],"body":"b","service":"=h:1","subject":"s","to":["bob"]})"));
+    value({"message", "send", "--reply", "0123456789", "--all", "--group", "hikers", "--body", "b",
+           "--notify", "carol", "--note", "look"});
+    CHECK(has(setting.seen(),
+              R"("all":true,"attach":[],"body":"b","groups":["hikers"],"note":"look","notify":["carol"])"));
+    value({"group", "invite", "hikers", "bob", "--text", "come"});
+    CHECK(has(setting.seen(), R"("args":{"group":"hikers","text":"come","to":"bob"})"));
+    value({"group", "leave", "hikers"});
+    CHECK(has(setting.seen(), R"("args":{"group":"hikers"})"));
+    value({"presence", "show", "bob", "carol", "--service", "=h:1"});
+    CHECK(has(setting.seen(), R"("args":{"service":"=h:1","to":["bob","carol"]})"));
+    CHECK(run(setting.command({"message", "send", "--all", "--body", "b", "--json"})).code ==
+          kith::cli::exit_usage);
 }
 
 TEST_CASE("a home that others can enter is closed when it is empty, else refused") {

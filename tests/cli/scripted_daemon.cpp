@@ -31,7 +31,7 @@ class ScriptedDaemon {
                     {Fault::refused, "this device has a person already", "use another --home"});
             request->finish({{"device", "d1"}, {"person", "p1"}, {"recovery", "KITH RECOVERY ABCD-1234"}});
         });
-        for (const char* plain : {"lock", "passphrase"})
+        for (const char* plain : {"lock", "passphrase", "group.invite", "group.leave", "presence.show"})
             add(plain, [](const RequestPtr& request) { request->finish(); });
         add("unlock", [](const RequestPtr& request) {
             if (as_text(request->secret("passphrase").view()) == "right") return request->finish();

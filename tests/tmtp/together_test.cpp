@@ -56,6 +56,8 @@ struct World {
                 if (auto* device = by_link(send->link)) append(device->to_client, send->bytes);
             } else if (auto* device = by_link(std::get<Close>(action).link)) {
                 closing.insert(device->link);
+            } else if (dead.erase(std::get<Close>(action).link) > 0) {
+                from_hub(hub->closed(std::get<Close>(action).link, now));
             }
         }
     }
@@ -78,6 +80,8 @@ struct World {
                 device.uid = registered->uid;
             } else if (std::holds_alternative<CaughtUp>(action)) {
                 device.caught_up = true;
+            } else if (std::holds_alternative<NodeHeld>(action)) {
+                FAIL("somebody else is thought to hold the node of ", device.uid);
             } else if (auto* failed = std::get_if<Failed>(&action)) {
                 CHECK_FALSE(failed->permanent);
                 lost.insert(&device);
@@ -95,14 +99,30 @@ struct World {
         from_hub(hub->closed(link, now));
         from_client(device, device.client.disconnected(now));
     }
+    // The path is dead: the client gives up, and the server hears nothing of it.
+    void lose(Device& device) {
+        if (!device.link) return;
+        dead.insert(device.link);
+        device.link = 0;
+        device.to_server.clear();
+        device.to_client.clear();
+        device.caught_up = false;
+        from_client(device, device.client.disconnected(now));
+    }
+    void pass(std::int64_t ms) {
+        now.mono_ms += ms;
+        now.unix_ms += ms;
+        from_hub(hub->tick(now));
+        for (auto& one : devices) from_client(*one, one->client.tick(now));
+    }
     void connect(Device& device) {
         device.link = next_link++;
         from_hub(hub->opened(device.link, now));
         from_client(device, device.client.connected(now));
     }
     // Moves some bytes of one device, stores something, or breaks something.
-    void step(bool trouble) {
-        Device& device = *devices[dice(devices.size())];
+    void step(bool trouble) { step_one(*devices[dice(devices.size())], trouble); }
+    void step_one(Device& device, bool trouble = false) {
         if (trouble && dice(60) == 0 && !device.uid.empty()) cut(device), ++breaks;
         if (trouble && dice(400) == 0) {
             for (auto& one : devices) cut(*one);
@@ -136,10 +156,7 @@ struct World {
             device.to_store.erase(device.to_store.begin());
             from_client(device, device.client.acked(msgid, now));
         }
-        now.mono_ms += 20;
-        now.unix_ms += 20;
-        from_hub(hub->tick(now));
-        for (auto& one : devices) from_client(*one, one->client.tick(now));
+        pass(20);
     }
     template <class Done>
     void run_until(Done done) {
@@ -147,6 +164,7 @@ struct World {
         REQUIRE(done());
     }
     std::set<LinkId> closing;
+    std::set<LinkId> dead;  // that the server still takes for links
     std::set<Device*> lost;
 };
 
@@ -226,4 +244,74 @@ void one_story(std::uint64_t seed) {
 
 TEST_CASE("nothing is lost and nothing doubled over links that break and a server that restarts") {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) one_story(seed);
+}
+
+// Devices in trains and lifts, for a day: links are cut, or just go dead, every few minutes, and dialed again
+// after the usual waits.
+TEST_CASE("a day of flapping links delivers everything, once, and raises no alarm") {
+    World world(24);
+    Device& alice = add(world, Client::registering("Alice Adams", "a1"));
+    Device& bob = add(world, Client::registering("Bobby Brown", "b1"));
+    auto online = [&] {
+        return alice.client.state() == Client::State::online && bob.client.state() == Client::State::online;
+    };
+    world.run_until(online);
+    constexpr std::int64_t day_ms = 24 * 3600 * 1000;
+    const auto end = world.now.mono_ms + day_ms;
+    std::size_t posted = 0, cuts = 0, deaths = 0;
+    std::map<Device*, std::int64_t> dial_at;
+    while (world.now.mono_ms < end) {
+        // A burst of traffic, then minutes of nothing.
+        for (int i = 0; i < 12; ++i)
+            for (auto& device : world.devices)
+                if (device->link || world.now.mono_ms >= dial_at[device.get()]) {
+                    bool had = device->link != 0;
+                    world.step_one(*device);
+                    if (had && !device->link)
+                        dial_at[device.get()] =
+                            world.now.mono_ms + 1000 + static_cast<std::int64_t>(world.dice(60'000));
+                }
+        for (auto* from : {&alice, &bob}) {
+            if (from->client.state() != Client::State::online || world.dice(4) != 0) continue;
+            Draft draft;
+            std::string body = "message " + std::to_string(posted);
+            draft.body = body;
+            draft.recipients = {from == &alice ? bob.uid : alice.uid};
+            world.from_client(*from, from->client.ask("post" + std::to_string(posted++),
+                                                      *compose(draft, from->uid), world.now));
+        }
+        for (auto& device : world.devices) {
+            if (!device->link || world.dice(10) != 0) continue;
+            if (world.dice(2) == 0)
+                world.cut(*device), ++cuts;
+            else
+                world.lose(*device), ++deaths;
+            dial_at[device.get()] = world.now.mono_ms + 1000 + static_cast<std::int64_t>(world.dice(60'000));
+        }
+        world.pass(static_cast<std::int64_t>(world.dice(40'000)));
+    }
+    CHECK(posted > 200);
+    CHECK(cuts > 50);
+    CHECK(deaths > 50);
+    for (int i = 0; i < 60; ++i) world.pass(5000);  // what is dead is noticed
+    world.run_until([&] {
+        for (auto& [ref, node] : world.store.all_nodes)
+            if (!node.queue.empty()) return false;
+        return online();
+    });
+    CHECK(world.store.messages.empty());
+    CHECK(world.store.pieces.empty());
+    auto count = [](const Device& device) {
+        std::size_t deliveries = 0;
+        for (auto& [id, raw] : device.stored)
+            deliveries += as_text(raw).find("\"op\":\"delivery\"") != std::string::npos;
+        return deliveries;
+    };
+    std::size_t accepted = 0;
+    for (auto* device : {&alice, &bob})
+        for (auto& [id, outcome] : device->results) accepted += outcome == RequestResult::Outcome::accepted;
+    CHECK(count(alice) == count(bob));
+    CHECK(count(bob) >= accepted);
+    CHECK(count(bob) <= posted);
+    CHECK(alice.results.size() + bob.results.size() == posted);
 }

@@ -51,10 +51,13 @@ if(KITH_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# With sanitizers, optimizing takes most of a build's time: what does no long work is built without.
+# Optimizing takes most of a build's time. What does no long work is built without when there are sanitizers; and with
+# RELEASE_TOO, programs around the libraries, it is optimized little in a release.
 function(kith_build_fast target)
     if(KITH_SANITIZE)
         target_compile_options(${target} PRIVATE -O0)
+    elseif("RELEASE_TOO" IN_LIST ARGN AND CMAKE_BUILD_TYPE STREQUAL "Release")
+        target_compile_options(${target} PRIVATE -O1)
     endif()
 endfunction()
 
@@ -76,7 +79,7 @@ function(kith_test name)
     list(TRANSFORM ARG_DEPENDS PREPEND kith_)
     target_include_directories(kith_test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(kith_test_${name} PRIVATE ${ARG_DEPENDS} kith_test_main kith_warnings ${ARG_LINK})
-    kith_build_fast(kith_test_${name})
+    kith_build_fast(kith_test_${name} RELEASE_TOO)
     target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${name} COMMAND kith_test_${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
