@@ -38,7 +38,11 @@ Result<TlsIdentity> make_tls_identity(const std::string& name);
 Result<> save_tls_identity(const TlsIdentity& identity, const std::string& path);
 // Fault::not_found when there is no such file.
 Result<TlsIdentity> load_tls_identity(const std::string& path);
+// From two PEM files: the certificate with the chain behind it, and its key. They may be one file.
+Result<TlsIdentity> load_tls_identity(const std::string& certificate, const std::string& key);
 Result<Pin> pin_of(const TlsIdentity& identity);
+// Whether the certificate names itself as its issuer: nobody else vouches for it.
+bool self_signed(const TlsIdentity& identity);
 
 struct TlsConnect {
     enum class Trust { pinned, authorities };
@@ -96,16 +100,34 @@ class TlsServer {
         std::function<void(TlsSession, ByteView bytes)> on_data;
         std::function<void(TlsSession)> on_drained;
         std::function<void(TlsSession, const Error& why)> on_closed;  // once for each that was opened
+        std::function<void(TlsSession)> on_alive;                     // the answer to `probe`
+    };
+    struct Settings {
+        // PEM file: only clients with a certificate that one of these has signed get in. Empty: anybody.
+        std::string client_authorities_file;
+        std::size_t sessions = limits::tls_sessions;  // handshakes included; more are closed at once
+        // Of one address (IPv6: of one /64), how many may be in their handshake.
+        std::size_t handshakes_each = limits::tls_sessions;
     };
     // Accepts connections on `host` (a name or an address; "::" is all of IPv6 and IPv4) and `port` (0: any).
     static Result<std::unique_ptr<TlsServer>> listen(Loop& loop, const TlsIdentity& identity,
                                                      const std::string& host, std::uint16_t port,
-                                                     Events events);
+                                                     Events events, Settings settings);
+    static Result<std::unique_ptr<TlsServer>> listen(Loop& loop, const TlsIdentity& identity,
+                                                     const std::string& host, std::uint16_t port,
+                                                     Events events) {
+        return listen(loop, identity, host, port, std::move(events), Settings());
+    }
     // Closes all at once and calls nothing back.
     ~TlsServer();
 
     std::uint16_t port() const;
     const Pin& pin() const;
+    // New connections get this identity from now on, and the file of authorities as it is now. After an error
+    // all is as it was.
+    Result<> use(const TlsIdentity& identity);
+    // No new connections from now on.
+    void stop_accepting();
 
     // These do nothing (false, 0, "") for a session that is gone.
     bool write(TlsSession session, Bytes bytes);  // as TlsClient's
@@ -113,6 +135,12 @@ class TlsServer {
     void pause(TlsSession session, bool paused);
     void close(TlsSession session);              // after what is queued is sent
     std::string peer(TlsSession session) const;  // the client's address, for logs
+    // What counts as one client for limits: its address, of IPv6 the first 64 bits.
+    std::string source(TlsSession session) const;
+    // Has the system ask the other end's, over TCP, without a byte of the stream, whether the connection
+    // still stands. If it answers, after a second or more, on_alive follows; if the connection does not exist
+    // any more, or for limits::tls_dead_ms nobody answers, on_closed.
+    void probe(TlsSession session);
 
   private:
     struct State;

@@ -151,13 +151,15 @@ Result<> save_tls_identity(const TlsIdentity& identity, const std::string& path)
     return {};
 }
 
-Result<TlsIdentity> load_tls_identity(const std::string& path) {
+namespace {
+
+// A whole file, with nothing of it left in freed memory: filled in place and never grown.
+Result<SecretBytes> read_pem(const std::string& path) {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return fail(errno == ENOENT ? Fault::not_found : Fault::io,
                     "cannot read " + path + ": " + std::strerror(errno));
     }
-    // Filled in place and never grown, so that no copy of the key stays behind in freed memory.
     Bytes file(largest_file + 1);
     std::size_t size = 0;
     for (ssize_t got = 1; got > 0 && size < file.size();) {
@@ -166,21 +168,58 @@ Result<TlsIdentity> load_tls_identity(const std::string& path) {
     }
     ::close(fd);
     SecretBytes all(std::move(file));
-    const auto text = as_text(all.view()).substr(0, size);
-    const std::string_view end_mark = "-----END CERTIFICATE-----\n";
-    const auto end = text.rfind(end_mark);
-    if (size > largest_file || end == std::string_view::npos)
-        return broken(path + " holds no TLS certificate and key");
-    TlsIdentity identity{std::string(text.substr(0, end + end_mark.size())),
-                         SecretBytes(as_bytes(text.substr(end + end_mark.size())))};
+    if (size > largest_file) return broken(path + " holds no TLS certificate and key");
+    return SecretBytes(all.view().first(size));
+}
+
+bool belong_together(const TlsIdentity& identity) {
     BioPtr key_text(BIO_new_mem_buf(identity.key.view().data(), static_cast<int>(identity.key.size())));
     KeyPtr key(key_text ? PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr) : nullptr);
     BioPtr certificate_text(
         BIO_new_mem_buf(identity.certificate.data(), static_cast<int>(identity.certificate.size())));
     CertificatePtr certificate(
         certificate_text ? PEM_read_bio_X509(certificate_text.get(), nullptr, nullptr, nullptr) : nullptr);
-    if (!key || !certificate || X509_check_private_key(certificate.get(), key.get()) != 1)
-        return broken(path + " holds no TLS certificate with its key");
+    return key && certificate && X509_check_private_key(certificate.get(), key.get()) == 1;
+}
+
+}  // namespace
+
+bool self_signed(const TlsIdentity& identity) {
+    BioPtr text(BIO_new_mem_buf(identity.certificate.data(), static_cast<int>(identity.certificate.size())));
+    CertificatePtr certificate(text ? PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr) : nullptr);
+    return certificate && X509_NAME_cmp(X509_get_subject_name(certificate.get()),
+                                        X509_get_issuer_name(certificate.get())) == 0;
+}
+
+Result<TlsIdentity> load_tls_identity(const std::string& path) {
+    KITH_TRY_VALUE(file, read_pem(path));
+    const auto text = as_text(file.view());
+    const std::string_view end_mark = "-----END CERTIFICATE-----\n";
+    const auto end = text.rfind(end_mark);
+    if (end == std::string_view::npos) return broken(path + " holds no TLS certificate and key");
+    TlsIdentity identity{std::string(text.substr(0, end + end_mark.size())),
+                         SecretBytes(as_bytes(text.substr(end + end_mark.size())))};
+    if (!belong_together(identity)) return broken(path + " holds no TLS certificate with its key");
+    return identity;
+}
+
+Result<TlsIdentity> load_tls_identity(const std::string& certificate, const std::string& key) {
+    KITH_TRY_VALUE(chain, read_pem(certificate));
+    KITH_TRY_VALUE(secret, read_pem(key));
+    // Of one file for both, what is told to clients must not hold the key.
+    std::string text;
+    const std::string_view begin = "-----BEGIN CERTIFICATE-----", end = "-----END CERTIFICATE-----";
+    const auto all = as_text(chain.view());
+    for (std::size_t at = all.find(begin); at != std::string_view::npos; at = all.find(begin, at)) {
+        const auto stop = all.find(end, at);
+        if (stop == std::string_view::npos) break;
+        text += std::string(all.substr(at, stop + end.size() - at)) + "\n";
+        at = stop;
+    }
+    TlsIdentity identity{std::move(text), std::move(secret)};
+    if (!belong_together(identity))
+        return fail(Fault::invalid, certificate + " and " + key + " hold no TLS certificate with its key",
+                    "give the PEM files of a certificate and of its private key");
     return identity;
 }
 

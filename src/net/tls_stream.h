@@ -25,6 +25,7 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
               Events events);
 
     SSL* ssl() { return stream_.native_handle(); }
+    asio::ip::tcp::socket& socket() { return stream_.next_layer(); }
     // Nothing else of Events is called before `done`. Not called after `drop`.
     void handshake(Role role, std::int64_t timeout_ms, std::function<void(const asio::error_code&)> done);
     // After the handshake: starts to read, and to send what was written so far.

@@ -74,6 +74,15 @@ Result<> File::sync() {
     return {};
 }
 
+Result<> File::sync_data() {
+#if defined(__APPLE__)
+    return sync();
+#else
+    if (::fdatasync(fd_) != 0) return fail(system_error("sync", path_));
+    return {};
+#endif
+}
+
 Result<> sync_folder(const std::filesystem::path& folder) {
     int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return fail(system_error("open", folder));

@@ -27,6 +27,8 @@ class File {
     // Has the system begin to write out what was written, so that `sync` finds less to wait for. A hint.
     void begin_sync();
     Result<> sync();
+    // The bytes and the size alone, not the times: much less work where bytes are written that were there.
+    Result<> sync_data();
 
   private:
     File(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}

@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "tmtp/limits.h"
 #include "tmtp/session.h"
 
 namespace kith::tmtp {
 
-Hub::Hub(std::string site_name, ServerStore& store, Random& random)
-    : site_name_(std::move(site_name)), store_(store), random_(random) {}
+Hub::Hub(std::string site_name, ServerStore& store, Random& random, HubRules rules)
+    : site_name_(std::move(site_name)), store_(store), random_(random), rules_(rules) {}
 Hub::~Hub() = default;
 
 Result<> Hub::start(Now now) {
@@ -24,6 +25,7 @@ HubActions Hub::opened(LinkId link, Now now) {
     session->link = link;
     session->opened_ms = session->last_byte_ms = now.mono_ms;
     sessions_[link] = std::move(session);
+    due(now.mono_ms + limits::tmtpd_login_ms);
     return take();
 }
 
@@ -32,10 +34,21 @@ HubActions Hub::received(LinkId link, ByteView in, Now now) {
     if (at == sessions_.end()) return take();
     Session& session = *at->second;
     session.last_byte_ms = now.mono_ms;
+    if (session.challenger != 0) release(session, now);
+    feed(session, in, now);
+    return take();
+}
+
+void Hub::feed(Session& session, ByteView in, Now now) {
     while (session.state != Session::State::closing) {
+        if (session.state == Session::State::waiting) {
+            append(session.early, in);
+            if (session.early.size() > limits::tmtpd_early_bytes) end(session, now);
+            return;
+        }
         switch (session.reader.next(in)) {
             case FrameReader::Got::more:
-                return take();
+                return;
             case FrameReader::Got::head:
                 on_head(session, now);
                 break;
@@ -53,13 +66,12 @@ HubActions Hub::received(LinkId link, ByteView in, Now now) {
                 break;
         }
     }
-    return take();
 }
 
 HubActions Hub::drained(LinkId link, Now now) {
     auto at = sessions_.find(link);
     if (at == sessions_.end()) return take();
-    at->second->undrained = 0;
+    output_ -= std::exchange(at->second->undrained, 0);
     if (at->second->state == Session::State::online) send_pieces(*at->second, now);
     return take();
 }
@@ -71,35 +83,76 @@ HubActions Hub::closed(LinkId link, Now now) {
     std::erase_if(out_, [&](const HubAction& action) {  // it is closed already
         return std::visit([&](const auto& one) { return one.link == link; }, action);
     });
+    output_ -= at->second->undrained;
     sessions_.erase(at);
+    return take();
+}
+
+HubActions Hub::alive(LinkId link, Now now) {
+    if (auto* session = by_link(link); session && session->challenger != 0) release(*session, now);
+    return take();
+}
+
+HubActions Hub::node_dropped(NodeRef node, Now now) {
+    if (auto at = online_.find(node); at != online_.end()) {
+        Session& session = *at->second;
+        if (auto* waiting = by_link(session.challenger)) refuse(*waiting, "login failed", now);
+        refuse(session, "node dropped", now);
+    }
+    return take();
+}
+
+HubActions Hub::stop(Now now) {
+    // Those that wait first: the end of another link would let them in.
+    for (auto& [link, session] : sessions_)
+        if (session->state == Session::State::waiting) refuse(*session, "service stopping", now);
+    for (auto& [link, session] : sessions_) {
+        session->ohi.clear();  // nobody is told of all who leave at once
+        refuse(*session, "service stopping", now);
+    }
     return take();
 }
 
 HubActions Hub::tick(Now now) {
     for (auto& [link, session] : sessions_) check_time(*session, now);
+    soonest_ms_.reset();
+    for (const auto& [link, session] : sessions_) {
+        if (session->state == Session::State::closing) continue;
+        if (session->state == Session::State::waiting)
+            due(session->wait_until_ms);
+        else if (session->state != Session::State::online)
+            due(session->opened_ms + limits::tmtpd_login_ms);
+        due(session->last_byte_ms + limits::tmtpd_idle_ms);
+        if (session->undrained) due(session->undrained_since_ms + limits::tmtpd_stalled_ms);
+        if (session->in_flight && !session->sending()) due(session->resend_ms);
+        if (session->upload) due(session->upload->until_ms);
+    }
     return take();
 }
 
-std::optional<std::int64_t> Hub::next_tick_ms() const {
-    std::optional<std::int64_t> next;
-    auto at = [&](std::int64_t time_ms) { next = next ? std::min(*next, time_ms) : time_ms; };
-    for (const auto& [link, session] : sessions_) {
-        if (session->state == Session::State::closing) continue;
-        if (session->state != Session::State::online) at(session->opened_ms + limits::tmtpd_login_ms);
-        at(session->last_byte_ms + limits::tmtpd_idle_ms);
-        if (session->undrained) at(session->undrained_since_ms + limits::tmtpd_stalled_ms);
-        if (session->in_flight && !session->sending()) at(session->resend_ms);
-    }
-    return next;
+void Hub::due(std::int64_t time_ms) {
+    soonest_ms_ = soonest_ms_ ? std::min(*soonest_ms_, time_ms) : time_ms;
+}
+
+Hub::Session* Hub::by_link(LinkId link) {
+    auto at = sessions_.find(link);
+    return at == sessions_.end() ? nullptr : at->second.get();
 }
 
 void Hub::check_time(Session& session, Now now) {
     if (session.state == Session::State::closing) return;
-    bool late =
-        session.state != Session::State::online && now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
+    using State = Session::State;
+    if (session.state == State::waiting && now.mono_ms >= session.wait_until_ms) {
+        // Nobody answers at the other end of the link that the node had.
+        if (auto at = online_.find(session.node); at != online_.end()) end(*at->second, now);
+        return;
+    }
+    bool late = (session.state == State::fresh || session.state == State::greeted) &&
+                now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
     bool idle = now.mono_ms >= session.last_byte_ms + limits::tmtpd_idle_ms;
     bool stalled = session.undrained && now.mono_ms >= session.undrained_since_ms + limits::tmtpd_stalled_ms;
-    if (late || idle || stalled) return end(session, now);
+    bool slow = session.upload && now.mono_ms >= session.upload->until_ms;
+    if (late || idle || stalled || slow) return end(session, now);
     if (session.in_flight && !session.sending() && now.mono_ms >= session.resend_ms)
         send_message(session, now);
 }
@@ -129,22 +182,32 @@ void Hub::refuse(Session& session, std::string_view reason, Now now) {
 void Hub::end(Session& session, Now now) {
     if (session.state == Session::State::closing) return;
     session.state = Session::State::closing;
-    if (auto at = online_.find(session.node); at != online_.end() && at->second == &session)
-        online_.erase(at);
+    if (auto at = online_.find(session.node); at != online_.end()) {
+        if (at->second == &session)
+            online_.erase(at);
+        else if (at->second->challenger == session.link)
+            at->second->challenger = 0;
+    }
     if (session.upload) drop_upload(session);
     session.upload.reset();
     session.op.reset();
     session.in_flight.reset();
     session.held = {};
+    session.early = {};
     out_.push_back(Close{session.link});
     tell_presence(session.uid, std::exchange(session.ohi, {}), presence_gone, now);
+    if (auto* next = by_link(std::exchange(session.challenger, 0))) admit(*next, LoggedIn::How::takeover, now);
 }
 
 void Hub::send(Session& session, ByteView bytes, Now now) {
     if (session.state == Session::State::closing || bytes.empty()) return;
-    if (session.undrained == 0) session.undrained_since_ms = now.mono_ms;
+    if (session.undrained == 0) {
+        session.undrained_since_ms = now.mono_ms;
+        due(now.mono_ms + limits::tmtpd_stalled_ms);
+    }
     session.undrained += bytes.size();
-    if (session.undrained > limits::tmtpd_output_bytes)
+    output_ += bytes.size();
+    if (session.undrained > limits::tmtpd_output_bytes || output_ > limits::tmtpd_output_total)
         return end(session, now);  // it asks and does not read
     out_.push_back(Send{session.link, to_bytes(bytes)});
 }
@@ -161,13 +224,22 @@ void Hub::send_next(Session& session, Now now) {
     if (!message) return end(session, now);
     if (!*message) return;
     session.in_flight = std::move(**message);
+    session.sent_before = session.acked = false;
     send_message(session, now);
+}
+
+// The node has the message in flight.
+void Hub::acked(Session& session, Now now) {
+    if (!store_.remove(session.node, session.in_flight->id)) return end(session, now);
+    session.in_flight.reset();
+    send_next(session, now);
 }
 
 void Hub::send_message(Session& session, Now now) {
     session.left = session.in_flight->datalen;
     session.next_piece = 0;
     session.resend_ms = now.mono_ms + limits::tmtpd_resend_ms;
+    due(session.resend_ms);
     send(session, as_bytes(session.in_flight->head), now);
     send_pieces(session, now);
 }
@@ -187,6 +259,10 @@ void Hub::send_pieces(Session& session, Now now) {
         session.held = {};
         send(session, held, now);
     }
+    if (!session.in_flight || session.sending()) return;
+    due(session.resend_ms);
+    session.sent_before = true;
+    if (std::exchange(session.acked, false)) acked(session, now);
 }
 
 HubActions Hub::take() {

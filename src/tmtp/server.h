@@ -34,13 +34,33 @@ struct Send {
 struct Close {
     LinkId link;
 };
-using HubAction = std::variant<Send, Close>;
+// Find out whether the other end of the link is still there, without a word of TMTP: its node logs in anew.
+// Say alive() or closed(); when neither comes within limits::tmtpd_probe_ms, nobody is there.
+struct Probe {
+    LinkId link;
+};
+// The link speaks for a node now.
+struct LoggedIn {
+    enum class How { login, takeover, registered };
+    LinkId link;
+    NodeRef node;
+    How how = How::login;
+};
+using HubAction = std::variant<Send, Close, Probe, LoggedIn>;
 using HubActions = std::vector<HubAction>;
+
+// What the operator decides.
+struct HubRules {
+    // A Post to an account is refused unless one of the two has pinged or invited the other, or both have
+    // joined one group.
+    bool must_have_met = false;
+    std::uint64_t accounts = 100'000;  // then nobody can register any more
+};
 
 class Hub {
   public:
     // `store` and `random` must outlive the hub.
-    Hub(std::string site_name, ServerStore& store, Random& random);
+    Hub(std::string site_name, ServerStore& store, Random& random, HubRules rules = {});
     ~Hub();
 
     // Call once before anything else.
@@ -52,9 +72,17 @@ class Hub {
     // All that was sent to this link has left.
     HubActions drained(LinkId link, Now now);
     HubActions closed(LinkId link, Now now);
+    // The answer to Probe.
+    HubActions alive(LinkId link, Now now);
+    // The node was removed from the store.
+    HubActions node_dropped(NodeRef node, Now now);
+    // The service ends: every link is told and closed.
+    HubActions stop(Now now);
     HubActions tick(Now now);
-    std::optional<std::int64_t> next_tick_ms() const;
+    // When to call tick(). Early calls do no harm.
+    std::optional<std::int64_t> next_tick_ms() const { return soonest_ms_; }
 
+    bool online(NodeRef node) const { return online_.contains(node); }
     std::size_t links() const { return sessions_.size(); }
 
   private:
@@ -62,6 +90,7 @@ class Hub {
     struct Audience;
     struct Delivery;
 
+    void feed(Session& session, ByteView in, Now now);
     // What comes in (server_ops.cpp).
     void on_head(Session& session, Now now);
     void on_data(Session& session, ByteView data, Now now);
@@ -75,11 +104,15 @@ class Hub {
     Result<std::string> check_notify(const Session& session, const PostNotify& op, Delivery& delivery);
     Result<std::string> add_recipients(const Session& session, const std::vector<Recipient>& recipients,
                                        Audience& to);
+    Result<std::string> meet(const Session& session, const Op& op);
     Result<std::string> nodes_of(const Session& session, const Audience& audience, std::uint64_t datalen,
                                  std::vector<NodeRef>& to);
     void run(Session& session, Op& op, Now now);
     void register_account(Session& session, const Register& op, Now now);
     void login(Session& session, const Login& op, Now now);
+    void contend(Session& session, Session& held, Now now);
+    void admit(Session& session, LoggedIn::How how, Now now);
+    void release(Session& held, Now now);
     void user_edit(Session& session, const UserEdit& op, Now now);
     void acknowledge(Session& session, const Ack& op, Now now);
     // Groups (server_groups.cpp) and presence (server_presence.cpp).
@@ -106,6 +139,9 @@ class Hub {
     void send_message(Session& session, Now now);
     void send_pieces(Session& session, Now now);
     void check_time(Session& session, Now now);
+    void acked(Session& session, Now now);
+    void due(std::int64_t time_ms);
+    Session* by_link(LinkId link);
     HubActions take();
 
     std::string site_name_;
@@ -113,7 +149,11 @@ class Hub {
     Random& random_;
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
     std::map<NodeRef, Session*> online_;
+    HubRules rules_;
     std::uint64_t last_id_ = 0;
+    std::size_t output_ = 0;  // bytes that wait for all links
+    // Not later than the first thing that is due; exact after a tick.
+    std::optional<std::int64_t> soonest_ms_;
     HubActions out_;
 };
 

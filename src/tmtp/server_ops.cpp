@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/limits.h"
+#include "tmtp/limits.h"
 #include "tmtp/session.h"
 
 namespace kith::tmtp {
@@ -147,6 +148,9 @@ void Hub::begin_upload(Session& session, Now now) {
     auto& upload = session.upload.emplace();
     upload.id = ++last_id_;
     upload.posted = format_posted(now.unix_ms);
+    upload.until_ms = now.mono_ms + limits::tmtpd_upload_ms +
+                      static_cast<std::int64_t>(data_size(*session.op) * 1000 / limits::tmtpd_upload_bytes_s);
+    due(upload.until_ms);
     if (auto* one = std::get_if<PostNotify>(&*session.op)) {
         upload.note_id = ++last_id_;
         upload.note_left = one->notelen;
@@ -213,10 +217,14 @@ void Hub::end_upload(Session& session, Now now) {
     message.from = note.from = news.from = session.uid;
     message.datalen = data_size(op) - note.datalen;
 
-    // Again: a node that was made during the upload copied a queue without this message.
     session.op = std::move(op);
     Delivery delivery;
+    // Again: a node that was made during the upload copied a queue without this message.
     if (upload.error.empty() && store_piece(session, now)) upload.error = check_upload(session, delivery);
+    if (upload.error.empty()) {
+        auto met = meet(session, *session.op);
+        upload.error = met ? *met : std::string(no_store);
+    }
     message.notify = delivery.notify;
     std::vector<Outgoing> out;
     auto add = [&](const Queued& one, std::uint64_t number, const std::vector<NodeRef>& to) {
@@ -291,6 +299,19 @@ Result<std::string> Hub::check_notify(const Session& session, const PostNotify& 
     return nodes_of(session, note, data_size(op), delivery.note_to);
 }
 
+// Who pings or invites somebody has made themselves known to them, for good.
+Result<std::string> Hub::meet(const Session& session, const Op& op) {
+    const auto* ping = std::get_if<Ping>(&op);
+    const auto* invite = std::get_if<GroupInvite>(&op);
+    if (!ping && !invite) return std::string();
+    KITH_TRY_VALUE(target, store_.owner_of(ping ? ping->to : invite->to));
+    if (!target || *target == session.uid) return std::string();
+    KITH_TRY_VALUE(kept, store_.meet(session.uid, *target, limits::tmtpd_met));
+    if (kept) return std::string();
+    return (ping ? "Ping: exceeds " : "GroupInvite: exceeds ") + std::to_string(limits::tmtpd_met) +
+           " contacts";
+}
+
 Result<std::string> Hub::add_recipients(const Session& session, const std::vector<Recipient>& recipients,
                                         Audience& to) {
     for (const auto& one : recipients) {
@@ -298,10 +319,18 @@ Result<std::string> Hub::add_recipients(const Session& session, const std::vecto
             if (!plausible_uid(one.id)) return "fetchUser: invalid string '" + named(one.id) + "'";
             KITH_TRY_VALUE(theirs, store_.nodes(one.id));
             if (theirs.empty()) return "OpenNodes: iUid " + named(one.id) + " not found";
+            const bool self = one.id == session.uid;
+            if (rules_.must_have_met && !self && !to.uids.contains(one.id)) {
+                KITH_TRY_VALUE(met, store_.met(session.uid, one.id));
+                if (!met) return "Post: iUid " + one.id + " not met by iByUid " + session.uid;
+            }
             to.uids.insert(one.id);
-            to.this_node = to.this_node || one.id == session.uid;
+            to.this_node = to.this_node || self;
             continue;
         }
+        if (!to.groups.emplace(one.id, one.type).second) continue;
+        if (to.groups.size() > limits::tmtpd_request_groups)
+            return "GroupGetUsers: exceeds " + std::to_string(limits::tmtpd_request_groups) + " groups";
         KITH_TRY_VALUE(members, store_.group(one.id));
         if (!members) return "GroupGetUsers: iGid " + named(one.id) + " not found";
         bool place = false;
@@ -333,6 +362,8 @@ Result<std::string> Hub::nodes_of(const Session& session, const Audience& audien
         }
         for (NodeRef node : theirs)
             if (node != session.node || audience.this_node) nodes.insert(node);
+        if (nodes.size() > limits::tmtpd_audience)
+            return "OpenNodes: exceeds " + std::to_string(limits::tmtpd_audience) + " nodes";
     }
     to.assign(nodes.begin(), nodes.end());
     return std::string();
@@ -342,6 +373,9 @@ Result<std::string> Hub::nodes_of(const Session& session, const Audience& audien
 
 void Hub::register_account(Session& session, const Register& op, Now now) {
     if (op.newnode.size() > limits::tmtpd_name) return refuse(session, "invalid header", now);
+    auto accounts = store_.accounts();
+    if (!accounts) return refuse(session, no_store, now);
+    if (*accounts >= rules_.accounts) return refuse(session, "registration closed", now);
     std::string uid = new_code(32), code = new_code(40);
     SecretBytes nodeid{as_bytes(code)};
     wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});
@@ -357,6 +391,7 @@ void Hub::register_account(Session& session, const Register& op, Now now) {
     session.node = *node;
     session.state = Session::State::online;
     online_[*node] = &session;
+    out_.push_back(LoggedIn{session.link, *node, LoggedIn::How::registered});
     reply(session, RegisteredReply{uid, std::move(nodeid), std::move(error)}, now);
     reply(session, InfoReply{"login ok", {}}, now);
 }
@@ -368,11 +403,34 @@ void Hub::login(Session& session, const Login& op, Now now) {
     auto node = store_.find_node(op.uid, op.node);
     if (!node) return refuse(session, no_store, now);
     if (!*node) return refuse(session, "login failed", now);
-    if (online_.contains(**node)) return refuse(session, "node already connected", now);
     session.uid = op.uid;
     session.node = **node;
+    if (auto at = online_.find(session.node); at != online_.end()) return contend(session, *at->second, now);
+    admit(session, LoggedIn::How::login, now);
+}
+
+// The node has a link. If that is dead, and TCP has not noticed, the new one takes its place; if somebody is
+// there, somebody else has this node's secret, and the client has to learn it. The newest login is the one
+// that waits.
+void Hub::contend(Session& session, Session& held, Now now) {
+    if (held.challenger != 0) release(held, now);
+    held.challenger = session.link;
+    session.state = Session::State::waiting;
+    session.wait_until_ms = now.mono_ms + limits::tmtpd_probe_ms;
+    due(session.wait_until_ms);
+    out_.push_back(Probe{held.link});
+}
+
+// The link is alive, so the login that waits for its end is refused.
+void Hub::release(Session& held, Now now) {
+    if (auto* waiting = by_link(std::exchange(held.challenger, 0)))
+        refuse(*waiting, "node already connected", now);
+}
+
+void Hub::admit(Session& session, LoggedIn::How how, Now now) {
     session.state = Session::State::online;
     online_[session.node] = &session;
+    out_.push_back(LoggedIn{session.link, session.node, how});
     reply(session, InfoReply{"login ok", present_for(session.uid)}, now);
 
     // All nodes hear of it, unless a node that never comes has let the queue fill up: this one is no loss.
@@ -385,6 +443,8 @@ void Hub::login(Session& session, const Login& op, Now now) {
         if (store_.enqueue({{stored(news, last_id_), *nodes}})) wake(*nodes, now);
     }
     send_next(session, now);
+    const Bytes early = std::exchange(session.early, {});
+    if (!early.empty()) feed(session, early, now);
 }
 
 void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
@@ -424,15 +484,21 @@ Result<std::string> Hub::alias_objection(const std::string& uid, const std::stri
     KITH_TRY_VALUE(owner, store_.owner_of(alias));
     KITH_TRY_VALUE(group, store_.group(alias));
     if (group || (owner && *owner != uid)) return "AddAlias: alias " + named(alias) + " already taken";
+    KITH_TRY_VALUE(aliases, store_.aliases_of(uid));
+    if (!owner && aliases >= limits::tmtpd_aliases)
+        return "AddAlias: exceeds " + std::to_string(limits::tmtpd_aliases) + " aliases";
     return std::string();
 }
 
-// Only what is in flight and sent whole can be acknowledged; anything else is passed over.
+// Only what is in flight and was sent whole can be acknowledged; anything else is passed over. An answer to
+// the first time may come while the message is sent again: that one is finished, and not waited for.
 void Hub::acknowledge(Session& session, const Ack& op, Now now) {
-    if (!session.in_flight || session.sending() || op.id != id_text(session.in_flight->id)) return;
-    if (!store_.remove(session.node, session.in_flight->id)) return end(session, now);
-    session.in_flight.reset();
-    send_next(session, now);
+    if (!session.in_flight || op.id != id_text(session.in_flight->id)) return;
+    if (session.sending()) {
+        session.acked = session.sent_before;
+        return;
+    }
+    acked(session, now);
 }
 
 Queued Hub::stamp(Kind kind, const Session& session, Now now) {

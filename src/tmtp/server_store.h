@@ -1,6 +1,8 @@
-// What a TMTP server keeps: accounts, aliases, nodes, groups, and each node's queue. Every function that
-// changes something is durable when it returns, and changes all or nothing. A failure is the store's (disk
-// full, io); what the protocol refuses is told by values.
+// What a TMTP server keeps: accounts, aliases, nodes, groups, who met whom, and each node's queue. Every
+// function changes all or nothing, and what it changed is seen at once. It need not be durable at once:
+// whoever owns the store makes it so before it carries out what the hub answered (remove() alone may be lost:
+// the message comes again). A failure is the store's (disk full, io); what the protocol refuses is told by
+// values.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +50,7 @@ class ServerStore {
     // The highest message id ever stored, 0 when none was.
     virtual Result<std::uint64_t> last_id() = 0;
 
+    virtual Result<std::uint64_t> accounts() = 0;
     // A new account with one node.
     virtual Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
                                         const std::string& label) = 0;
@@ -56,6 +59,13 @@ class ServerStore {
     // All nodes of an account, in the order they were made; empty when there is no such account.
     virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;
     virtual Result<std::optional<std::string>> owner_of(const std::string& alias) = 0;
+    virtual Result<std::uint64_t> aliases_of(const std::string& uid) = 0;
+
+    // `uid` makes itself known to `other`; again does no harm. False: it has done so to `most` others.
+    virtual Result<bool> meet(const std::string& uid, const std::string& other, std::uint64_t most) = 0;
+    // Whether either has made itself known to the other, or both have joined one group.
+    virtual Result<bool> met(const std::string& uid, const std::string& other) = 0;
+
     // Everybody with a place in the group, by the order of their coming; nothing: no such group.
     virtual Result<std::optional<std::vector<Member>>> group(const std::string& gid) = 0;
     // How many groups the account has joined.

@@ -13,6 +13,7 @@ struct Upload {
     std::uint64_t id = 0;  // given at the start, as the reference server does
     std::string posted;
     std::string error;  // its data is passed over
+    std::int64_t until_ms = 0;
     Bytes piece;
     std::uint32_t pieces = 0;
     // A PostNotify's note comes first: a message of its own.
@@ -22,7 +23,8 @@ struct Upload {
 };
 
 struct Hub::Session {
-    enum class State { fresh, greeted, online, closing };
+    // Waiting: it has logged in, and the link that its node seems to have is being looked at.
+    enum class State { fresh, greeted, waiting, online, closing };
 
     LinkId link = 0;
     State state = State::fresh;
@@ -36,11 +38,19 @@ struct Hub::Session {
     std::optional<Op> op;
     std::optional<Upload> upload;
 
+    // Of a waiting link: until when, and what came behind its login.
+    std::int64_t wait_until_ms = 0;
+    Bytes early;
+    // Of a link whose node logs in again: the waiting link, 0: none.
+    LinkId challenger = 0;
+
     // Who hears when this node comes and goes. In memory only, as with the reference server.
     std::set<std::string> ohi;
 
     // The message in flight: sent, or being sent piece by piece, and not acknowledged.
     std::optional<StoredMessage> in_flight;
+    bool sent_before = false;  // it was sent whole at least once
+    bool acked = false;        // while it is being sent again
     std::int64_t resend_ms = 0;
     std::uint64_t left = 0;  // bytes of its data that are not sent yet
     std::uint32_t next_piece = 0;
@@ -57,6 +67,7 @@ struct Hub::Audience {
     std::set<std::string> uids;
     bool this_node = false;   // the sender named itself, or a group it has joined
     bool other_nodes = true;  // of the sender: they always hear, unless a PostNotify says not
+    std::set<std::pair<std::string, int>> groups = {};  // that were looked up
 };
 
 // What a request with data comes to, once it is all there.

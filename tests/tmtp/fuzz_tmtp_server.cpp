@@ -37,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         hub.received(link, rest.first(run), now);
         rest = rest.subspan(std::min(run + 1, rest.size()));
         hub.drained(link, now);
+        if (run % 3 == 0) hub.alive(3 - link, now);
         link = 3 - link;
         now.mono_ms += 7000;
         hub.tick(now);

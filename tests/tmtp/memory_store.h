@@ -26,7 +26,37 @@ class MemoryStore : public ServerStore {
     std::map<std::uint64_t, std::map<std::uint32_t, Bytes>> pieces;
     std::uint64_t highest = 0;
 
+    std::map<std::string, std::set<std::string>> known;
+
     Result<std::uint64_t> last_id() override { return highest; }
+    Result<std::uint64_t> accounts() override {
+        std::set<std::string> uids;
+        for (const auto& [ref, node] : all_nodes) uids.insert(node.uid);
+        return uids.size();
+    }
+    Result<std::uint64_t> aliases_of(const std::string& uid) override {
+        return static_cast<std::uint64_t>(
+            std::count_if(aliases.begin(), aliases.end(), [&](auto& one) { return one.second == uid; }));
+    }
+    Result<bool> meet(const std::string& uid, const std::string& other, std::uint64_t most) override {
+        if (broken) return full();
+        auto& list = known[uid];
+        if (!list.contains(other) && list.size() >= most) return false;
+        list.insert(other);
+        return true;
+    }
+    Result<bool> met(const std::string& uid, const std::string& other) override {
+        if (known[uid].contains(other) || known[other].contains(uid)) return true;
+        for (const auto& [gid, members] : groups) {
+            auto joined = [&, list = &members](const std::string& who) {
+                return std::any_of(list->begin(), list->end(), [&](const Member& one) {
+                    return one.uid == who && one.state == Member::joined;
+                });
+            };
+            if (joined(uid) && joined(other)) return true;
+        }
+        return false;
+    }
     Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
                                 const std::string& label) override {
         if (broken) return full();

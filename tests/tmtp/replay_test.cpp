@@ -42,6 +42,8 @@ struct Replay {
                 closed.insert(close->link);
                 continue;
             }
+            if (auto* probe = std::get_if<Probe>(&action)) take(hub.alive(probe->link, now));
+            if (!std::holds_alternative<Send>(action)) continue;
             auto& send = std::get<Send>(action);
             ByteView bytes = send.bytes;
             auto& reader = readers[send.link];

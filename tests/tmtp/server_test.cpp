@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "memory_store.h"
+#include "tmtp/limits.h"
 
 using namespace kith;
 using namespace kith::tmtp;
@@ -21,14 +22,16 @@ struct Rig {
     Now now{1000, 1'795'289'105'920};
     std::map<LinkId, FrameReader> readers;
     std::map<LinkId, std::vector<Reply>> in;
-    std::map<LinkId, Bytes> data;  // of all messages together
-    std::set<LinkId> closed;
+    std::map<LinkId, Bytes> data;   // of all messages together
+    std::set<LinkId> closed, dead;  // dead: nobody is there, and the server has not been told
+    std::vector<LoggedIn> logins;
+    HubRules rules;
     bool read = true;  // clients read what they are sent
     LinkId next_link = 1;
 
     Rig() { restart(); }
     void restart() {
-        hub = std::make_unique<Hub>("site", store, random);
+        hub = std::make_unique<Hub>("site", store, random, rules);
         REQUIRE(hub->start(now));
     }
     void take(HubActions actions) {
@@ -36,6 +39,14 @@ struct Rig {
         for (auto& action : actions) {
             if (auto* close = std::get_if<Close>(&action)) {
                 CHECK(closed.insert(close->link).second);
+                continue;
+            }
+            if (auto* probe = std::get_if<Probe>(&action)) {
+                if (!dead.contains(probe->link)) take(hub->alive(probe->link, now));
+                continue;
+            }
+            if (auto* login = std::get_if<LoggedIn>(&action)) {
+                logins.push_back(*login);
                 continue;
             }
             auto& send = std::get<Send>(action);
@@ -235,6 +246,258 @@ TEST_CASE("a login needs the right uid and node, and a node is connected once") 
     rig.cut(account.link);
     auto link = rig.log_in(account);
     CHECK(rig.next(link, Kind::login).node == "tbd");
+}
+
+TEST_CASE("a node whose link is dead takes its place; one whose link is alive keeps it") {
+    Rig rig;
+    auto account = rig.enrol();
+    CHECK(rig.logins.back().how == LoggedIn::How::registered);
+    auto sender = rig.enrol();
+    rig.dead.insert(account.link);
+    auto second = rig.greet();
+    const auto login = *encode(Login{account.uid, SecretBytes(as_bytes(account.nodeid))});
+    SUBCASE("the link is found dead by the system") {
+        rig.raw(second, login);
+        CHECK(rig.count(second) == 0);
+        rig.cut(account.link);
+    }
+    SUBCASE("nobody answers") {
+        rig.raw(second, login);
+        rig.wait(limits::tmtpd_probe_ms - 1);
+        CHECK(rig.count(second) == 0);
+        rig.wait(1);
+        CHECK(rig.closed.contains(account.link));
+    }
+    SUBCASE("what came behind the login is not lost") {
+        Post post = to_uid(account.uid, 5);
+        rig.raw(second, login + *encode(post) + "he");
+        rig.raw(second, "llo" + *encode(Pulse{}));
+        CHECK(rig.count(second) == 0);
+        rig.wait(limits::tmtpd_probe_ms);
+        CHECK(rig.pop<InfoReply>(second).info == "login ok");
+        rig.pop<Queued>(second);
+        CHECK(rig.pop<AckReply>(second).error.empty());
+        return;
+    }
+    SUBCASE("the newest of several") {
+        auto older = rig.greet();
+        rig.raw(older, login);
+        rig.raw(second, login);
+        CHECK(rig.quit_reason(older) == "node already connected");
+        rig.wait(limits::tmtpd_probe_ms);
+    }
+    SUBCASE("somebody is there") {
+        SUBCASE("and the system says so") {
+            rig.dead.clear();
+            rig.raw(second, login);
+        }
+        SUBCASE("and sends something") {
+            rig.raw(second, login);
+            rig.op(account.link, Pulse{});
+        }
+        CHECK(rig.quit_reason(second) == "node already connected");
+        CHECK_FALSE(rig.closed.contains(account.link));
+        rig.wait(limits::tmtpd_probe_ms);
+        CHECK(rig.post(account.link, {}, "x").error.empty());
+        return;
+    }
+    SUBCASE("who waits may give up") {
+        rig.raw(second, login);
+        rig.cut(second);
+        rig.wait(limits::tmtpd_probe_ms);
+        CHECK_FALSE(rig.closed.contains(account.link));
+        return;
+    }
+    SUBCASE("who waits and goes on talking holds little") {
+        rig.raw(second, login);
+        rig.raw(second, std::string(limits::tmtpd_early_bytes + 1, 'x'));
+        CHECK(rig.closed.contains(second));
+        return;
+    }
+    CHECK(rig.pop<InfoReply>(second).info == "login ok");
+    CHECK(rig.logins.back().how == LoggedIn::How::takeover);
+    rig.next(second, Kind::login);
+    REQUIRE(rig.post(sender.link, {account.uid}, "to the new link").error.empty());
+    rig.next(second, Kind::delivery);
+}
+
+TEST_CASE("a node that the operator drops is told, and does not come back") {
+    Rig rig;
+    auto account = rig.enrol();
+    auto node = rig.logins.back().node;
+    CHECK(rig.hub->online(node));
+    rig.store.all_nodes.erase(node);
+    rig.take(rig.hub->node_dropped(node, rig.now));
+    CHECK(rig.quit_reason(account.link) == "node dropped");
+    CHECK_FALSE(rig.hub->online(node));
+    CHECK(rig.quit_reason(rig.log_in(account)) == "login failed");
+}
+
+TEST_CASE("a service that stops tells every link, those that wait for another one included") {
+    Rig rig;
+    auto account = rig.enrol();
+    rig.dead.insert(account.link);
+    auto greeted = rig.greet(), waiting = rig.greet(), silent = rig.open();
+    rig.op(waiting, Login{account.uid, SecretBytes(as_bytes(account.nodeid))});
+    rig.take(rig.hub->stop(rig.now));
+    for (LinkId link : {account.link, greeted, waiting}) CHECK(rig.quit_reason(link) == "service stopping");
+    CHECK(rig.closed.contains(silent));
+    CHECK(rig.count(silent) == 0);
+}
+
+TEST_CASE("acknowledgements that nobody asked for hold nothing up") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    std::vector<std::string> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(rig.post(alice.link, {bob.uid}, "x").msgid);
+    for (const char* stray : {"0000000000000000", "no id at all", "ffffffffffffffff"})
+        rig.op(bob.link, Ack{stray, "ok"});
+    rig.op(bob.link, Ack{ids[2], "ok"});  // queued, and not sent yet
+    for (const auto& id : ids) {
+        CHECK(rig.pop<Queued>(bob.link).id == id);
+        rig.op(bob.link, Ack{"1111111111111111", "ok"});
+        rig.op(bob.link, Ack{id, "ok"});
+        rig.op(bob.link, Ack{id, "ok"});
+    }
+    CHECK(rig.count(bob.link) == 0);
+    CHECK(rig.closed.empty());
+
+    // A large one is sent a second time when its acknowledgement arrives: the next one follows at once.
+    const std::string large(3 * limits::tmtp_piece, 'y');
+    const auto first = rig.post(alice.link, {bob.uid}, large).msgid;
+    const auto second = rig.post(alice.link, {bob.uid}, "after it").msgid;
+    CHECK(rig.pop<Queued>(bob.link).id == first);
+    rig.read = false;
+    rig.now.mono_ms += limits::tmtpd_resend_ms;
+    auto again = rig.hub->tick(rig.now);
+    rig.op(bob.link, Ack{first, "ok"});
+    rig.read = true;
+    rig.take(std::move(again));
+    CHECK(rig.pop<Queued>(bob.link).id == first);
+    CHECK(rig.pop<Queued>(bob.link).id == second);
+}
+
+TEST_CASE("where the operator says so, only who has met can post to each other") {
+    Rig rig;
+    rig.rules.must_have_met = true;
+    rig.restart();
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown");
+    auto carol = rig.enrol("Carol Clark");
+    const auto refusal = [](const auto& by, const auto& to) {
+        return "Post: iUid " + to.uid + " not met by iByUid " + by.uid;
+    };
+    CHECK(rig.post(alice.link, {alice.uid}, "to herself").error.empty());
+    rig.next(alice.link, Kind::delivery);
+    CHECK(rig.post(alice.link, {bob.uid}, "x").error == refusal(alice, bob));
+    PostNotify both{to_uid(alice.uid, 2), false, {{bob.uid, Recipient::uid}}, 1, 0, {}};
+    rig.op(alice.link, both, "nx");
+    CHECK(rig.pop<AckReply>(alice.link).error == refusal(alice, bob));
+
+    rig.op(alice.link, Ping{"i", "Alice Adams", "Bobby Brown", 2}, "hi");
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    rig.next(bob.link, Kind::ping);
+    CHECK(rig.post(bob.link, {alice.uid}, "either way").error.empty());
+    rig.next(alice.link, Kind::delivery);
+    CHECK(rig.post(alice.link, {bob.uid}, "either way").error.empty());
+    rig.next(bob.link, Kind::delivery);
+
+    rig.op(bob.link, GroupInvite{"i", "Our Own Group", "Bobby Brown", "Carol Clark", 0});
+    CHECK(rig.pop<AckReply>(bob.link).error.empty());
+    rig.next(carol.link, Kind::invite);
+    rig.next(bob.link, Kind::member);
+    CHECK(rig.post(carol.link, {bob.uid}, "x").error.empty());
+    rig.next(bob.link, Kind::delivery);
+    CHECK(rig.post(carol.link, {alice.uid}, "x").error == refusal(carol, alice));
+
+    rig.op(bob.link, GroupInvite{"i", "Our Own Group", "Bobby Brown", "Alice Adams", 0});
+    for (const auto* one : {&carol, &alice})
+        rig.op(one->link, GroupEdit{"i", "join", "Our Own Group", "", ""});
+    rig.in.clear();
+    CHECK(rig.post(carol.link, {alice.uid}, "x").error.empty());  // both are members now
+}
+
+TEST_CASE("accounts, aliases, groups in a request, and whom one pings have their limits") {
+    Rig rig;
+    rig.rules.accounts = 2;
+    rig.restart();
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown");
+    SUBCASE("accounts") {
+        auto link = rig.greet();
+        rig.op(link, Register{"first", "_", ""});
+        CHECK(rig.quit_reason(link) == "registration closed");
+    }
+    SUBCASE("aliases") {
+        for (std::size_t i = 1; i < limits::tmtpd_aliases; ++i)
+            rig.store.aliases["alias " + std::to_string(i)] = alice.uid;
+        rig.op(alice.link, UserEdit{"n", "", "one more alias"});
+        CHECK(rig.pop<AckReply>(alice.link).error == "AddAlias: exceeds 100 aliases");
+        rig.op(alice.link, UserEdit{"n", "", "Alice Adams"});  // has it
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    }
+    SUBCASE("groups") {
+        Post post = to_uid(alice.uid, 1);
+        for (std::size_t i = 0; i <= limits::tmtpd_request_groups; ++i) {
+            const auto gid = "group number " + std::to_string(i);
+            rig.store.groups[gid] = {{alice.uid, "Alice Adams", Member::joined}};
+            post.recipients.push_back({gid, Recipient::group});
+        }
+        rig.op(alice.link, post, "x");
+        CHECK(rig.pop<AckReply>(alice.link).error == "GroupGetUsers: exceeds 20 groups");
+        post.recipients.assign(500, {"group number 1", Recipient::group});  // looked up once
+        rig.op(alice.link, post, "x");
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    }
+    SUBCASE("nodes of one message") {
+        for (std::size_t i = 0; i + 1 < limits::tmtpd_audience; ++i)
+            rig.store.all_nodes[static_cast<NodeRef>(1000 + i)] = {bob.uid, "x", "y", {}};
+        CHECK(rig.post(alice.link, {bob.uid}, "x").error.empty());
+        rig.store.all_nodes[500'000] = {bob.uid, "x", "y", {}};
+        CHECK(rig.post(alice.link, {bob.uid}, "x").error == "OpenNodes: exceeds 10000 nodes");
+    }
+    SUBCASE("contacts") {
+        for (std::size_t i = 0; i < limits::tmtpd_met; ++i)
+            rig.store.known[alice.uid].insert(std::to_string(i));
+        rig.op(alice.link, Ping{"i", "Alice Adams", "Bobby Brown", 2}, "hi");
+        CHECK(rig.pop<AckReply>(alice.link).error == "Ping: exceeds 10000 contacts");
+        CHECK(rig.count(bob.link) == 0);
+        rig.store.known[alice.uid].insert(bob.uid);
+        rig.op(alice.link, Ping{"i", "Alice Adams", "Bobby Brown", 2}, "hi");
+        CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    }
+}
+
+TEST_CASE("an upload that trickles is ended, and what waits for all links together is bounded") {
+    Rig rig;
+    auto alice = rig.enrol();
+    SUBCASE("an upload") {
+        rig.op(alice.link, to_uid(alice.uid, 1'000'000));
+        const auto seconds = (limits::tmtpd_upload_ms +
+                              1'000'000'000 / static_cast<std::int64_t>(limits::tmtpd_upload_bytes_s)) /
+                             1000;
+        for (std::int64_t i = 0; i < seconds; ++i) {
+            rig.raw(alice.link, "x");
+            rig.wait(1000);
+            CHECK(rig.closed.empty());
+        }
+        rig.wait(1000);
+        CHECK(rig.closed.contains(alice.link));
+        CHECK(rig.store.pieces.empty());
+    }
+    SUBCASE("output") {
+        std::vector<Rig::Account> others;
+        const auto link_bytes = limits::tmtpd_output_total / (limits::tmtpd_output_bytes / 2) + 2;
+        for (std::size_t i = 0; i < link_bytes; ++i) others.push_back(rig.enrol());
+        rig.read = false;
+        const auto question = *encode(UserEdit{std::string(limits::tmtpd_request_id, 'q'), "", "x"});
+        for (const auto& one : others)
+            for (std::size_t asked = 0; asked < limits::tmtpd_output_bytes / 2; asked += 300)
+                rig.raw(one.link, question);
+        CHECK_FALSE(rig.closed.empty());
+        CHECK(rig.closed.size() < others.size() / 4);
+        for (LinkId link : rig.closed) rig.cut(link);
+        rig.read = true;
+        CHECK(rig.post(alice.link, {}, "x").error.empty());
+    }
 }
 
 TEST_CASE("ids and codes have the protocol's shape") {
@@ -721,6 +984,7 @@ TEST_CASE("waits: the login, an idle link, and links that are closing") {
     CHECK_FALSE(rig.closed.contains(account.link));
     rig.wait(20'000);
     CHECK(rig.closed.contains(account.link));
+    rig.wait(1);
     CHECK_FALSE(rig.hub->next_tick_ms());
     rig.raw(account.link, "late bytes");
     rig.wait(1'000'000);

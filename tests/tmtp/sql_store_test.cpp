@@ -81,6 +81,7 @@ TEST_CASE("a message stays until the last node has it, its data included") {
     CHECK(*rig.store->piece(5, 0) == piece);
     CHECK(*rig.store->piece(5, 1) == rest);
     REQUIRE(rig.store->remove(other, 5));
+    REQUIRE(rig.store->flush());
     CHECK_FALSE(rig.store->piece(5, 0));
     REQUIRE(rig.store->remove(other, 9));
     CHECK_FALSE(rig.store->first(other)->has_value());
@@ -105,14 +106,90 @@ TEST_CASE("an upload that was cut off leaves nothing") {
     CHECK_FALSE(rig.store->first(node)->has_value());
 }
 
-TEST_CASE("queues go out by rising id") {
+TEST_CASE("queues go out by rising id, from the journal and from the database") {
     Rig rig;
     auto node = *rig.store->add_account("U", rig.first, "one");
     for (std::uint64_t id : {7u, 3u, 5u}) REQUIRE(rig.store->enqueue({{{id, "head", 0}, {node}}}));
-    for (std::uint64_t id : {3u, 5u, 7u}) {
+    REQUIRE(rig.store->flush());
+    for (std::uint64_t id : {6u, 2u, 9u}) REQUIRE(rig.store->enqueue({{{id, "head", 0}, {node}}}));
+    for (std::uint64_t id : {2u, 3u, 5u, 6u, 7u, 9u}) {
         CHECK((*rig.store->first(node))->id == id);
         REQUIRE(rig.store->remove(node, id));
+        REQUIRE(rig.store->remove(node, id));
+        if (id == 5) REQUIRE(rig.store->enqueue({{{4, "late", 0}, {node}}}));
+        if (id == 5) {
+            CHECK((*rig.store->first(node))->id == 4);
+            REQUIRE(rig.store->remove(node, 4));
+        }
+        if (id == 6) REQUIRE(rig.store->flush());
     }
+    CHECK_FALSE(rig.store->first(node)->has_value());
+    CHECK(*rig.store->queue_bytes("U") == 0);
+}
+
+TEST_CASE("what was committed is there after a crash, acknowledgements included") {
+    Rig rig;
+    auto one = *rig.store->add_account("U", rig.first, "one"),
+         two = *rig.store->add_account("V", rig.second, "one");
+    REQUIRE(rig.store->put_piece(5, 0, Bytes(10, 7)));
+    REQUIRE(rig.store->enqueue({{{5, "0008{\"a\":1}", 10}, {one, two}}, {{6, "0008{\"b\":1}", 0}, {two}}}));
+    REQUIRE(rig.store->remove(one, 5));
+    REQUIRE(rig.store->commit());
+    const auto weight = *rig.store->queue_bytes("V");
+    REQUIRE(rig.store->enqueue({{{7, "0008{\"c\":1}", 0}, {two}}}));  // nobody is told of this one
+    rig.open();
+    CHECK_FALSE(rig.store->first(one)->has_value());
+    CHECK(*rig.store->queue_bytes("U") == 0);
+    CHECK(*rig.store->queue_bytes("V") == weight);
+    CHECK((*rig.store->first(two))->head == "0008{\"a\":1}");
+    CHECK(*rig.store->piece(5, 0) == Bytes(10, 7));
+    CHECK(*rig.store->last_id() == 6);
+    REQUIRE(rig.store->remove(two, 5));  // in the database by now
+    REQUIRE(rig.store->commit());
+    rig.open();
+    CHECK((*rig.store->first(two))->id == 6);
+}
+
+TEST_CASE("a full database refuses, keeps what it has, and takes more when there is room") {
+    Rig rig;
+    auto node = *rig.store->add_account("U", rig.first, "one");
+    REQUIRE(rig.store->limit_size(400'000));
+    std::uint64_t id = 0;
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(rig.store->put_piece(++id, 0, Bytes(20'000, 1)));
+        REQUIRE(rig.store->enqueue({{{id, "head", 20'000}, {node}}}));
+    }
+    REQUIRE(rig.store->commit());
+    CHECK(rig.store->flush().error().kind == Fault::disk_full);
+    CHECK((*rig.store->first(node))->id == 1);
+    CHECK(*rig.store->piece(1, 0) == Bytes(20'000, 1));
+    for (std::uint64_t gone = 1; gone < 18; ++gone) REQUIRE(rig.store->remove(node, gone));
+    REQUIRE(rig.store->flush());
+    CHECK((*rig.store->first(node))->id == 18);
+    CHECK(rig.store->add_node("U", rig.second, "two", node, {99, "news", 0}));
+}
+
+TEST_CASE("who met whom is kept, for so many and no more") {
+    Rig rig;
+    for (const char* uid : {"A", "B", "C", "D"}) REQUIRE(rig.store->add_account(uid, rig.first, "one"));
+    CHECK_FALSE(*rig.store->met("A", "B"));
+    CHECK(*rig.store->meet("A", "B", 1));
+    CHECK(*rig.store->meet("A", "B", 1));
+    CHECK_FALSE(*rig.store->meet("A", "C", 1));
+    rig.open();
+    CHECK(*rig.store->met("A", "B"));
+    CHECK(*rig.store->met("B", "A"));
+    CHECK_FALSE(*rig.store->met("A", "C"));
+    REQUIRE(rig.store->put_members("Our Group",
+                                   {{"A", "Alice", Member::joined}, {"C", "Carol", Member::invited}}, {}));
+    CHECK_FALSE(*rig.store->met("A", "C"));
+    REQUIRE(rig.store->put_members("Our Group", {{"C", "Carol", Member::joined}}, {}));
+    CHECK(*rig.store->met("A", "C"));
+    CHECK(*rig.store->met("C", "A"));
+    CHECK_FALSE(*rig.store->met("D", "A"));
+    CHECK(*rig.store->accounts() == 4);
+    REQUIRE(rig.store->add_alias("A", "Alice Adams", nullptr));
+    CHECK(*rig.store->aliases_of("A") == 1);
 }
 
 TEST_CASE("a group's members and the news of them are kept together") {

@@ -54,10 +54,13 @@ struct World {
         for (auto& action : actions) {
             if (auto* send = std::get_if<Send>(&action)) {
                 if (auto* device = by_link(send->link)) append(device->to_client, send->bytes);
-            } else if (auto* device = by_link(std::get<Close>(action).link)) {
-                closing.insert(device->link);
-            } else if (dead.erase(std::get<Close>(action).link) > 0) {
-                from_hub(hub->closed(std::get<Close>(action).link, now));
+            } else if (auto* close = std::get_if<Close>(&action)) {
+                if (auto* device = by_link(close->link))
+                    closing.insert(device->link);
+                else if (dead.erase(close->link) > 0)
+                    from_hub(hub->closed(close->link, now));
+            } else if (auto* probe = std::get_if<Probe>(&action)) {
+                if (!dead.contains(probe->link)) from_hub(hub->alive(probe->link, now));
             }
         }
     }

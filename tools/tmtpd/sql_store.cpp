@@ -39,26 +39,39 @@ CREATE UNIQUE INDEX member_place ON member(circle, account);
 CREATE INDEX member_account ON member(account, state);
 )";
 
+constexpr std::string_view schema_3 = R"(
+CREATE TABLE met (account INTEGER NOT NULL, other INTEGER NOT NULL, PRIMARY KEY (account, other)) WITHOUT ROWID;
+CREATE INDEX alias_account ON alias(account);
+CREATE TABLE journal (key BLOB NOT NULL);
+INSERT INTO journal VALUES (zeroblob(32));
+)";
+
+// Of an account's nodes and a node's queue, what is kept at hand: more is read again.
+constexpr std::size_t most_cached = 20'000;
+
 // The nodeid's hash: who reads the database cannot log in with it. (25 random bytes need no stretching.)
 Bytes hash_of(const SecretBytes& nodeid) {
     auto hash = crypto::hash(nodeid.view());
     return Bytes(hash.begin(), hash.end());
 }
 
-std::uint64_t weight(const StoredMessage& message) {
-    return message.head.size() + message.datalen;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<SqlStore>> SqlStore::open(const std::filesystem::path& file, const Key& key) {
-    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1, schema_2}));
+    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1, schema_2, schema_3}));
+    KITH_TRY(db->run("PRAGMA secure_delete = ON"));
     KITH_TRY(db->run("DELETE FROM piece WHERE message NOT IN (SELECT id FROM message)"));
-    return std::unique_ptr<SqlStore>(new SqlStore(std::move(db)));
+    auto beside = file;
+    KITH_TRY_VALUE(journal, Journal::open(beside.replace_extension(".journal")));
+    std::unique_ptr<SqlStore> store(new SqlStore(std::move(db), std::move(journal)));
+    KITH_TRY(store->replay());
+    // Also when nothing was left: no key is used twice.
+    KITH_TRY(store->flush());
+    return store;
 }
 
-Result<std::uint64_t> SqlStore::last_id() {
-    auto row = db_->query("SELECT value FROM counter WHERE name = 'last_id'");
+Result<std::uint64_t> SqlStore::accounts() {
+    auto row = db_->query("SELECT count(*) FROM account");
     KITH_TRY(row.next());
     return row.count(0);
 }
@@ -69,6 +82,7 @@ Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes&
     KITH_TRY(db_->run("INSERT INTO account (uid) VALUES (?)", uid));
     KITH_TRY_VALUE(node, insert_node(db_->last_row(), nodeid, label));
     KITH_TRY(tx.commit());
+    nodes_.erase(uid);
     return node;
 }
 
@@ -82,14 +96,19 @@ Result<std::optional<NodeRef>> SqlStore::find_node(const std::string& uid, const
 }
 
 Result<std::vector<NodeRef>> SqlStore::nodes(const std::string& uid) {
+    if (auto known = nodes_.find(uid); known != nodes_.end()) return known->second;
     std::vector<NodeRef> list;
     auto row = db_->query(
         "SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? ORDER BY node.id", uid);
     for (;;) {
         KITH_TRY_VALUE(more, row.next());
-        if (!more) return list;
+        if (!more) break;
         list.push_back(row.number(0));
     }
+    // Of accounts that do not exist nothing is kept: anybody may ask.
+    if (nodes_.size() >= most_cached) nodes_.clear();
+    if (!list.empty()) nodes_[uid] = list;
+    return list;
 }
 
 Result<std::optional<std::string>> SqlStore::owner_of(const std::string& alias) {
@@ -99,43 +118,75 @@ Result<std::optional<std::string>> SqlStore::owner_of(const std::string& alias) 
     return row.text(0);
 }
 
+Result<std::uint64_t> SqlStore::aliases_of(const std::string& uid) {
+    auto row =
+        db_->query("SELECT count(*) FROM alias JOIN account ON account.id = account WHERE uid = ?", uid);
+    KITH_TRY(row.next());
+    return row.count(0);
+}
+
 Result<> SqlStore::add_alias(const std::string& uid, const std::string& alias, const StoredMessage* news) {
+    std::vector<tmtp::Outgoing> messages;
+    if (news) {
+        KITH_TRY_VALUE(all, nodes(uid));
+        messages.push_back({*news, std::move(all)});
+    }
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
     KITH_TRY_VALUE(owner, account(uid));
     KITH_TRY(db_->run("INSERT OR IGNORE INTO alias VALUES (?, ?)", alias, owner));
-    if (news) {
-        KITH_TRY_VALUE(all, nodes(uid));
-        KITH_TRY(queue({*news, all}));
-    }
-    return tx.commit();
+    for (const auto& one : messages) KITH_TRY(write(one));
+    KITH_TRY(tx.commit());
+    wrote(messages);
+    return {};
 }
 
 Result<> SqlStore::add_node(const std::string& uid, const SecretBytes& nodeid, const std::string& label,
                             NodeRef from, const StoredMessage& news) {
+    KITH_TRY(flush());  // then the queue that is copied is in the database
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
     KITH_TRY_VALUE(owner, account(uid));
     KITH_TRY_VALUE(node, insert_node(owner, nodeid, label));
     KITH_TRY(db_->run("INSERT INTO queue SELECT ?, message FROM queue WHERE node = ?", node, from));
     KITH_TRY(
         db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?", from, node));
+    nodes_.erase(uid);
     KITH_TRY_VALUE(all, nodes(uid));
-    KITH_TRY(queue({news, all}));
-    return tx.commit();
-}
-
-Result<> SqlStore::put_piece(std::uint64_t id, std::uint32_t number, ByteView piece) {
-    auto& held = held_[id];
-    if (!held.bytes.empty()) KITH_TRY(write_piece(id, held));
-    held = {number, to_bytes(piece)};
+    const std::vector<tmtp::Outgoing> messages{{news, std::move(all)}};
+    auto written = write(messages.front());
+    if (written) written = tx.commit();
+    if (!written) nodes_.erase(uid);
+    KITH_TRY(std::move(written));
+    wrote(messages);
     return {};
 }
 
-// What cannot be removed now is removed at the next start.
-void SqlStore::drop_pieces(std::uint64_t id) {
-    auto held = held_.find(id);
-    bool written = held == held_.end() || held->second.number > 0;
-    if (held != held_.end()) held_.erase(held);
-    if (written) (void)db_->run("DELETE FROM piece WHERE message = ?", id);
+Result<bool> SqlStore::meet(const std::string& uid, const std::string& other, std::uint64_t most) {
+    KITH_TRY_VALUE(one, account(uid));
+    KITH_TRY_VALUE(two, account(other));
+    auto known = db_->query("SELECT 1 FROM met WHERE account = ? AND other = ?", one, two);
+    KITH_TRY_VALUE(already, known.next());
+    if (already) return true;
+    auto count = db_->query("SELECT count(*) FROM met WHERE account = ?", one);
+    KITH_TRY(count.next());
+    if (count.count(0) >= most) return false;
+    KITH_TRY(db_->run("INSERT INTO met VALUES (?, ?)", one, two));
+    return true;
+}
+
+Result<bool> SqlStore::met(const std::string& uid, const std::string& other) {
+    KITH_TRY_VALUE(one, account(uid));
+    KITH_TRY_VALUE(two, account(other));
+    auto known =
+        db_->query("SELECT 1 FROM met WHERE (account = ? AND other = ?) OR (account = ? AND other = ?)", one,
+                   two, two, one);
+    KITH_TRY_VALUE(directly, known.next());
+    if (directly) return true;
+    const auto joined = static_cast<std::int64_t>(tmtp::Member::joined);
+    auto together = db_->query(
+        "SELECT 1 FROM member AS ours JOIN member AS theirs ON theirs.circle = ours.circle"
+        " WHERE ours.account = ? AND ours.state = ? AND theirs.account = ? AND theirs.state = ?",
+        one, joined, two, joined);
+    return together.next();
 }
 
 Result<std::optional<std::vector<tmtp::Member>>> SqlStore::group(const std::string& gid) {
@@ -175,72 +226,10 @@ Result<> SqlStore::put_members(const std::string& gid, const std::vector<tmtp::M
                      " state = excluded.state",
                      owner, member.alias, static_cast<std::int64_t>(member.state), gid));
     }
-    for (const auto& outgoing : messages) KITH_TRY(queue(outgoing));
+    for (const auto& outgoing : messages) KITH_TRY(write(outgoing));
     KITH_TRY(tx.commit());
-    for (const auto& outgoing : messages) held_.erase(outgoing.message.id);
+    wrote(messages);
     return {};
-}
-
-Result<> SqlStore::enqueue(const std::vector<tmtp::Outgoing>& messages) {
-    KITH_TRY_VALUE(tx, Transaction::begin(*db_));
-    for (const auto& outgoing : messages) KITH_TRY(queue(outgoing));
-    KITH_TRY(tx.commit());
-    for (const auto& outgoing : messages) held_.erase(outgoing.message.id);
-    return {};
-}
-
-// Within a transaction of the caller's.
-Result<> SqlStore::queue(const tmtp::Outgoing& outgoing) {
-    const auto& [message, to] = outgoing;
-    if (auto held = held_.find(message.id); held != held_.end())
-        KITH_TRY(write_piece(message.id, held->second));
-    KITH_TRY(db_->run("INSERT INTO message VALUES (?, ?, ?)", message.id, message.head, message.datalen));
-    for (NodeRef node : to) {
-        KITH_TRY(db_->run("INSERT INTO queue VALUES (?, ?)", node, message.id));
-        KITH_TRY(db_->run("UPDATE node SET queued = queued + ? WHERE id = ?", weight(message), node));
-    }
-    KITH_TRY(db_->run("UPDATE counter SET value = max(value, ?) WHERE name = 'last_id'", message.id));
-    return {};
-}
-
-Result<std::optional<StoredMessage>> SqlStore::first(NodeRef node) {
-    auto row = db_->query(
-        "SELECT id, head, datalen FROM queue JOIN message ON id = message WHERE node = ? ORDER BY message "
-        "LIMIT 1",
-        node);
-    KITH_TRY_VALUE(found, row.next());
-    if (!found) return std::nullopt;
-    return StoredMessage{row.count(0), row.text(1), row.count(2)};
-}
-
-Result<Bytes> SqlStore::piece(std::uint64_t id, std::uint32_t number) {
-    auto row = db_->query("SELECT bytes FROM piece WHERE message = ? AND number = ?", id, number);
-    KITH_TRY_VALUE(found, row.next());
-    if (!found) return fail(Fault::corrupt, "a part of a message is missing");
-    return to_bytes(row.bytes(0));
-}
-
-Result<> SqlStore::remove(NodeRef node, std::uint64_t id) {
-    KITH_TRY_VALUE(tx, Transaction::begin(*db_));
-    KITH_TRY_VALUE(gone, db_->run("DELETE FROM queue WHERE node = ? AND message = ?", node, id));
-    if (gone == 0) return tx.commit();
-    KITH_TRY(
-        db_->run("UPDATE node SET queued = queued - (SELECT length(CAST(head AS BLOB)) + datalen FROM "
-                 "message WHERE id = ?)"
-                 " WHERE id = ?",
-                 id, node));
-    KITH_TRY_VALUE(last, db_->run("DELETE FROM message WHERE id = ? AND NOT EXISTS"
-                                  " (SELECT 1 FROM queue WHERE message = message.id)",
-                                  id));
-    if (last) KITH_TRY(db_->run("DELETE FROM piece WHERE message = ?", id));
-    return tx.commit();
-}
-
-Result<std::uint64_t> SqlStore::queue_bytes(const std::string& uid) {
-    auto row =
-        db_->query("SELECT max(queued) FROM node JOIN account ON account.id = account WHERE uid = ?", uid);
-    KITH_TRY(row.next());
-    return row.count(0);
 }
 
 Result<std::int64_t> SqlStore::account(const std::string& uid) {
@@ -257,9 +246,69 @@ Result<NodeRef> SqlStore::insert_node(std::int64_t owner, const SecretBytes& nod
     return db_->last_row();
 }
 
-Result<> SqlStore::write_piece(std::uint64_t id, const Held& held) {
-    KITH_TRY(db_->run("INSERT INTO piece VALUES (?, ?, ?)", id, held.number, held.bytes));
-    return {};
+// --- for the operator ---
+
+Result<> SqlStore::users(const std::function<void(const UserRow&)>& row) {
+    auto list = db_->query(
+        "SELECT uid, id, (SELECT count(*) FROM node WHERE account = account.id) FROM account ORDER BY id");
+    for (;;) {
+        KITH_TRY_VALUE(more, list.next());
+        if (!more) return {};
+        UserRow user{list.text(0), {}, list.count(2)};
+        auto alias = db_->query("SELECT name FROM alias WHERE account = ? ORDER BY name", list.number(1));
+        for (;;) {
+            KITH_TRY_VALUE(another, alias.next());
+            if (!another) break;
+            user.aliases.push_back(alias.text(0));
+        }
+        row(user);
+    }
+}
+
+Result<> SqlStore::all_nodes(const std::function<void(const NodeRow&)>& row) {
+    KITH_TRY(flush());
+    auto list = db_->query(
+        "SELECT node.id, uid, label, (SELECT count(*) FROM queue WHERE node = node.id), queued"
+        " FROM node JOIN account ON account.id = account ORDER BY node.id");
+    for (;;) {
+        KITH_TRY_VALUE(more, list.next());
+        if (!more) return {};
+        row({list.number(0), list.text(1), list.text(2), list.count(3), list.count(4)});
+    }
+}
+
+Result<> SqlStore::groups(const std::function<void(const GroupRow&)>& row) {
+    auto list = db_->query(
+        "SELECT gid, (SELECT count(*) FROM member WHERE circle = circle.id AND state = ?),"
+        " (SELECT count(*) FROM member WHERE circle = circle.id AND state = ?) FROM circle ORDER BY gid",
+        static_cast<std::int64_t>(tmtp::Member::joined), static_cast<std::int64_t>(tmtp::Member::invited));
+    for (;;) {
+        KITH_TRY_VALUE(more, list.next());
+        if (!more) return {};
+        row({list.text(0), list.count(1), list.count(2)});
+    }
+}
+
+Result<bool> SqlStore::drop_node(NodeRef node) {
+    KITH_TRY(flush());
+    std::set<std::uint64_t> queued;
+    {
+        auto row = db_->query("SELECT message FROM queue WHERE node = ?", node);
+        for (;;) {
+            KITH_TRY_VALUE(more, row.next());
+            if (!more) break;
+            queued.insert(row.count(0));
+        }
+    }
+    KITH_TRY_VALUE(tx, Transaction::begin(*db_));
+    KITH_TRY(db_->run("DELETE FROM queue WHERE node = ?", node));
+    KITH_TRY(erase(queued));
+    KITH_TRY_VALUE(gone, db_->run("DELETE FROM node WHERE id = ?", node));
+    KITH_TRY(tx.commit());
+    queues_.erase(node);
+    nodes_.clear();
+    dirty_ = true;
+    return gone > 0;
 }
 
 }  // namespace kith::tmtpd

@@ -1,0 +1,28 @@
+// Limits of the server that base/limits.h does not hold: what a client can make it keep or do, each with its
+// reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kith::limits {
+
+// How long a second login of a node waits for a sign of life from the link that the node seems to have. TCP's
+// own probes of it take a second or two where somebody answers.
+inline constexpr std::int64_t tmtpd_probe_ms = 5'000;
+// What a client may send behind such a login before it is answered.
+inline constexpr std::size_t tmtpd_early_bytes = 64 * 1024;
+// What waits for all clients together: many that do not read must not take the memory that each alone may.
+inline constexpr std::size_t tmtpd_output_total = 256 * 1024 * 1024;
+// Who uploads slower than this holds the link and the disk for nothing; the start is given as well.
+inline constexpr std::int64_t tmtpd_upload_ms = 60'000;
+inline constexpr std::uint64_t tmtpd_upload_bytes_s = 8 * 1024;
+// Groups that one request names, and nodes that one message goes to: each is looked up and written.
+inline constexpr std::size_t tmtpd_request_groups = 20;
+inline constexpr std::size_t tmtpd_audience = 10'000;
+// Aliases of one account, so that nobody takes all good names.
+inline constexpr std::size_t tmtpd_aliases = 100;
+// Others that one account makes itself known to by ping or invitation, which the server remembers.
+inline constexpr std::size_t tmtpd_met = 10'000;
+
+}  // namespace kith::limits
