@@ -1,7 +1,10 @@
 #include "net/tls.h"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -206,11 +209,7 @@ TEST_CASE("a reader that pauses makes the writer's queue fill up to its limit") 
     const auto session = served.opened.at(0);
     served.server->pause(session, true);
     std::size_t taken = 0;
-    CHECK(wait(loop, [&] {
-        if (!caller.client->write(Bytes(1024 * 1024, 'x'))) return true;
-        taken += 1024 * 1024;
-        return false;
-    }));
+    while (caller.client->write(Bytes(1024 * 1024, 'x'))) taken += 1024 * 1024;
     CHECK(caller.client->queued() >= limits::tls_queue_bytes);
     CHECK(served.got.size() <= limits::tls_read_bytes);
     served.server->pause(session, false);
@@ -361,4 +360,92 @@ TEST_CASE("a port that is taken is reported") {
     REQUIRE_FALSE(second);
     CHECK(second.error().kind == Fault::refused);
     CHECK_FALSE(TlsServer::listen(loop, served.identity, "no such name", 0, {}));
+}
+
+TEST_CASE(
+    "a server takes another certificate for new connections, and keeps the old one when it is no good") {
+    Loop loop;
+    Served served(loop);
+    Caller before(loop, served.address());
+    CHECK(wait(loop, [&] { return served.opened.size() == 1; }));
+    const auto fresh = make_tls_identity("localhost").value();
+    REQUIRE(served.server->use(fresh));
+    CHECK(served.server->pin() == pin_of(fresh).value());
+    auto to = served.address();
+    to.pin = pin_of(fresh).value();
+    Caller after(loop, to);
+    CHECK(wait(loop, [&] { return served.opened.size() == 2; }));
+    CHECK(before.closed.empty());
+    TlsIdentity mixed{fresh.certificate, make_tls_identity("localhost").value().key.copy()};
+    CHECK_FALSE(served.server->use(mixed));
+    Caller still(loop, to);
+    CHECK(wait(loop, [&] { return served.opened.size() == 3; }));
+}
+
+TEST_CASE("a probe finds a living connection alive, without a byte of the stream") {
+    Loop loop;
+    const auto identity = make_tls_identity("localhost").value();
+    std::vector<TlsSession> opened, alive;
+    TlsServer::Events events;
+    events.on_open = [&](TlsSession session) { opened.push_back(session); };
+    events.on_alive = [&](TlsSession session) { alive.push_back(session); };
+    auto server = TlsServer::listen(loop, identity, "127.0.0.1", 0, std::move(events)).value();
+    TlsConnect to;
+    to.host = "127.0.0.1";
+    to.port = server->port();
+    Caller caller(loop, to);
+    CHECK(wait(loop, [&] { return opened.size() == 1; }));
+    server->probe(opened[0]);
+    CHECK(wait(loop, [&] { return alive == opened; }));
+    server->probe(static_cast<TlsSession>(99));
+    CHECK(server->source(opened[0]) == "127.0.0.1");
+}
+
+TEST_CASE("connections in their handshake are counted for each address, and sessions in all") {
+    Loop loop;
+    const auto identity = make_tls_identity("localhost").value();
+    std::size_t opened = 0;
+    TlsServer::Events events;
+    events.on_open = [&](TlsSession) { ++opened; };
+    TlsServer::Settings settings;
+    settings.sessions = 3;
+    settings.handshakes_each = 2;
+    auto server = TlsServer::listen(loop, identity, "127.0.0.1", 0, std::move(events), settings).value();
+    TlsConnect to;
+    to.host = "127.0.0.1";
+    to.port = server->port();
+    {  // three that say nothing: the third is closed at once
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_port = htons(server->port());
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int silent[3];
+        for (int& one : silent) {
+            one = socket(AF_INET, SOCK_STREAM, 0);
+            REQUIRE(connect(one, reinterpret_cast<sockaddr*>(&where), sizeof where) == 0);
+        }
+        char byte;
+        Timer tick;
+        auto closed = [&](int one) { return recv(one, &byte, 1, MSG_DONTWAIT) != -1 || errno != EAGAIN; };
+        CHECK(wait(loop, [&] {
+            tick = loop.after(10, [] {});
+            return closed(silent[2]);
+        }));
+        CHECK_FALSE(closed(silent[0]));
+        CHECK_FALSE(closed(silent[1]));
+        for (int one : silent) close(one);
+    }
+    std::vector<std::unique_ptr<Caller>> callers;
+    for (std::size_t i = 0; i < 3; ++i) {
+        std::unique_ptr<Caller> caller;
+        // Those that were given up are noticed a little later.
+        CHECK(wait(loop, [&] {
+            if (!caller || !caller->closed.empty()) caller = std::make_unique<Caller>(loop, to);
+            return opened > i;
+        }));
+        callers.push_back(std::move(caller));
+    }
+    Caller fourth(loop, to);
+    CHECK(wait(loop, [&] { return !fourth.closed.empty(); }));
+    CHECK(opened == 3);
 }

@@ -9,6 +9,7 @@
 // posts a second, latencies from the post to its arrival (p50, p99, most), and of the process PID the memory
 // after a fifth of the time and at the end.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -53,6 +54,16 @@ std::uint64_t memory_kb(int pid, const char* field) {
     return 0;
 }
 
+// Of the process, used so far.
+double cpu_s(int pid) {
+    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+    std::string word;
+    double ticks = 0;
+    for (int field = 1; field <= 15 && stat >> word; ++field)
+        if (field >= 14) ticks += std::stod(word);
+    return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 struct Options {
     std::uint16_t port = 0;
     std::size_t nodes = 2, bytes = 200;
@@ -63,6 +74,7 @@ struct Options {
 struct Node {
     std::unique_ptr<net::TlsClient> link;
     std::string uid, nodeid, in, post;  // post: the head and data of every post
+    Bytes out;                          // all that one turn of the loop has to say
     bool online = false, acked = true, arrived = true, closing = false;
     std::int64_t sent_us = 0;
     bool idle() const { return online && acked && arrived; }
@@ -82,6 +94,7 @@ class Load {
                                     std::to_string(options_.bytes) + "}") +
                              std::string(options_.bytes, 'x');
         }
+        const auto cpu_before = cpu_s(options_.pid);
         const auto begin = now_us();
         end_us_ = begin + static_cast<std::int64_t>(options_.seconds * 1e6);
         const auto early = begin + (end_us_ - begin) / 5;
@@ -104,18 +117,21 @@ class Load {
             auto index = static_cast<std::size_t>(part * static_cast<double>(latencies_.size() - 1));
             return static_cast<double>(latencies_[index]) / 1000;
         };
-        nlohmann::json result{{"nodes", nodes_.size()},
-                              {"bytes", options_.bytes},
-                              {"seconds", seconds},
-                              {"posts", latencies_.size()},
-                              {"per_s", static_cast<double>(latencies_.size()) / seconds},
-                              {"p50_ms", at(0.5)},
-                              {"p99_ms", at(0.99)},
-                              {"max_ms", at(1)},
-                              {"reconnects", reconnects_},
-                              {"early_mb", static_cast<double>(early_kb) / 1024},
-                              {"end_mb", static_cast<double>(end_kb) / 1024},
-                              {"peak_mb", static_cast<double>(peak_kb) / 1024}};
+        nlohmann::json result{
+            {"nodes", nodes_.size()},
+            {"bytes", options_.bytes},
+            {"seconds", seconds},
+            {"posts", latencies_.size()},
+            {"per_s", static_cast<double>(latencies_.size()) / seconds},
+            {"p50_ms", at(0.5)},
+            {"p99_ms", at(0.99)},
+            {"max_ms", at(1)},
+            {"cpu_us", (cpu_s(options_.pid) - cpu_before) * 1e6 /
+                           static_cast<double>(std::max<std::size_t>(1, latencies_.size()))},
+            {"reconnects", reconnects_},
+            {"early_mb", static_cast<double>(early_kb) / 1024},
+            {"end_mb", static_cast<double>(end_kb) / 1024},
+            {"peak_mb", static_cast<double>(peak_kb) / 1024}};
         std::printf("%s\n", result.dump().c_str());
     }
 
@@ -190,13 +206,21 @@ class Load {
             give_up("quit: " + std::string(head));
         } else if (head.find("\"posted\"") != std::string_view::npos) {
             const auto id = value_of(head, "id");
-            node.link->write(to_bytes(framed(R"({"op":10,"id":")" + std::string(id) + R"(","type":"ok"})")));
+            say(node, framed(R"({"op":10,"id":")" + std::string(id) + R"(","type":"ok"})"));
             if (op != "delivery") return;
             Node& sender =
                 nodes_[(static_cast<std::size_t>(&node - nodes_.data()) + nodes_.size() - 1) % nodes_.size()];
             if (!std::exchange(sender.arrived, true)) latencies_.push_back(now_us() - sender.sent_us);
             next(sender);
         }
+    }
+
+    void say(Node& node, std::string_view text) {
+        if (node.out.empty())
+            loop_.defer([&node] {
+                if (auto out = std::exchange(node.out, {}); node.online) node.link->write(std::move(out));
+            });
+        append(node.out, text);
     }
 
     void next(Node& node) {
@@ -206,7 +230,7 @@ class Load {
     void post(Node& node) {
         node.acked = node.arrived = false;
         node.sent_us = now_us();
-        node.link->write(to_bytes(node.post));
+        say(node, node.post);
     }
 
     void pace() {

@@ -1,5 +1,7 @@
 #include "service.h"
 
+#include <unordered_map>
+
 #include "log.h"
 #include "service_files.h"
 #include "store/file.h"
@@ -20,6 +22,19 @@ constexpr std::int64_t tls_watch_ms = 10'000;
 constexpr std::size_t strangers_each = 100;
 // How long links may take to end when the service does.
 constexpr std::int64_t stop_ms = 4'000;
+
+// What goes to one link is one write: a record and a packet less for each that is joined.
+void join_sends(tmtp::HubActions& actions) {
+    std::unordered_map<tmtp::LinkId, tmtp::Send*> firsts;
+    for (auto& action : actions) {
+        auto* send = std::get_if<tmtp::Send>(&action);
+        if (!send) continue;
+        auto [first, fresh] = firsts.try_emplace(send->link, send);
+        if (fresh) continue;
+        append(first->second->bytes, send->bytes);
+        send->bytes.clear();
+    }
+}
 
 net::TlsSession session_of(tmtp::LinkId link) {
     return static_cast<net::TlsSession>(link);
@@ -158,7 +173,9 @@ void Service::commit() {
     commit_due_ = false;
     if (!ended_) return;
     if (auto done = store_->commit(); !done) return end(std::move(done));
-    for (auto& action : std::exchange(waiting_, {})) carry_out(action);
+    auto actions = std::exchange(waiting_, {});
+    join_sends(actions);
+    for (auto& action : actions) carry_out(action);
     set_timer();
     set_flush();
 }
@@ -166,6 +183,7 @@ void Service::commit() {
 void Service::carry_out(tmtp::HubAction& action) {
     const auto now = loop_.now();
     if (auto* send = std::get_if<tmtp::Send>(&action)) {
+        if (send->bytes.empty()) return;  // joined
         const auto session = session_of(send->link);
         // The hub keeps to far less than the link's queue; a link that takes nothing is at its end.
         if (!server_->write(session, std::move(send->bytes))) server_->close(session);
@@ -195,7 +213,7 @@ void Service::set_timer() {
 // --- the store ---
 
 void Service::set_flush() {
-    if (store_->full() && !flush_timer_.armed())
+    if (store_->full() && !flush_failed_)
         flush();
     else if (store_->dirty() && !flush_timer_.armed())
         flush_timer_ = loop_.after(flush_ms, [this] { flush(); });
@@ -204,6 +222,7 @@ void Service::set_flush() {
 void Service::flush() {
     flush_timer_.cancel();
     auto done = store_->flush();
+    flush_failed_ = !done;
     if (done) return;
     if (done.error().kind != Fault::disk_full) return end(std::move(done));
     LogLine(loop_.now().unix_ms, "disk_full").with("reason", done.error().what);

@@ -67,6 +67,7 @@ class Service {
 
     tmtp::HubActions waiting_;  // for the commit
     bool commit_due_ = false;
+    bool flush_failed_ = false;  // for want of room: tried again later
     bool stopping_ = false;
     std::map<tmtp::LinkId, std::string> strangers_;  // not logged in: where they come from
     std::map<std::string, std::size_t> strangers_from_;
