@@ -2,7 +2,7 @@
 // Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close). What a
 // client is told has been stored before: the store is called within the event.
 //
-// What it leaves to others: TLS, sockets, and how many links there may be (limits::tmtpd_links).
+// What it leaves to others: TLS, sockets, and how many links there may be.
 #pragma once
 
 #include <cstdint>
