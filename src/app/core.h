@@ -55,6 +55,8 @@ class Core {
     void service_repin(const Request& request);
     void service_dismiss(const Request& request);
     void history_import(const Request& request);
+    Result<std::unique_ptr<ImportJob>> start_import(const std::string& path, const std::string& format,
+                                                    bool accounts, ImportEvents events);
     void history_stats(const Request& request);
     void history_digest(const Request& request);
     void history_list(const Request& request);
@@ -128,7 +130,7 @@ class Core {
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
     bool asked_now_ = false;  // the join under way has made its request
-    std::unique_ptr<Importer> importer_;
+    std::unique_ptr<ImportJob> importer_;
     std::unique_ptr<Indexer> indexer_;
     // A mail's attachment that raw pieces are cut from, for a moment: its record and number, and its bytes.
     std::string raw_name_;

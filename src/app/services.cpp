@@ -147,6 +147,14 @@ Result<> Services::adopt(const store::Account& account, const SecretBytes& nodei
     return {};
 }
 
+Result<> Services::take_over(const store::Account& account, const SecretBytes& nodeid) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    for (const auto& device : profile_.roster().devices)
+        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(account.id, device.id));
+    KITH_TRY(tx.commit());
+    return adopt(account, nodeid);
+}
+
 Result<> Services::learn(const store::Account& account) {
     if (links_.contains(account.id)) return {};
     KITH_TRY(profile_.store().put_account(account));

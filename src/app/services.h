@@ -59,6 +59,9 @@ class Services {
     void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Done done);
     // Another device made this node for this one. Durable when it returns; connects.
     Result<> adopt(const store::Account& account, const SecretBytes& nodeid);
+    // The person gave this device a node that another client had so far, of an account that is known. Like
+    // adopt, and other devices of the person are to get nodes too.
+    Result<> take_over(const store::Account& account, const SecretBytes& nodeid);
     // An account of the person that became known without a node.
     Result<> learn(const store::Account& account);
 
