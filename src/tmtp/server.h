@@ -37,6 +37,15 @@ struct Close {
 using HubAction = std::variant<Send, Close>;
 using HubActions = std::vector<HubAction>;
 
+// Who may register, where not everybody may.
+class SignIn {
+  public:
+    virtual ~SignIn() = default;
+    virtual std::vector<AuthBy> providers() const = 0;
+    // Why this token registers nobody; empty: it does, once.
+    virtual std::string objection(const std::string& id_token, Now now) = 0;
+};
+
 class Hub {
   public:
     // `store` and `random` must outlive the hub.
@@ -45,6 +54,8 @@ class Hub {
 
     // Call once before anything else.
     Result<> start(Now now);
+    // From now on only those register whom it lets. It must outlive the hub.
+    void require(SignIn& sign_in) { sign_in_ = &sign_in; }
 
     // A link id must not be used again while the hub lives.
     HubActions opened(LinkId link, Now now);
@@ -111,6 +122,7 @@ class Hub {
     std::string site_name_;
     ServerStore& store_;
     Random& random_;
+    SignIn* sign_in_ = nullptr;
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
     std::map<NodeRef, Session*> online_;
     std::uint64_t last_id_ = 0;

@@ -23,6 +23,21 @@ bool parse_listen(std::string_view text, tmtpd::Options& options) {
     return !host.empty() && error == std::errc{} && end == port.data() + port.size();
 }
 
+void add_sign_in(CLI::App& app, tmtpd::SignInOptions& options) {
+    auto add = [&](const char* name, std::string& value, const char* help) {
+        app.add_option(std::string("--sign-in-") + name, value, help)
+            ->group("Only who signs in may register");
+    };
+    add("issuer", options.issuer, "the OpenID Connect provider, as it names itself in its tokens");
+    add("client", options.client, "this service's client id there");
+    add("keys", options.keys, "the provider's keys: a file, or the https address of its JWKS");
+    add("label", options.label, "what people see; the issuer, if it is not given");
+    add("login", options.login, "the provider's authorization address");
+    add("login-parameters", options.login_parameters, "what belongs behind it: client_id=ID&scope=openid");
+    add("token", options.token, "the provider's token address");
+    add("token-parameters", options.token_parameters, "what is posted to it besides: client_id=ID");
+}
+
 int report(const Error& error) {
     std::fprintf(stderr, "tmtpd: %s\n", error.what.c_str());
     if (!error.hint.empty()) std::fprintf(stderr, "%s\n", error.hint.c_str());
@@ -40,6 +55,7 @@ int main(int argc, char** argv) {
     app.add_option("--listen", listen, "HOST:PORT to listen on; port 0: any that is free")
         ->capture_default_str();
     app.add_option("--name", options.name, "the site's name")->required();
+    add_sign_in(app, options.sign_in);
     CLI11_PARSE(app, argc, argv);
     if (!parse_listen(listen, options))
         return report(

@@ -47,6 +47,13 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Options& 
     KITH_TRY_VALUE(store, SqlStore::open(dir / "tmtpd.db", key));
     std::unique_ptr<Service> service(
         new Service(loop, std::move(lock), std::move(store), options.host, options.name));
+    if (!options.sign_in.issuer.empty()) {
+        KITH_TRY_VALUE(sign_in, TokenSignIn::start(loop, options.sign_in, [&loop](const std::string& line) {
+                           log(loop.now().unix_ms, line);
+                       }));
+        service->sign_in_ = std::move(sign_in);
+        service->hub_.require(*service->sign_in_);
+    }
     KITH_TRY(service->hub_.start(loop.now()));
     KITH_TRY(service->listen(identity, options.port));
     return service;

@@ -9,6 +9,7 @@
 #include "net/file_lock.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "sign_in.h"
 #include "sql_store.h"
 #include "tmtp/server.h"
 
@@ -19,6 +20,7 @@ struct Options {
     std::string host;        // where to listen, without brackets
     std::uint16_t port = 0;  // 0: any
     std::string name;        // the site's name, told to every client
+    SignInOptions sign_in;   // who may register
 };
 
 class Service {
@@ -45,6 +47,7 @@ class Service {
     std::unique_ptr<SqlStore> store_;
     crypto::SystemRandom random_;
     std::string host_;
+    std::unique_ptr<TokenSignIn> sign_in_;
     tmtp::Hub hub_;
     std::unique_ptr<net::TlsServer> server_;
     net::Timer timer_;
