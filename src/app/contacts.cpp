@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "app/labels.h"
+
 namespace kith::app {
 namespace {
 
@@ -20,6 +22,17 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
         });
         if (!own) list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met});
     }
+    // Those that only another client's address book told of.
+    for (const auto& account : accounts) {
+        KITH_TRY_VALUE(noted, noted_contacts(profile, account.id));
+        for (auto& one : noted) {
+            auto same = [&](const Contact& other) {
+                return other.account == account.id && other.alias == one.alias && other.uid == one.uid;
+            };
+            if (!one.uid.empty() && one.uid != account.uid && std::none_of(list.begin(), list.end(), same))
+                list.push_back({account.id, std::move(one.alias), std::move(one.uid), 0});
+        }
+    }
     return list;
 }
 
@@ -30,6 +43,9 @@ Result<std::string> find_uid(Profile& profile, const store::Account& account, co
     std::set<std::string> uids;
     for (const auto& one : all)
         if (one.account == account.id && one.alias == who && one.uid != account.uid) uids.insert(one.uid);
+    KITH_TRY_VALUE(noted, noted_contacts(profile, account.id));
+    for (const auto& one : noted)
+        if (one.alias == who && !one.uid.empty() && one.uid != account.uid) uids.insert(one.uid);
     // A sender writes what alias it likes into a message, so an alias that two have used names nobody.
     if (uids.size() > 1)
         return fail(Fault::refused, "more than one person has written as '" + who + "'",

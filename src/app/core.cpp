@@ -174,6 +174,7 @@ void Core::close() {
     raw_name_.clear();
     raw_bytes_ = {};
     importer_.reset();
+    sign_in_.reset();
     indexer_.reset();
     adding_.reset();
     joining_.reset();

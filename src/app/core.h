@@ -18,6 +18,7 @@
 #include "app/peers.h"
 #include "app/profile.h"
 #include "app/services.h"
+#include "app/sign_in.h"
 #include "control/server.h"
 #include "crypto/keys.h"
 #include "net/curve.h"
@@ -51,10 +52,13 @@ class Core {
     void passphrase(const Request& request);
     void status(const Request& request);
     void service_add(const Request& request);
+    Services::Ask signing_in(const Request& request, const std::string& label);
     void service_list(const Request& request);
     void service_repin(const Request& request);
     void service_dismiss(const Request& request);
     void history_import(const Request& request);
+    Result<std::unique_ptr<ImportJob>> start_import(const std::string& path, const std::string& format,
+                                                    bool accounts, ImportEvents events);
     void history_stats(const Request& request);
     void history_digest(const Request& request);
     void history_list(const Request& request);
@@ -128,13 +132,14 @@ class Core {
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
     bool asked_now_ = false;  // the join under way has made its request
-    std::unique_ptr<Importer> importer_;
+    std::unique_ptr<SignIn> sign_in_;
+    std::unique_ptr<ImportJob> importer_;
     std::unique_ptr<Indexer> indexer_;
     // A mail's attachment that raw pieces are cut from, for a moment: its record and number, and its bytes.
     std::string raw_name_;
     Bytes raw_bytes_;
     net::Timer raw_timer_;
-    net::Timer refresh_timer_, import_end_timer_;
+    net::Timer refresh_timer_, import_end_timer_, sign_in_end_timer_;
     Request add_request_, join_request_, import_request_;
     // Callers that follow a transfer with this peer.
     std::vector<std::pair<DeviceId, Request>> followers_;

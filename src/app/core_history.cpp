@@ -5,6 +5,8 @@
 #include "app/content.h"
 #include "app/core.h"
 #include "app/inbox.h"
+#include "app/labels.h"
+#include "app/mnm_importer.h"
 #include "app/own_records.h"
 #include "app/shown.h"
 #include "base/limits.h"
@@ -43,14 +45,19 @@ void Core::history_import(const Request& request) {
     auto fields = request->fields();
     auto path = fields.text("path", 4096);
     auto format = fields.has("format") ? fields.text("format", 16) : std::string("auto");
+    const bool accounts = fields.has("accounts") && fields.flag("accounts");
     if (auto read = fields.finish("history.import"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    if (format != "auto" && format != "mbox")
+    if (format != "auto" && format != "mbox" && format != "mnm")
         return request->fail(
-            {Fault::invalid, "there is no format '" + format + "'", "give --format mbox or auto"});
+            {Fault::invalid, "there is no format '" + format + "'", "give --format mbox, mnm or auto"});
+    if (format == "auto" && !mnm_accounts(path).empty()) format = "mnm";
+    if (accounts && format != "mnm")
+        return request->fail({Fault::invalid, "only a store of the reference client holds accounts",
+                              "leave out --accounts, or give that client's folder 'store'"});
     if (importer_)
         return request->fail({Fault::refused, "an import is running already", "wait until it is done"});
-    Importer::Events events;
+    ImportEvents events;
     events.on_progress = [this](std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
         import_request_->event("progress", {{"done", done}, {"total", total}, {"bytes", bytes}});
     };
@@ -61,21 +68,51 @@ void Core::history_import(const Request& request) {
         if (peers_) peers_->history_changed();
         if (indexer_) indexer_->wake();
     };
-    events.on_end = [this](Result<Importer::Counts> counts) {
+    events.on_end = [this](Result<ImportCounts> counts) {
         auto ended = std::move(import_request_);
         import_request_ = nullptr;
         import_end_timer_ = loop_.after(0, [this] { importer_.reset(); });
         if (!counts) return ended->fail(counts.error());
-        ended->finish(
-            {{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}});
+        Json result{{"imported", counts->imported}, {"known", counts->known}, {"skipped", counts->skipped}};
+        if (const auto* store = dynamic_cast<const MnmImporter*>(importer_.get())) {
+            result["accounts"] = Json::array();
+            for (const auto& one : store->taken())
+                result["accounts"].push_back({{"address", one.account.address},
+                                              {"alias", one.account.alias},
+                                              {"uid", one.account.uid},
+                                              {"here", one.here}});
+        }
+        ended->finish(std::move(result));
     };
-    auto started = Importer::start(loop_, profile_, path, format == "mbox", std::move(events));
+    auto started = start_import(path, format, accounts, std::move(events));
     if (!started) return request->fail(started.error());
     importer_ = std::move(*started);
     import_request_ = request;
     request->on_cancelled([this](control::Cancelled) {
         if (importer_) importer_->cancel();
     });
+}
+
+Result<std::unique_ptr<ImportJob>> Core::start_import(const std::string& path, const std::string& format,
+                                                      bool accounts, ImportEvents events) {
+    if (format != "mnm") {
+        KITH_TRY_VALUE(mails, Importer::start(loop_, profile_, path, format == "mbox", std::move(events)));
+        return std::unique_ptr<ImportJob>(std::move(mails));
+    }
+    MnmImporter::Hooks hooks;
+    hooks.learn = [this](const store::Account& account) -> Result<> {
+        KITH_TRY(keep_account_record(profile_, account, loop_.now()));
+        return services_->learn(account);
+    };
+    hooks.has_node = [this](const AccountId& account) { return services_->has_node(account); };
+    if (accounts)
+        hooks.take_over = [this](const store::Account& account, const SecretBytes& nodeid) -> Result<> {
+            KITH_TRY(services_->take_over(account, nodeid));
+            if (peers_) peers_->services_changed();
+            return {};
+        };
+    KITH_TRY_VALUE(store, MnmImporter::start(loop_, profile_, path, std::move(hooks), std::move(events)));
+    return std::unique_ptr<ImportJob>(std::move(store));
 }
 
 void Core::history_stats(const Request& request) {
@@ -180,6 +217,11 @@ void Core::history_show(const Request& request) {
         KITH_TRY_VALUE(record, profile_.history().read(key));
         KITH_TRY_VALUE(view, shown(record, profile_.blobs()));
         KITH_TRY_VALUE(listed, profile_.history().listed(key));
+        Labels labels;
+        if (!view.msgid.empty()) {
+            KITH_TRY_VALUE(known, labels_of(profile_, listed.account, view.msgid));
+            labels = std::move(known);
+        }
         Json shown_json{{"id", key.id.hex()},
                         {"time", time_text(key.time_ms)},
                         {"service", service_name(listed.account)},
@@ -188,6 +230,8 @@ void Core::history_show(const Request& request) {
                         {"subject", view.subject},
                         {"attachments", attachments_json(view)},
                         {"raw_size", record.content_size()}};
+        if (!labels.tags.empty()) shown_json["tags"] = labels.tags;
+        if (labels.seen_ms) shown_json["seen"] = time_text(*labels.seen_ms);
         if (view.body.size() > limits::control_body_bytes) {
             view.body = history::valid_utf8(view.body.substr(0, limits::control_body_bytes));
             shown_json["truncated"] = true;

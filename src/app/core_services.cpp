@@ -22,6 +22,7 @@ void Core::service_add(const Request& request) {
     auto address_text = fields.text("address", 300);
     auto alias = fields.text("alias", limits::tmtp_text);
     auto pin_text = fields.has("pin") ? fields.text("pin", 64) : std::string();
+    auto label = fields.has("sign_in") ? fields.text("sign_in", limits::tmtp_text) : std::string();
     if (auto read = fields.finish("service.add"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     auto address = parse_address(address_text);
@@ -32,11 +33,34 @@ void Core::service_add(const Request& request) {
     if (alias.size() < 8)
         return request->fail(
             {Fault::invalid, "an alias has at least 8 characters", "choose a longer --alias"});
-    services_->add(*address, alias, pin, [this, request](Result<ServiceStatus> added) {
-        if (!added) return request->fail(added.error());
-        request->finish(service_json(*added));
-        if (peers_) peers_->services_changed();
-    });
+    services_->add(*address, alias, pin, signing_in(request, label),
+                   [this, request](Result<ServiceStatus> added) {
+                       if (!added) return request->fail(added.error());
+                       request->finish(service_json(*added));
+                       if (peers_) peers_->services_changed();
+                   });
+}
+
+Services::Ask Core::signing_in(const Request& request, const std::string& label) {
+    return [this, request, label](const std::vector<tmtp::AuthBy>& providers,
+                                  std::function<void(Result<std::string>)> answer) {
+        if (sign_in_)
+            return answer(fail(Fault::refused, "another sign-in is under way", "finish that one first"));
+        SignIn::Events events;
+        events.on_url = [request](const std::string& url, const std::string& shown) {
+            request->event("sign_in", {{"url", url}, {"label", shown}});
+        };
+        events.on_end = [this, answer](Result<std::string> token) {
+            sign_in_end_timer_ = loop_.after(0, [this] { sign_in_.reset(); });
+            answer(std::move(token));
+        };
+        auto started = SignIn::start(loop_, random_, providers, label, std::move(events));
+        if (!started) return answer(fail(started.error()));
+        sign_in_ = std::move(*started);
+        request->on_cancelled([this, own = sign_in_.get()](control::Cancelled) {
+            if (sign_in_.get() == own) own->cancel();
+        });
+    };
 }
 
 void Core::service_list(const Request& request) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/import_job.h"
 #include "app/mail_files.h"
 #include "app/profile.h"
 #include "history/mail_scan.h"
@@ -17,24 +18,17 @@
 
 namespace kith::app {
 
-class Importer {
+class Importer : public ImportJob {
   public:
-    struct Counts {
-        std::uint64_t imported = 0, known = 0, skipped = 0;
-    };
-    struct Events {
-        std::function<void(std::uint64_t files_done, std::uint64_t files, std::uint64_t bytes)> on_progress;
-        std::function<void(const std::string& path, const std::string& why)> on_skipped;
-        std::function<void()> on_history;
-        std::function<void(Result<Counts>)> on_end;  // once, as the last thing
-    };
+    using Counts = ImportCounts;
+    using Events = ImportEvents;
     // `mbox_only`: each file must be an mbox. Fails when there is nothing at `path`. That there is no file,
     // or not enough space, turns out a little later: on_end.
     static Result<std::unique_ptr<Importer>> start(net::Loop& loop, Profile& profile,
                                                    const std::filesystem::path& path, bool mbox_only,
                                                    Events events);
-    ~Importer();
-    void cancel();
+    ~Importer() override;
+    void cancel() override;
 
   private:
     struct File;  // the file being read

@@ -114,28 +114,31 @@ bool is_history(const tmtp::Delivered& message) {
 
 Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
                                         store::BlobStore& blobs, const Spool* large) {
-    std::uint64_t data_size = large ? large->size() : message.data().size();
-    Bytes start;  // of the data, as much as the inner head needs
-    if (large) {
-        start.resize(std::min<std::uint64_t>(data_size, tmtp::message_head_size(message.datahead)));
-        KITH_TRY(large->read(0, start));
-    }
-    auto parts = tmtp::read_message(large ? ByteView(start) : message.data(), message.datahead, data_size);
+    if (!large)
+        return message_record(message, account, blobs, message.data().size(), in_memory(message.data()));
+    return message_record(
+        message, account, blobs, large->size(),
+        [large](std::uint64_t offset, std::span<std::uint8_t> into) { return large->read(offset, into); });
+}
+
+Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
+                                        store::BlobStore& blobs, std::uint64_t data_size,
+                                        const Source& data) {
+    Bytes start(std::min<std::uint64_t>(data_size, tmtp::message_head_size(message.datahead)));
+    KITH_TRY(data(0, start));
+    auto parts = tmtp::read_message(start, message.datahead, data_size);
     history::Boundaries boundaries{message.head_size, message.head_size + message.datahead};
     for (auto offset : parts.part_offsets()) boundaries.push_back(message.head_size + offset);
     std::sort(boundaries.begin(), boundaries.end());
     auto time = message.posted_ms < 0 ? 0 : static_cast<std::uint64_t>(message.posted_ms);
-    Source content = in_memory(message.raw);
-    if (large)
-        content = [&message, large](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
-            auto head = message.head();
-            auto of_head =
-                offset < head.size() ? std::min<std::size_t>(head.size() - offset, into.size()) : 0;
-            if (of_head > 0)
-                std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(offset), of_head, into.begin());
-            if (of_head == into.size()) return {};
-            return large->read(offset + of_head - head.size(), into.subspan(of_head));
-        };
+    Source content = [&](std::uint64_t offset, std::span<std::uint8_t> into) -> Result<> {
+        auto head = message.head();
+        auto of_head = offset < head.size() ? std::min<std::size_t>(head.size() - offset, into.size()) : 0;
+        if (of_head > 0)
+            std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(offset), of_head, into.begin());
+        if (of_head == into.size()) return {};
+        return data(offset + of_head - head.size(), into.subspan(of_head));
+    };
     return make_record(history::kind::message, account, time, message.head_size + data_size, content,
                        boundaries, blobs);
 }

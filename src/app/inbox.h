@@ -24,6 +24,10 @@ bool is_history(const tmtp::Delivered& message);
 // `large`: the data, when it is not in `message`.
 Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
                                         store::BlobStore& blobs, const Spool* large = nullptr);
+// The same with data that is read from wherever it is, large parts of it twice.
+Result<store::NewRecord> message_record(const tmtp::Delivered& message, const AccountId& account,
+                                        store::BlobStore& blobs, std::uint64_t data_size,
+                                        const store::BlobStore::Source& data);
 
 // A record that came from another device, or was made by this one.
 store::NewRecord new_record(history::StoredRecord stored, history::Record record);

@@ -23,10 +23,15 @@ std::string inside(const Json& object) {
 
 Result<> keep_own_record(Profile& profile, std::string_view kind, const AccountId& account,
                          std::int64_t time_ms, const Json& fields) {
-    auto time = time_ms < 0 ? 0 : static_cast<std::uint64_t>(time_ms);
-    auto record = new_record(
-        history::make_signed(kind, account, time, profile.device(), profile.device_key(), inside(fields)));
+    auto record =
+        own_record(profile, kind, account, time_ms < 0 ? 0 : static_cast<std::uint64_t>(time_ms), fields);
     return profile.history().add({&record, 1}).map([](const auto&) {});
+}
+
+store::NewRecord own_record(const Profile& profile, std::string_view kind, const AccountId& account,
+                            std::uint64_t time_ms, const Json& fields) {
+    return new_record(
+        history::make_signed(kind, account, time_ms, profile.device(), profile.device_key(), inside(fields)));
 }
 
 std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record) {

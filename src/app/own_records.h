@@ -13,6 +13,9 @@ namespace kith::app {
 // Makes and keeps one, with these fields of its kind. Within a transaction of the caller's.
 Result<> keep_own_record(Profile& profile, std::string_view kind, const AccountId& account,
                          std::int64_t time_ms, const nlohmann::json& fields);
+// The same, to be added by the caller.
+store::NewRecord own_record(const Profile& profile, std::string_view kind, const AccountId& account,
+                            std::uint64_t time_ms, const nlohmann::json& fields);
 // The head of one whose signer is one of the person's devices, and not barred.
 std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record);
 

@@ -40,6 +40,7 @@ struct Services::Link {
     std::unique_ptr<Spool> large;        // a message too large for memory, on its way in
     std::optional<tmtp::Delivered> large_head;
     Done adding;                       // registration under way
+    Ask ask;                           // for it, once
     std::string new_alias;             // asked for, without an answer
     std::set<std::int64_t> in_flight;  // of the outbox: without an answer on this connection
     store::Account& account() { return status.account; }
@@ -106,7 +107,7 @@ void Services::stop() {
 }
 
 void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin,
-                   Done done) {
+                   Ask ask, Done done) {
     for (auto& [id, link] : links_) {
         if (link->account().address != address.text()) continue;
         if (link->adding)
@@ -128,8 +129,27 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
     if (pin) account.pin = to_bytes(pin->view());
     auto& link = link_for(account);
     link.adding = std::move(done);
+    link.ask = std::move(ask);
     link.client = tmtp::Client::registering(alias, random_label(random_));
     connect(link);
+}
+
+// The service will not wait; its key is known by now, and no other one gets the token.
+void Services::sign_in(Link& link, const std::vector<tmtp::AuthBy>& providers) {
+    link.tls.reset();
+    link.timer.cancel();
+    const auto id = link.account().id;
+    auto ask = std::exchange(link.ask, nullptr);
+    if (!ask) return lost(link, {Fault::refused, "the service asks for a sign-in again", ""});
+    ask(providers, [this, id, alive = std::weak_ptr<bool>(alive_)](Result<std::string> token) {
+        if (alive.expired()) return;
+        auto at = links_.find(id);
+        if (at == links_.end()) return;
+        if (!token) return lost(*at->second, token.error());
+        at->second->client =
+            tmtp::Client::registering(at->second->account().alias, random_label(random_), std::move(*token));
+        connect(*at->second);
+    });
 }
 
 Result<> Services::adopt(const store::Account& account, const SecretBytes& nodeid) {
@@ -145,6 +165,14 @@ Result<> Services::adopt(const store::Account& account, const SecretBytes& nodei
     link.backoff.reset();
     connect(link);
     return {};
+}
+
+Result<> Services::take_over(const store::Account& account, const SecretBytes& nodeid) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    for (const auto& device : profile_.roster().devices)
+        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(account.id, device.id));
+    KITH_TRY(tx.commit());
+    return adopt(account, nodeid);
 }
 
 Result<> Services::learn(const store::Account& account) {
@@ -452,6 +480,9 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
                 link.account().site = site->name;
                 if (!link.account().uid.empty()) (void)profile_.store().put_account(link.account());
             }
+        } else if (auto* wanted_by = std::get_if<tmtp::SignInWanted>(&action)) {
+            return later(
+                id, [this, providers = std::move(wanted_by->authby)](Link& at) { sign_in(at, providers); });
         } else if (auto* account = std::get_if<tmtp::Registered>(&action)) {
             registered(link, std::move(*account));
             if (gone() || !link.tls) return;

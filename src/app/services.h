@@ -54,11 +54,18 @@ class Services {
     void stop();
 
     using Done = std::function<void(Result<ServiceStatus>)>;
+    // Signs in with one of the providers, for a token; answers once.
+    using Ask = std::function<void(const std::vector<tmtp::AuthBy>& providers,
+                                   std::function<void(Result<std::string> id_token)> answer)>;
     // Registers a new account (or gives an account that was refused its alias another one), and asks for a
-    // node for each other device.
-    void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Done done);
+    // node for each other device. `ask`: for services that register only who signs in.
+    void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Ask ask,
+             Done done);
     // Another device made this node for this one. Durable when it returns; connects.
     Result<> adopt(const store::Account& account, const SecretBytes& nodeid);
+    // The person gave this device a node that another client had so far, of an account that is known. Like
+    // adopt, and other devices of the person are to get nodes too.
+    Result<> take_over(const store::Account& account, const SecretBytes& nodeid);
     // An account of the person that became known without a node.
     Result<> learn(const store::Account& account);
 
@@ -100,6 +107,7 @@ class Services {
     struct Link;
     Link& link_for(store::Account account);
     void connect(Link& link);
+    void sign_in(Link& link, const std::vector<tmtp::AuthBy>& providers);
     void run(Link& link, tmtp::ClientActions actions);
     void lost(Link& link, const Error& why, bool key_refused = false);
     void arm(Link& link);

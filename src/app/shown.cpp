@@ -34,6 +34,7 @@ Result<Shown> shown_message(ByteView content) {
     view.from =
         parts.message.alias.empty() ? parts.alias.empty() ? parts.from : parts.alias : parts.message.alias;
     view.to = parts.to;
+    view.msgid = parts.msgid;
     view.subject = parts.message.subject;
     auto data = content.subspan(std::min(parts.data_offset, content.size()));
     const auto& body = parts.message.body;

@@ -13,6 +13,7 @@ namespace kith::app {
 // Texts are UTF-8.
 struct Shown {
     std::string from, to, subject, body;
+    std::string msgid;  // messages only: the service's
     struct Attachment {
         std::string name, type;
         std::uint64_t size = 0;

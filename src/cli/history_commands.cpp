@@ -14,6 +14,7 @@ namespace {
 
 struct ImportOptions {
     std::string path, format = "auto";
+    bool accounts = false;
 };
 
 int import(Context& context, const ImportOptions& options) {
@@ -32,14 +33,22 @@ int import(Context& context, const ImportOptions& options) {
             context.out.say("skipped " + text_in(event.fields, "path") + ": " + text_in(event.fields, "why"));
         }
     };
-    auto result =
-        call(context, {"history.import", {{"path", *path}, {"format", options.format}}, {}}, on_event);
+    Json args{{"path", *path}, {"format", options.format}};
+    if (options.accounts) args["accounts"] = true;
+    auto result = call(context, {"history.import", std::move(args), {}}, on_event);
     progress.end();
     if (result && result->is_object()) (*result)["skipped_files"] = std::move(skipped);
     return conclude(context, result, [&](const Json& counts) {
         context.out.say(std::to_string(number_in(counts, "imported")) + " taken in, " +
                         std::to_string(number_in(counts, "known")) + " known before, " +
                         std::to_string(number_in(counts, "skipped")) + " skipped");
+        for (const auto& account : list_in(counts, "accounts")) {
+            const auto name = text_in(account, "alias") + " at " + text_in(account, "address");
+            if (account.value("here", false))
+                context.out.say(name + " is this device's now: do not start the old client with it again");
+            else
+                context.out.say(name + ": its history alone; --accounts takes the account over too");
+        }
     });
 }
 
@@ -173,6 +182,12 @@ int show(Context& context, const ShowOptions& options) {
             if (auto text = text_in(item, key); !text.empty()) out.say(title + text);
         for (const auto& copy : list_in(item, "cc")) out.say("Also to: " + text_in(copy, "alias"));
         out.say("Time:    " + local_time(text_in(item, "time")));
+        std::string tags;
+        for (const auto& tag : list_in(item, "tags"))
+            if (tag.is_string())
+                tags += (tags.empty() ? "" : ", ") + clean(tag.get_ref<const std::string&>());
+        if (!tags.empty()) out.say("Tags:    " + tags);
+        if (auto seen = text_in(item, "seen"); !seen.empty()) out.say("Read:    " + local_time(seen));
         for (const auto& file : list_in(item, "attachments"))
             out.say("File:    " + text_in(file, "name") + " (" + text_in(file, "type") + ", " +
                     size_text(number_in(file, "size")) +
@@ -195,10 +210,14 @@ void add_history_commands(CLI::App& app, Command& chosen) {
     add_holding_commands(*history, chosen);
     {
         auto options = std::make_shared<ImportOptions>();
-        auto* command = history->add_subcommand("import", "take in mails from files");
-        command->add_option("PATH", options->path, "a file, a folder of mails, or a Maildir")->required();
-        command->add_option("--format", options->format, "mbox, or auto: find out")
-            ->check(CLI::IsMember({"auto", "mbox"}));
+        auto* command = history->add_subcommand("import", "take in mails, or another client's messages");
+        command
+            ->add_option("PATH", options->path,
+                         "a file, a folder of mails, a Maildir, or the folder 'store' of mnm")
+            ->required();
+        command->add_option("--format", options->format, "mbox, mnm, or auto: find out")
+            ->check(CLI::IsMember({"auto", "mbox", "mnm"}));
+        command->add_flag("--accounts", options->accounts, "of mnm: take its accounts over as well");
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return import(context, *options); }; });
     }

@@ -16,6 +16,12 @@ Hash keyed_hash(const Key& key, ByteView bytes) {
     return out;
 }
 
+Hash sha256(ByteView bytes) {
+    Hash out;
+    crypto_hash_sha256(out.data(), bytes.data(), bytes.size());
+    return out;
+}
+
 struct Hasher::State {
     crypto_generichash_state sodium;
     ~State() { sodium_memzero(&sodium, sizeof sodium); }

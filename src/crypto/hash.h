@@ -1,4 +1,4 @@
-// BLAKE2b-256 (RFC 7693), plain and keyed, through libsodium's generichash.
+// BLAKE2b-256 (RFC 7693), plain and keyed, through libsodium's generichash; and SHA-256.
 #pragma once
 
 #include <array>
@@ -14,6 +14,9 @@ using Hash = std::array<std::uint8_t, 32>;
 
 Hash hash(ByteView bytes);
 Hash keyed_hash(const Key& key, ByteView bytes);
+
+// SHA-256 (FIPS 180-4), where another's protocol asks for it.
+Hash sha256(ByteView bytes);
 
 template <class IdType>
 IdType hash_id(ByteView bytes) {

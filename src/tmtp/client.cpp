@@ -39,9 +39,9 @@ QuitMeaning meaning_of(std::string_view reason) {
              "set the device up again for this service"},
             true};
     if (reason == "authentication required")
-        return {
-            {Fault::refused, "the service asks for a sign-in that kith does not have", "use another service"},
-            true};
+        return {{Fault::refused, "the service asks for a sign-in and names no provider",
+                 "ask its operator how to register"},
+                true};
     if (reason == node_held)
         return {{Fault::unavailable, "the service still holds an earlier connection of this device",
                  "nothing to do: it ends within two minutes"},
@@ -65,10 +65,11 @@ Client Client::login(std::string uid, SecretBytes nodeid) {
     return client;
 }
 
-Client Client::registering(std::string alias, std::string node_label) {
+Client Client::registering(std::string alias, std::string node_label, std::string id_token) {
     Client client;
     client.alias_ = std::move(alias);
     client.node_label_ = std::move(node_label);
+    client.id_token_ = std::move(id_token);
     return client;
 }
 
@@ -360,10 +361,14 @@ void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
     if (reply.id != "1")
         return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"},
                     true, out);
-    out.push_back(SiteName{shown(reply.name), reply.auth, std::move(reply.authby)});
-    if (uid_.empty()) {
+    out.push_back(SiteName{shown(reply.name), reply.auth, reply.authby});
+    if (uid_.empty() && id_token_.empty() && !reply.authby.empty()) {
+        // Signing in takes longer than the service waits for a login.
+        state_ = State::failed;
+        out.push_back(SignInWanted{std::move(reply.authby)});
+    } else if (uid_.empty()) {
         state_ = State::registering;
-        send(Register{node_label_, alias_, {}}, {}, now, out);
+        send(Register{node_label_, alias_, id_token_}, {}, now, out);
     } else {
         state_ = State::logging_in;
         send(Login{uid_, nodeid_.copy()}, {}, now, out);

@@ -39,6 +39,11 @@ struct SiteName {
     int auth = 0;
     std::vector<AuthBy> authby;
 };
+// The service registers only who signs in with one of these providers, and has not been asked: close the
+// link, and connect a Client that has a token.
+struct SignInWanted {
+    std::vector<AuthBy> authby;
+};
 // The account exists: store uid and nodeid durably. With an error the alias was refused; another one can be
 // asked for with add_alias().
 struct Registered {
@@ -130,9 +135,9 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction = std::variant<SendBytes, SiteName, Registered, Online, CaughtUp, Delivered, DeliveryBegin,
-                                  DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, Presence, PassedOver,
-                                  NodeHeld, RequestResult, Failed, LoggedOut>;
+using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, CaughtUp, Delivered,
+                                  DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, Presence,
+                                  PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
@@ -143,7 +148,8 @@ class Client {
     static Client login(std::string uid, SecretBytes nodeid);
     // A new account. After Registered the machine logs in with what it was given. If the link is lost before
     // the answer, the account may exist without anyone knowing its secret, and hold the alias.
-    static Client registering(std::string alias, std::string node_label);
+    // `id_token`: from signing in, where SignInWanted asked for it.
+    static Client registering(std::string alias, std::string node_label, std::string id_token = {});
 
     ClientActions connected(Now now);
     ClientActions received(ByteView bytes, Now now);
@@ -211,7 +217,7 @@ class Client {
     State state_ = State::offline;
     std::string uid_;
     SecretBytes nodeid_;
-    std::string alias_, node_label_;  // to register
+    std::string alias_, node_label_, id_token_;  // to register
 
     FrameReader reader_;
     std::optional<Incoming> incoming_;

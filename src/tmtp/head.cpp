@@ -89,6 +89,15 @@ std::optional<bool> Head::flag(std::string_view key) const {
     return value->get<bool>();
 }
 
+std::optional<Head> Head::object(std::string_view key) const {
+    const Json* value = state_->find(key);
+    if (!value) return std::nullopt;
+    if (!value->is_object()) return ok_ = false, std::nullopt;
+    auto state = std::make_shared<State>();
+    state->object = *value;
+    return Head(std::move(state));
+}
+
 std::optional<std::vector<Head>> Head::objects(std::string_view key, std::size_t max) const {
     const Json* value = state_->find(key);
     if (!value) return std::nullopt;

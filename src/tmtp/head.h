@@ -22,6 +22,7 @@ class Head {
     std::optional<std::string> text(std::string_view key) const;
     std::optional<std::int64_t> number(std::string_view key) const;  // whole, -(2^53-1) .. 2^53-1
     std::optional<bool> flag(std::string_view key) const;
+    std::optional<Head> object(std::string_view key) const;
     // At most `max` elements, each an object or a text; more, or something else, marks the head as bad.
     std::optional<std::vector<Head>> objects(std::string_view key, std::size_t max) const;
     std::optional<std::vector<std::string>> texts(std::string_view key, std::size_t max) const;

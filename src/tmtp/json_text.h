@@ -1,4 +1,4 @@
-// Within this layer only: JSON as the reference server writes it.
+// JSON as the reference server and client write it: for this layer, and for mnm.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

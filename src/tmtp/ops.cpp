@@ -65,6 +65,14 @@ struct Reader {
         }
         return list;
     }
+    // Of what a provider's token address has answered: an object.
+    std::string id_token() {
+        auto answer = head.object("oidc");
+        if (!answer) return {};
+        auto token = answer->text("id_token").value_or(std::string());
+        if (!answer->ok() || token.empty()) fits = false;
+        return token;
+    }
     void must(bool condition) { fits = fits && condition; }
 };
 
@@ -83,7 +91,7 @@ Op read(std::int64_t code, Reader& in) {
         case tmtprev:
             return TmtpRev{in.required("id")};
         case reg:
-            return Register{in.required("newnode"), in.required("newalias"), in.optional("oidc")};
+            return Register{in.required("newnode"), in.required("newalias"), in.id_token()};
         case login: {
             auto uid = in.required("uid");
             return Login{std::move(uid), SecretBytes(as_bytes(in.required("node")))};
@@ -168,7 +176,7 @@ Json to_json(const TmtpRev& op) {
 }
 Json to_json(const Register& op) {
     Json json{{"op", reg}, {"newnode", op.newnode}, {"newalias", op.newalias}};
-    put(json, "oidc", op.oidc);
+    if (!op.id_token.empty()) json["oidc"] = {{"id_token", op.id_token}};
     return json;
 }
 Json to_json(const Login& op) {

@@ -27,7 +27,7 @@ struct TmtpRev {
 struct Register {
     std::string newnode;   // a label for this device's node
     std::string newalias;  // "_": none
-    std::string oidc;
+    std::string id_token;  // of OpenID Connect, where the service asks for a sign-in
 };
 struct Login {
     std::string uid;

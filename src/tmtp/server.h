@@ -57,6 +57,15 @@ struct HubRules {
     std::uint64_t accounts = 100'000;  // then nobody can register any more
 };
 
+// Who may register, where not everybody may.
+class SignIn {
+  public:
+    virtual ~SignIn() = default;
+    virtual std::vector<AuthBy> providers() const = 0;
+    // Why this token registers nobody; empty: it does, once.
+    virtual std::string objection(const std::string& id_token, Now now) = 0;
+};
+
 class Hub {
   public:
     // `store` and `random` must outlive the hub.
@@ -65,6 +74,8 @@ class Hub {
 
     // Call once before anything else.
     Result<> start(Now now);
+    // From now on only those register whom it lets. It must outlive the hub.
+    void require(SignIn& sign_in) { sign_in_ = &sign_in; }
 
     // A link id must not be used again while the hub lives.
     HubActions opened(LinkId link, Now now);
@@ -147,6 +158,7 @@ class Hub {
     std::string site_name_;
     ServerStore& store_;
     Random& random_;
+    SignIn* sign_in_ = nullptr;
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
     std::map<NodeRef, Session*> online_;
     HubRules rules_;

@@ -127,7 +127,9 @@ void Hub::on_end(Session& session, Now now) {
 void Hub::run(Session& session, Op& op, Now now) {
     std::visit(Overloaded{[&](TmtpRev&) {
                               session.state = Session::State::greeted;
-                              reply(session, TmtpRevReply{"1", site_name_, 0, {}}, now);
+                              TmtpRevReply rev{"1", site_name_, 0, {}};
+                              if (sign_in_) rev = {"1", site_name_, 1, sign_in_->providers()};
+                              reply(session, rev, now);
                           },
                           [&](Register& one) { register_account(session, one, now); },
                           [&](Login& one) { login(session, one, now); },
@@ -376,6 +378,10 @@ void Hub::register_account(Session& session, const Register& op, Now now) {
     auto accounts = store_.accounts();
     if (!accounts) return refuse(session, no_store, now);
     if (*accounts >= rules_.accounts) return refuse(session, "registration closed", now);
+    if (sign_in_) {
+        if (op.id_token.empty()) return refuse(session, "authentication required", now);
+        if (auto why = sign_in_->objection(op.id_token, now); !why.empty()) return refuse(session, why, now);
+    }
     std::string uid = new_code(32), code = new_code(40);
     SecretBytes nodeid{as_bytes(code)};
     wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});

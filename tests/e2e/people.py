@@ -31,14 +31,14 @@ class Failed(Exception):
 class Service:
     """A tmtpd on loopback."""
 
-    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0"):
-        self.programs, self.folder, self.name, self.listen = programs, folder, name, listen
+    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0", flags=()):
+        self.programs, self.folder, self.name, self.listen, self.flags = programs, folder, name, listen, flags
         self.start()
 
     def start(self):
         log = open(self.folder + ".log", "ab")
         self.process = subprocess.Popen(
-            [f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name],
+            [f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name, *self.flags],
             stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         self.address = self.process.stdout.readline().strip()
@@ -311,8 +311,8 @@ class World:
         self.devices.append(device)
         return device
 
-    def service(self, name="demo-service"):
-        service = Service(self.programs, f"{self.folder}/{name}", name)
+    def service(self, name="demo-service", flags=()):
+        service = Service(self.programs, f"{self.folder}/{name}", name, flags=flags)
         self.services.append(service)
         return service
 

@@ -118,6 +118,25 @@ const std::vector<Setting>& settings() {
         {"links", "N", "how many connections there may be at once; each may take 1 MiB of memory [2000]",
          [](Config& c, const std::string& v) { return set_number(c.links, v, 1, 100'000); }},
         {"disk", "SIZE", "how large the database may grow, as 20G; 0: as the disk allows [0]", set_disk},
+        {"sign-in-issuer", "URL",
+         "let only those register who sign in at this OpenID Connect provider, as it names itself in its "
+         "tokens "
+         "[everybody]",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.issuer, v); }},
+        {"sign-in-client", "ID", "this service's client id there",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.client, v); }},
+        {"sign-in-keys", "FILE|URL", "the provider's keys: a file, or the https address of its JWKS",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.keys, v); }},
+        {"sign-in-label", "TEXT", "what people see of the provider [the issuer]",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.label, v); }},
+        {"sign-in-login", "URL", "the provider's authorization address",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.login, v); }},
+        {"sign-in-login-parameters", "QUERY", "what belongs behind it: client_id=ID&scope=openid",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.login_parameters, v); }},
+        {"sign-in-token", "URL", "the provider's token address",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.token, v); }},
+        {"sign-in-token-parameters", "QUERY", "what is posted to it besides: client_id=ID",
+         [](Config& c, const std::string& v) { return set_text(c.sign_in.token_parameters, v); }},
     };
     return all;
 }
@@ -162,6 +181,9 @@ Result<> check_config(const Config& config) {
     if (config.certificate.empty() != config.certificate_key.empty())
         return fail(Fault::invalid, "certificate and certificate-key belong together",
                     "give both, or neither");
+    const auto& sign_in = config.sign_in;
+    if (sign_in.issuer.empty() && !(sign_in.client + sign_in.keys + sign_in.login + sign_in.token).empty())
+        return fail(Fault::invalid, "a sign-in is described, but not whose", "say --sign-in-issuer URL");
     return {};
 }
 

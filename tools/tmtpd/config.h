@@ -17,6 +17,16 @@
 
 namespace kith::tmtpd {
 
+// Who may register, by the word of a provider of OpenID Connect.
+struct SignInOptions {
+    std::string issuer;  // empty: everybody may register
+    std::string client;  // the client's id, for which tokens are made
+    std::string keys;    // a file, or an https address
+    std::string label;   // what people see
+    // What clients are told: an address, and parameters as in a query.
+    std::string login, login_parameters, token, token_parameters;
+};
+
 struct Config {
     std::string dir;                 // made when it is not there; one tmtpd at a time
     std::string host = "127.0.0.1";  // where to listen, without brackets
@@ -29,6 +39,7 @@ struct Config {
     std::uint64_t accounts = 100'000;
     std::uint64_t links = 2000;
     std::uint64_t disk = 0;  // bytes, 0: what the disk has
+    SignInOptions sign_in;
 };
 
 // One setting: its key and flag, what its value looks like, what it is for.

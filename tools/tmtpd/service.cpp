@@ -65,6 +65,13 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Config& c
     if (config.disk != 0) KITH_TRY(store->limit_size(config.disk));
     std::unique_ptr<Service> service(
         new Service(loop, config, std::move(lock), std::move(store), std::move(ended)));
+    if (!config.sign_in.issuer.empty()) {
+        KITH_TRY_VALUE(sign_in, TokenSignIn::start(loop, config.sign_in, [&loop](const std::string& line) {
+                           LogLine(loop.now().unix_ms, "sign-in").with("what", line);
+                       }));
+        service->sign_in_ = std::move(sign_in);
+        service->hub_.require(*service->sign_in_);
+    }
     KITH_TRY(service->hub_.start(loop.now()));
     KITH_TRY(service->listen_to_operator());
     KITH_TRY(service->listen());

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "operator.h"
+#include "sign_in.h"
 #include "sql_store.h"
 #include "tmtp/server.h"
 
@@ -57,6 +58,7 @@ class Service {
     net::FileLock lock_;
     std::unique_ptr<SqlStore> store_;
     crypto::SystemRandom random_;
+    std::unique_ptr<TokenSignIn> sign_in_;
     tmtp::Hub hub_;
     std::function<void(Result<>)> ended_;
     std::unique_ptr<net::TlsServer> server_;
