@@ -79,12 +79,12 @@ void TokenSignIn::take_keys(Result<std::string> json) {
     auto keys = json ? signin::read_keys(*json) : Result<std::vector<signin::VerifyKey>>(fail(json.error()));
     if (keys && keys->empty()) keys = fail(Fault::protocol, "it holds no key for RS256 or ES256");
     if (!keys) {
-        log_("sign-in: no keys from " + options_.keys + ": " + keys.error().what);
+        log_("no keys from " + options_.keys + ": " + keys.error().what);
         timer_ = loop_.after(limits::sign_in_keys_retry_ms, [this] { read_keys(); });
         return;
     }
     keys_ = std::move(*keys);
-    log_("sign-in: " + std::to_string(keys_.size()) + " keys from " + options_.keys);
+    log_(std::to_string(keys_.size()) + " keys from " + options_.keys);
 }
 
 std::string TokenSignIn::objection(const std::string& id_token, Now now) {
