@@ -182,6 +182,8 @@ inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
 inline constexpr std::size_t tmtpd_members = 1000;
 inline constexpr std::size_t tmtpd_groups = 1000;
 inline constexpr std::size_t tmtpd_ohi = 1000;
+// Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
+inline constexpr std::size_t tmtpd_links = 512;
 
 // Network (src/net). From the name to the end of the TLS handshake: a phone's radio may take seconds to wake.
 inline constexpr std::int64_t connect_ms = 15000;

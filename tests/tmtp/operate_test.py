@@ -254,6 +254,49 @@ def the_end(folder):
     assert server.stop(signal.SIGINT) == 0
 
 
+def abuse(folder):
+    """Who does not read, does not log in or does not finish is cut off; memory stays small; others go on."""
+    server = Server(f"{folder}/service")
+    alice = Link(server).register("Alice Adams")
+
+    def memory_mb():
+        with open(f"/proc/{server.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+
+    # A hundred of one address may be in their handshake.
+    silent = [socket.create_connection((server.host, server.port), patience) for _ in range(101)]
+    silent[-1].settimeout(patience)
+    assert silent[-1].recv(1) == b""
+    alice.say({"op": 7, "id": "p", "for": [], "datalen": 1}, b"x")
+    assert alice.hear()["op"] == "ack"
+    for one in silent:
+        one.settimeout(patience)
+        assert one.recv(1) == b""  # the handshake's 10 s
+    assert Link(server, greet=False).ended()  # the login's 5 s
+
+    deaf = [Link(server).register() for _ in range(5)]
+    question = json.dumps({"op": 3, "id": "q" * 256, "newalias": "short"}).encode()
+    asked = (b"%04x" % len(question) + question) * 500
+    for link in deaf:
+        link.tls.settimeout(patience)
+        end = time.monotonic() + patience
+        try:
+            while time.monotonic() < end:
+                link.tls.sendall(asked)
+            raise AssertionError("a client that does not read was not dropped")
+        except TimeoutError:
+            raise AssertionError("a client that does not read holds its link")
+        except OSError:
+            pass
+    uploads = [Link(server).register() for _ in range(10)]
+    for link in uploads:
+        link.say({"op": 7, "id": "p", "for": [{"id": alice.uid, "type": 1}], "datalen": 500_000_000}, bytes(3_000_000))
+    alice.say({"op": 7, "id": "p", "for": [], "datalen": 1}, b"x")
+    assert alice.hear()["op"] == "ack"
+    assert memory_mb() < 60, memory_mb()
+    assert server.stop() == 0
+
+
 def takeover(folder):
     """A node whose link died takes over; one whose link is alive, even if its program sleeps, does not."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -290,7 +333,7 @@ def takeover(folder):
 
 
 def main():
-    tests = [settings, commands, certificates, the_end, takeover]
+    tests = [settings, commands, certificates, the_end, abuse, takeover]
     wanted = sys.argv[2:]
     for test in tests:
         if wanted and test.__name__ not in wanted:

@@ -67,7 +67,7 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Config& c
         new Service(loop, config, std::move(lock), std::move(store), std::move(ended)));
     if (!config.sign_in.issuer.empty()) {
         KITH_TRY_VALUE(sign_in, TokenSignIn::start(loop, config.sign_in, [&loop](const std::string& line) {
-                           LogLine(loop.now().unix_ms, "sign-in").with("what", line);
+                           LogLine(loop.now().unix_ms, "sign_in").with("what", line);
                        }));
         service->sign_in_ = std::move(sign_in);
         service->hub_.require(*service->sign_in_);

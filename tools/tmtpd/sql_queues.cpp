@@ -83,6 +83,7 @@ Result<> SqlStore::enqueue(const std::vector<tmtp::Outgoing>& messages) {
 
 Result<> SqlStore::write(const tmtp::Outgoing& outgoing) {
     const auto& [message, to] = outgoing;
+    if (to.empty()) return {};  // all that would hear of it have full queues
     if (auto held = held_.find(message.id); held != held_.end())
         KITH_TRY(write_piece(message.id, held->second));
     KITH_TRY(db_->run("INSERT INTO message VALUES (?, ?, ?)", message.id, message.head, message.datalen));
@@ -114,6 +115,7 @@ Result<> SqlStore::write_piece(std::uint64_t id, const Held& held) {
 
 void SqlStore::keep(StoredMessage message, Bytes data, const std::vector<Queue*>& queues) {
     const auto id = message.id;
+    if (queues.empty()) return;
     for (Queue* queue : queues) {
         queue->young.insert(id);
         queue->bytes += weight(message);
@@ -247,19 +249,24 @@ Result<> SqlStore::replay() {
     reader.queued = [this](StoredMessage message, Bytes data, std::vector<NodeRef> to) -> Result<> {
         std::vector<Queue*> queues;
         for (NodeRef node : to) {
-            KITH_TRY_VALUE(queue, queue_of(node));
-            queues.push_back(queue);
+            auto queue = queue_of(node);
+            if (!queue && queue.error().kind == Fault::not_found) continue;
+            KITH_TRY(queue);
+            queues.push_back(*queue);
         }
         keep(std::move(message), std::move(data), queues);
         return {};
     };
     reader.removed = [this](NodeRef node, std::uint64_t id, std::uint64_t bytes) -> Result<> {
-        KITH_TRY_VALUE(queue, queue_of(node));
-        if (queue->young.contains(id)) {
-            take_young(*queue, id);
-        } else if (queue->gone.insert(id).second) {
-            queue->bytes -= bytes;
-            queue->changed = true;
+        auto known = queue_of(node);
+        if (!known && known.error().kind == Fault::not_found) return {};
+        KITH_TRY(known);
+        Queue& queue = **known;
+        if (queue.young.contains(id)) {
+            take_young(queue, id);
+        } else if (queue.gone.insert(id).second) {
+            queue.bytes -= bytes;
+            queue.changed = true;
         }
         return {};
     };
@@ -267,6 +274,7 @@ Result<> SqlStore::replay() {
 }
 
 Result<> SqlStore::commit() {
+    if (broken_) return fail(Fault::io, "the database could not be written", "check the disk");
     return journal_.commit();
 }
 
@@ -294,7 +302,11 @@ Result<> SqlStore::flush() {
     KITH_TRY(erase(gone));
     KITH_TRY(db_->run("UPDATE counter SET value = max(value, ?) WHERE name = 'last_id'", highest_));
     KITH_TRY(db_->run("UPDATE journal SET key = ?", fresh.view()));
-    KITH_TRY(tx.commit());
+    if (auto done = tx.commit(); !done) {
+        // It may be on the disk all the same, with the new key: nothing may be written under the old one.
+        broken_ = done.error().kind != Fault::disk_full;
+        return done;
+    }
 
     for (auto& [node, queue] : queues_) {
         queue.gone.clear();

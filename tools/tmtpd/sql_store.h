@@ -148,7 +148,7 @@ class SqlStore : public tmtp::ServerStore {
     std::unordered_map<tmtp::NodeRef, Queue> queues_;
     std::unordered_map<std::string, std::vector<tmtp::NodeRef>> nodes_;  // of accounts that were asked for
     std::uint64_t highest_ = 0;
-    bool dirty_ = false;
+    bool dirty_ = false, broken_ = false;
 };
 
 }  // namespace kith::tmtpd
