@@ -207,7 +207,8 @@ def an_account_moves_over(world):
     ping = old.until("ping")
     thread = post("old times")
     old.until("delivery")
-    old.close()
+    old.send({"op": 12})
+    old.until("quit")
     post("while nobody was there", thread["msgid"])
 
     account = Account(world.path("store"), "svc one", service.address[1:], "the-owner", uid, nodeid)

@@ -186,6 +186,26 @@ def read(path):
         return file.read()
 
 
+def a_screen_shows_the_page_by_itself(world):
+    provider = Provider(world, "RS256")
+    try:
+        service = world.service("service", provider.flags())
+        device = world.device("device")
+        device.run("init")
+        shown = world.path("shown")
+        opener = world.file("xdg-open", f"#!/bin/sh\nprintf '%s' \"$1\" > {shown}.new && mv {shown}.new {shown}\n")
+        os.chmod(opener, 0o755)
+        words = [word for word in device.words("service", "add", service.address, "--alias", "the-owner") if word != "--json"]
+        screen = {**os.environ, "DISPLAY": ":9", "PATH": f"{world.folder}:{os.environ['PATH']}"}
+        adding = subprocess.Popen(words, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: os.path.exists(shown), "the browser")
+        Browser(provider.certificate).sign_in(read(shown), "somebody")
+        out, err = adding.communicate(timeout=30)
+        assert adding.returncode == 0 and "The Provider" in out and "Registered at service as the-owner" in out, out + err
+    finally:
+        provider.stop()
+
+
 def listens(url):
     at = urllib.parse.urlsplit(url)
     with socket.socket() as line:
@@ -270,4 +290,4 @@ def tokens_that_a_service_refuses(world):
     assert "somebody" not in text and first[:30] not in text, text
 
 
-run_tests(register_by_signing_in, a_sign_in_that_does_not_end_well, tokens_that_a_service_refuses)
+run_tests(register_by_signing_in, a_screen_shows_the_page_by_itself, a_sign_in_that_does_not_end_well, tokens_that_a_service_refuses)
