@@ -9,14 +9,16 @@ namespace kith::app {
 
 using control::Json;
 
-Core::Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on_stop,
+Core::Core(net::Loop& loop, std::filesystem::path home, nearby::Options nearby, std::function<void()> on_stop,
            std::function<void(const std::string&)> log)
     : loop_(loop),
       on_stop_(std::move(on_stop)),
       log_(std::move(log)),
       curve_(loop),
-      profile_(std::move(home), random_) {
+      profile_(std::move(home), random_),
+      around_(loop, random_, profile_, nearby, around_events()) {
     add_methods();
+    around_.add_methods(dispatcher_);
 }
 
 Core::~Core() {
@@ -162,6 +164,7 @@ Result<> Core::open() {
     KITH_TRY(peers_->start());
     indexer_->wake();
     keep_house();
+    around_.watch_devices();
     return {};
 }
 
@@ -194,6 +197,9 @@ void Core::close() {
     house_timer_.cancel();
     watch_timer_.cancel();
     peers_.reset();
+    around_.hide_offer();
+    around_.stop_finding();
+    around_.watch_devices();
     if (services_) services_->stop();
     services_.reset();
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "app/host_pairing.h"
@@ -15,6 +16,7 @@
 #include "app/indexer.h"
 #include "app/join_pairing.h"
 #include "app/messaging.h"
+#include "app/neighbourhood.h"
 #include "app/peers.h"
 #include "app/profile.h"
 #include "app/services.h"
@@ -30,8 +32,8 @@ namespace kith::app {
 class Core {
   public:
     // `on_stop`: somebody asked for the end; called once. Lines for the log go to `log`: never content or
-    // secrets.
-    Core(net::Loop& loop, std::filesystem::path home, std::function<void()> on_stop,
+    // secrets. `nearby`: how devices nearby are found.
+    Core(net::Loop& loop, std::filesystem::path home, nearby::Options nearby, std::function<void()> on_stop,
          std::function<void(const std::string&)> log);
     ~Core();
 
@@ -75,8 +77,14 @@ class Core {
     Result<> open();  // the profile is open: connect to everything
     void close();     // the opposite
     Result<> joinable(const SecretBytes& passphrase);
-    void join_started(const Request& request, const std::string& text, const std::string& name,
+    using Source = std::variant<std::string, FoundOffer>;  // the offer's text, or one that was found
+    void find_and_join(const Request& request, const std::string& nearby, const std::string& name,
+                       const Choice& choice);
+    void prepare_join(const Request& request, const Source& source, const std::string& name,
+                      const Choice& choice);
+    void join_started(const Request& request, const Source& source, const std::string& name,
                       const Choice& choice, crypto::SignKey act_key);
+    Neighbourhood::Events around_events();
     void joined(Result<DeviceId> host, bool undecided);
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
@@ -126,6 +134,7 @@ class Core {
     net::Curve curve_;
     Profile profile_;
     control::Dispatcher dispatcher_;
+    Neighbourhood around_;
     std::unique_ptr<Services> services_;
     Messaging messaging_{loop_, profile_, [this]() -> Services& { return *services_; }};
     std::unique_ptr<Peers> peers_;

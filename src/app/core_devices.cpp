@@ -36,12 +36,14 @@ void Core::device_add(const Request& request) {
     events.on_warning = [this](const std::string& text) {
         if (add_request_) add_request_->event("warning", {{"text", text}});
     };
+    events.on_nearby_over = [this] { around_.hide_offer(); };
     events.admit = [this](const roster::Entry& entry, const roster::Request& asked, const DeviceId& device) {
         return admit(entry, asked, device);
     };
     events.on_end = [this](Result<DeviceId> device) { admitted(std::move(device)); };
-    auto opened = HostPairing::open(loop_, curve_, profile_, random_, std::move(*act), peers_->endpoints(),
-                                    static_cast<std::int64_t>(seconds) * 1000, std::move(events));
+    auto opened =
+        HostPairing::open(loop_, curve_, profile_, random_, std::move(*act), peers_->endpoints(),
+                          static_cast<std::int64_t>(seconds) * 1000, around_.possible(), std::move(events));
     if (!opened) return request->fail(opened.error());
     adding_ = std::move(*opened);
     add_request_ = request;
@@ -52,8 +54,10 @@ void Core::device_add(const Request& request) {
     request->on_cancelled([this](control::Cancelled) {
         if (adding_) adding_->cancel();
     });
-    request->event(
-        "offer", {{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}});
+    Json offer{{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}};
+    if (auto nearby = adding_->nearby())
+        offer["nearby"] = around_.show_offer(nearby->server_key, nearby->port);
+    request->event("offer", std::move(offer));
 }
 
 // The new device is one of the person's from here on, with everything that this brings, or not at all.
@@ -86,6 +90,7 @@ Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, con
 }
 
 void Core::admitted(Result<DeviceId> device) {
+    around_.hide_offer();
     adding_.reset();
     auto request = std::move(add_request_);
     add_request_ = nullptr;
@@ -94,23 +99,31 @@ void Core::admitted(Result<DeviceId> device) {
 
 void Core::device_join(const Request& request) {
     auto fields = request->fields();
-    auto text = fields.text("text", limits::input_line);
+    const bool nearby = fields.has("nearby");
+    auto text = nearby ? std::string() : fields.text("text", limits::input_line);
+    auto words = nearby ? fields.text("nearby", limits::name_bytes) : std::string();
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
     auto choice = read_choice(fields);
     if (auto read = fields.finish("device.join"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     if (!choice) return request->fail(choice.error());
-    if (joining_)
+    if (joining_ || join_request_)
         return request->fail(
             {Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
-    // What is not an offer must not even make a profile.
+    // What is not an offer, or is not there, must not even make a profile.
+    if (nearby) return find_and_join(request, words, name, *choice);
     if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer)
         return request->fail(offer.error());
+    prepare_join(request, text, name, *choice);
+}
+
+void Core::prepare_join(const Request& request, const Source& source, const std::string& name,
+                        const Choice& choice) {
     auto passphrase = request->secret("passphrase");
     if (auto ready = joinable(passphrase); !ready) return request->fail(ready.error());
     auto act = profile_.act_key(passphrase);
     if (!act) return request->fail(act.error());
-    join_started(request, text, name, *choice, std::move(*act));
+    join_started(request, source, name, choice, std::move(*act));
 }
 
 Result<> Core::joinable(const SecretBytes& passphrase) {
@@ -119,7 +132,7 @@ Result<> Core::joinable(const SecretBytes& passphrase) {
     return profile_.check_joinable();
 }
 
-void Core::join_started(const Request& request, const std::string& text, const std::string& name,
+void Core::join_started(const Request& request, const Source& source, const std::string& name,
                         const Choice& choice, crypto::SignKey act_key) {
     JoinPairing::Events events;
     events.on_code = [this](const std::string& code) {
@@ -157,8 +170,13 @@ void Core::join_started(const Request& request, const std::string& text, const s
         KITH_TRY(tx.commit());
         return asked;
     };
+    events.endpoints = [this] { return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_); };
     events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
-    auto started = JoinPairing::start(loop_, curve_, profile_, random_, text, std::move(events));
+    auto started = std::visit(
+        [&](const auto& offer) {
+            return JoinPairing::start(loop_, curve_, profile_, random_, offer, std::move(events));
+        },
+        source);
     if (!started) return request->fail(started.error());
     asked_now_ = false;
     joining_ = std::move(*started);
@@ -204,6 +222,13 @@ void Core::device_cancel(const Request& request) {
     if (adding_ && !adding_->admitted()) {
         adding_->cancel();
         return request->finish({{"state", "the offer is withdrawn"}, {"remains", Json::array()}});
+    }
+    if (join_request_ && !joining_) {
+        around_.stop_finding();
+        auto ended = std::move(join_request_);
+        join_request_ = nullptr;
+        ended->fail({Fault::cancelled, "cancelled", ""});
+        return request->finish({{"state", "joining was stopped"}, {"remains", Json::array()}});
     }
     if (joining_) {
         joining_->cancel();

@@ -45,10 +45,39 @@ Result<Introduction> decode_introduction(ByteView bytes) {
     return introduction;
 }
 
+Bytes encode_reply(const Reply& reply) {
+    Json endpoints = Json::array();
+    for (const auto& endpoint : reply.endpoints) endpoints.push_back(endpoint);
+    const auto head = Json{{"v", 1}, {"endpoints", endpoints}}.dump();
+    Bytes bytes;
+    append_u32(bytes, static_cast<std::uint32_t>(head.size()));
+    append(bytes, head);
+    append(bytes, roster::pack_request(reply.request));
+    return bytes;
+}
+
+Result<Reply> decode_reply(ByteView bytes) {
+    if (bytes.size() < 4 || load_u32(bytes.data()) > bytes.size() - 4)
+        return fail(Fault::protocol, "the request is malformed");
+    auto head = wire::Fields::parse(bytes.subspan(4, load_u32(bytes.data())));
+    if (head.u64("v") != 1)
+        return fail(Fault::refused, "the other device speaks another version of kith", "update kith on both");
+    Reply reply;
+    reply.endpoints = head.texts("endpoints", limits::link_endpoints, 64);
+    KITH_TRY(head.finish("reply"));
+    // They are kept, told on, and shown.
+    for (const auto& endpoint : reply.endpoints)
+        if (!std::all_of(endpoint.begin(), endpoint.end(), [](char c) { return c > ' ' && c <= '~'; }))
+            return fail(Fault::protocol, "the request holds an address that is none");
+    KITH_TRY_VALUE(request, roster::unpack_request(bytes.subspan(4 + load_u32(bytes.data()))));
+    reply.request = std::move(request);
+    return reply;
+}
+
 Result<std::unique_ptr<HostPairing>> HostPairing::open(net::Loop& loop, net::Curve& curve, Profile& profile,
                                                        Random& random, crypto::SignKey act_key,
                                                        std::vector<std::string> endpoints,
-                                                       std::int64_t valid_ms, Events events) {
+                                                       std::int64_t valid_ms, bool nearby, Events events) {
     std::vector<pairing::Address> addresses;
     for (const auto& address : net::own_addresses()) addresses.push_back({address.raw});
     if (addresses.empty())
@@ -56,75 +85,113 @@ Result<std::unique_ptr<HostPairing>> HostPairing::open(net::Loop& loop, net::Cur
                     "connect it to the network of the new device");
     std::unique_ptr<HostPairing> self(
         new HostPairing(loop, profile, random, std::move(act_key), std::move(events)));
-    auto offer = pairing::make_offer(pairing::OfferKind::device, std::move(addresses), 0, valid_ms,
-                                     loop.now(), random);
-
-    net::CurveListener::Options options;
-    options.part_bytes = limits::pairing_payload + 1024;
-    options.unread_bytes = limits::pairing_unread_bytes;
-    net::CurveListener::Events link;
-    auto* raw = self.get();
-    // Anybody may connect: who does not know the offer's secret gets nowhere in the machine.
-    link.allow = [](const LinkPublic&) { return true; };
-    link.on_frame = [raw](const LinkPublic& client, net::Connection connection, wire::Frame frame) {
-        if (raw->ended_) return;
-        raw->connections_[client] = connection;
-        raw->carry_out(raw->machine_->received(client, frame, raw->loop_.now(), raw->random_));
-    };
-    link.on_lost = [raw](net::Connection connection) {
-        for (auto at = raw->connections_.begin(); at != raw->connections_.end(); ++at) {
-            if (at->second != connection) continue;
-            auto client = at->first;
-            raw->connections_.erase(at);
-            if (!raw->ended_) raw->carry_out(raw->machine_->link_lost(client, raw->loop_.now()));
-            return;
-        }
-    };
-    KITH_TRY_VALUE(listener, net::CurveListener::listen(curve, offer.server_key, options, std::move(link)));
-    self->listener_ = std::move(listener);
-    offer.offer.port = self->listener_->port();
-    KITH_TRY_VALUE(text, pairing::encode_offer(offer.offer));
-    self->text_ = std::move(text);
-    self->expires_unix_ms_ = loop.now().unix_ms + valid_ms;
-
     const auto* own = profile.roster().find(profile.device());
     if (!own) return fail(Fault::refused, "this device is not in its roster");
     auto introduction = encode_introduction(
         {profile.device(), own->link_key, own->act_key, std::move(endpoints), profile.entries()});
-    self->machine_.emplace(offer.offer, std::move(introduction), valid_ms, loop.now());
+
+    auto made = pairing::make_offer(pairing::OfferKind::device, std::move(addresses), 0, valid_ms, loop.now(),
+                                    random);
+    KITH_TRY_VALUE(shown, self->open_door(curve, made));
+    self->shown_ = std::move(shown);
+    made.offer.port = self->shown_->listener->port();
+    KITH_TRY_VALUE(text, pairing::encode_offer(made.offer));
+    self->text_ = std::move(text);
+    self->expires_unix_ms_ = loop.now().unix_ms + valid_ms;
+    self->shown_->machine.emplace(made.offer, introduction, valid_ms, loop.now());
+    if (nearby) {
+        auto other = pairing::make_offer(pairing::OfferKind::device, {}, 0, valid_ms, loop.now(), random);
+        other.offer.secret.reset();
+        KITH_TRY_VALUE(door, self->open_door(curve, other));
+        door->nearby = true;
+        door->machine.emplace(other.offer, std::move(introduction), valid_ms, loop.now());
+        self->nearby_ = std::move(door);
+    }
     self->tick();
     return self;
 }
 
+Result<std::unique_ptr<HostPairing::Door>> HostPairing::open_door(net::Curve& curve,
+                                                                  const pairing::NewOffer& made) {
+    auto door = std::make_unique<Door>();
+    door->server_key = made.offer.server_key;
+    net::CurveListener::Options options;
+    options.part_bytes = limits::pairing_payload + 1024;
+    options.unread_bytes = limits::pairing_unread_bytes;
+    // Who is not beside us has no business here, even when he has the text.
+    options.attached_only = true;
+    net::CurveListener::Events link;
+    auto* raw = door.get();
+    // Anybody may connect: who does not know the offer's secret gets nowhere in the machine.
+    link.allow = [](const LinkPublic&) { return true; };
+    link.on_frame = [this, raw](const LinkPublic& client, net::Connection connection, wire::Frame frame) {
+        if (ended_ || raw->shut) return;
+        raw->connections[client] = connection;
+        carry_out(*raw, raw->machine->received(client, frame, loop_.now(), random_));
+    };
+    link.on_lost = [this, raw](net::Connection connection) {
+        for (auto at = raw->connections.begin(); at != raw->connections.end(); ++at) {
+            if (at->second != connection) continue;
+            auto client = at->first;
+            raw->connections.erase(at);
+            if (!ended_ && !raw->shut) carry_out(*raw, raw->machine->link_lost(client, loop_.now()));
+            return;
+        }
+    };
+    KITH_TRY_VALUE(listener, net::CurveListener::listen(curve, made.server_key, options, std::move(link)));
+    door->listener = std::move(listener);
+    return door;
+}
+
+std::optional<HostPairing::Nearby> HostPairing::nearby() const {
+    if (!nearby_ || nearby_->shut) return std::nullopt;
+    return Nearby{nearby_->server_key, nearby_->listener->port()};
+}
+
+// At both doors a code may be wanted: which one it is for is told by its length.
 void HostPairing::code_typed(std::string_view code) {
-    if (!ended_) carry_out(machine_->code_typed(code, loop_.now(), random_));
+    if (ended_) return;
+    const auto digits = std::count_if(code.begin(), code.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const auto wants = [](const std::unique_ptr<Door>& door) {
+        return door && !door->shut && door->machine->state() == pairing::Host::State::awaiting_code;
+    };
+    auto& door =
+        wants(nearby_) && (digits == pairing::nearby_code_digits || !wants(shown_)) ? *nearby_ : *shown_;
+    carry_out(door, door.machine->code_typed(code, loop_.now(), random_));
 }
 
 void HostPairing::cancel() {
-    if (!ended_) carry_out(machine_->cancel());
+    if (ended_) return;
+    auto& door = entered_ == nearby_.get() && nearby_ ? *nearby_ : *shown_;
+    if (nearby_ && &door != nearby_.get()) shut(*nearby_);
+    carry_out(door, door.machine->cancel());
 }
 
 void HostPairing::tick() {
-    carry_out(machine_->tick(loop_.now()));
-    if (ended_ || machine_->over()) return;
-    auto deadline = machine_->deadline();
-    auto wait = deadline ? *deadline - loop_.now().mono_ms : 1000;
+    std::int64_t wait = 1000;
+    for (auto* door : {shown_.get(), nearby_.get()}) {
+        if (door == nullptr || door->shut || ended_) continue;
+        carry_out(*door, door->machine->tick(loop_.now()));
+        if (auto deadline = door->machine->deadline()) wait = std::min(wait, *deadline - loop_.now().mono_ms);
+    }
+    if (ended_) return;
     tick_timer_ = loop_.after(std::clamp<std::int64_t>(wait, 10, 1000), [this] { tick(); });
 }
 
-void HostPairing::carry_out(pairing::HostActions actions) {
+void HostPairing::carry_out(Door& door, pairing::HostActions actions) {
     namespace host = pairing::host;
     for (auto& action : actions) {
         if (auto* send = std::get_if<host::Send>(&action)) {
-            auto at = connections_.find(send->client);
-            if (at != connections_.end()) (void)listener_->send(at->second, std::move(send->frame));
+            auto at = door.connections.find(send->client);
+            if (at != door.connections.end()) (void)door.listener->send(at->second, std::move(send->frame));
         } else if (auto* drop = std::get_if<host::Drop>(&action)) {
-            connections_.erase(drop->client);
+            door.connections.erase(drop->client);
             // Not at once: the last word to it has to leave first.
-            std::erase_if(drop_timers_, [](const net::Timer& timer) { return !timer.armed(); });
-            drop_timers_.push_back(loop_.after(limits::pairing_flush_ms, [this, client = drop->client] {
-                if (listener_) listener_->disconnect(client);
-            }));
+            std::erase_if(door.drop_timers, [](const net::Timer& timer) { return !timer.armed(); });
+            door.drop_timers.push_back(
+                loop_.after(limits::pairing_flush_ms, [raw = &door, client = drop->client] {
+                    if (raw->listener) raw->listener->disconnect(client);
+                }));
         } else if (auto* wanted = std::get_if<host::CodeWanted>(&action)) {
             events_.on_code_wanted(wanted->digits);
         } else if (auto* unusable = std::get_if<host::CodeUnusable>(&action)) {
@@ -135,9 +202,14 @@ void HostPairing::carry_out(pairing::HostActions actions) {
             events_.on_code_wrong(wrong->left);
         } else if (auto* warning = std::get_if<host::Warning>(&action)) {
             events_.on_warning(warning->text);
+        } else if (std::get_if<host::Established>(&action)) {
+            entered_ = &door;
+            auto* other = &door == shown_.get() ? nearby_.get() : shown_.get();
+            if (other != nullptr) shut(*other);
         } else if (auto* reply = std::get_if<host::Replied>(&action)) {
-            replied(reply->reply);
+            replied(door, reply->reply);
         } else if (auto* failed = std::get_if<host::Failed>(&action)) {
+            if (door.nearby && entered_ == nullptr) return shut_nearby(failed->error);
             return end(fail(failed->error));
         } else if (std::get_if<host::Finished>(&action)) {
             return end(*admitted_);
@@ -145,23 +217,47 @@ void HostPairing::carry_out(pairing::HostActions actions) {
     }
 }
 
-void HostPairing::replied(ByteView reply) {
+// Nobody comes in by this door any more; its last words get a moment to leave.
+void HostPairing::shut(Door& door) {
+    if (door.shut) return;
+    door.shut = true;
+    for (auto& action : door.machine->cancel())
+        if (auto* send = std::get_if<pairing::host::Send>(&action))
+            if (auto at = door.connections.find(send->client); at != door.connections.end())
+                (void)door.listener->send(at->second, std::move(send->frame));
+    door.close_timer = loop_.after(limits::pairing_flush_ms, [raw = &door] { raw->listener.reset(); });
+    if (door.nearby && events_.on_nearby_over) events_.on_nearby_over();
+}
+
+// Strangers can bring this about. The text is as good as before.
+void HostPairing::shut_nearby(const Error& why) {
+    shut(*nearby_);
+    if (why.kind != Fault::timed_out)
+        events_.on_warning("the offer cannot be found nearby any more: " + why.what +
+                           "; use its QR code or its text");
+}
+
+void HostPairing::replied(Door& door, ByteView reply) {
     auto verdict = admit(reply);
     if (verdict)
-        carry_out(machine_->accept(std::move(*verdict), loop_.now()));
+        carry_out(door, door.machine->accept(std::move(*verdict), loop_.now()));
     else
-        carry_out(machine_->decline(verdict.error().what));
+        carry_out(door, door.machine->decline(verdict.error().what));
 }
 
 // Durable when it returns: only then is the joiner told.
-Result<Bytes> HostPairing::admit(ByteView reply) {
-    KITH_TRY_VALUE(request, roster::unpack_request(reply));
+Result<Bytes> HostPairing::admit(ByteView bytes) {
+    KITH_TRY_VALUE(reply, decode_reply(bytes));
+    const auto& request = reply.request;
     KITH_TRY_VALUE(read, roster::read_request(request));
     if (read.person != profile_.person()) return fail(Fault::protocol, "a request to join another person");
     KITH_TRY_VALUE(
         add, roster::make_add(profile_.roster(), profile_.device(), act_key_, request, loop_.now().unix_ms));
     KITH_TRY(events_.admit(add, read, request.id()));
     admitted_ = request.id();
+    // A hint: without it, the new device calls.
+    if (!reply.endpoints.empty())
+        (void)profile_.store().put_peer({request.id(), reply.endpoints, loop_.now().unix_ms});
     return roster::pack_entries({&add, 1});
 }
 
@@ -170,8 +266,10 @@ void HostPairing::end(Result<DeviceId> result) {
     if (ended_) return;
     ended_ = true;
     tick_timer_.cancel();
+    if (nearby_) shut(*nearby_);
     end_timer_ = loop_.after(limits::pairing_flush_ms, [this, result = std::move(result)]() mutable {
-        listener_.reset();
+        shown_->listener.reset();
+        if (nearby_) nearby_->listener.reset();
         auto call = std::move(events_.on_end);
         call(std::move(result));
     });

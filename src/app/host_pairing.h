@@ -1,5 +1,9 @@
 // `kith device add`: the host's machine on a one-use CurveZMQ endpoint, and what follows when the owner has
 // typed the right code: the new device is added to the roster.
+//
+// There are two doors, each with a key, an endpoint and a machine of its own: one for who saw the offer's
+// text, one for who found it nearby. What strangers on the network do at the second does nothing to the
+// first.
 #pragma once
 
 #include <functional>
@@ -20,6 +24,8 @@ class HostPairing {
         std::function<void(int digits)> on_code_wanted;
         std::function<void(int left)> on_code_wrong;
         std::function<void(const std::string&)> on_warning;
+        // Nobody can come in any more who found the offer nearby; who has its text can.
+        std::function<void()> on_nearby_over;
         // The reply is a good request: add it, durably. Then the new device is told.
         std::function<Result<>(const roster::Entry& add, const roster::Request& request,
                                const DeviceId& device)>
@@ -27,12 +33,18 @@ class HostPairing {
         // Once, at the end; after it nothing is called.
         std::function<void(Result<DeviceId>)> on_end;
     };
-    // `endpoints`: where this device's peer link is reached.
+    // Where the offer that is found nearby is reached, and by which words people tell it from others.
+    struct Nearby {
+        LinkPublic server_key;
+        std::uint16_t port = 0;
+    };
+    // `endpoints`: where this device's peer link is reached. `nearby`: whether to open that door too.
     static Result<std::unique_ptr<HostPairing>> open(net::Loop& loop, net::Curve& curve, Profile& profile,
                                                      Random& random, crypto::SignKey act_key,
                                                      std::vector<std::string> endpoints,
-                                                     std::int64_t valid_ms, Events events);
+                                                     std::int64_t valid_ms, bool nearby, Events events);
     const std::string& text() const { return text_; }
+    std::optional<Nearby> nearby() const;
     std::int64_t expires_unix_ms() const { return expires_unix_ms_; }
 
     void code_typed(std::string_view code);
@@ -47,9 +59,22 @@ class HostPairing {
           random_(random),
           act_key_(std::move(act_key)),
           events_(std::move(events)) {}
-    void carry_out(pairing::HostActions actions);
-    void replied(ByteView reply);
-    Result<Bytes> admit(ByteView reply);
+    struct Door {
+        bool nearby = false;
+        LinkPublic server_key;
+        std::unique_ptr<net::CurveListener> listener;
+        std::optional<pairing::Host> machine;
+        std::map<LinkPublic, net::Connection> connections;
+        std::vector<net::Timer> drop_timers;
+        net::Timer close_timer;
+        bool shut = false;
+    };
+    Result<std::unique_ptr<Door>> open_door(net::Curve& curve, const pairing::NewOffer& made);
+    void carry_out(Door& door, pairing::HostActions actions);
+    void replied(Door& door, ByteView reply);
+    Result<Bytes> admit(ByteView bytes);
+    void shut(Door& door);
+    void shut_nearby(const Error& why);
     void tick();
     void end(Result<DeviceId> result);
 
@@ -58,14 +83,12 @@ class HostPairing {
     Random& random_;
     crypto::SignKey act_key_;
     Events events_;
-    std::unique_ptr<net::CurveListener> listener_;
-    std::optional<pairing::Host> machine_;
-    std::map<LinkPublic, net::Connection> connections_;
+    std::unique_ptr<Door> shown_, nearby_;
+    const Door* entered_ = nullptr;  // by the right code: the other one is shut
     std::string text_;
     std::int64_t expires_unix_ms_ = 0;
     std::optional<DeviceId> admitted_;
     net::Timer tick_timer_, end_timer_;
-    std::vector<net::Timer> drop_timers_;
     bool ended_ = false;
 };
 
@@ -77,6 +100,15 @@ struct Introduction {
     std::vector<std::string> endpoints;
     std::vector<roster::Entry> entries;
 };
+// What a joiner asks with, sealed too: its request, and where its peer link will be. If nobody gets in here,
+// this device can still call there.
+struct Reply {
+    std::vector<std::string> endpoints;
+    roster::SignedRequest request;
+};
+Bytes encode_reply(const Reply& reply);
+Result<Reply> decode_reply(ByteView bytes);
+
 Bytes encode_introduction(const Introduction& introduction);
 Result<Introduction> decode_introduction(ByteView bytes);
 

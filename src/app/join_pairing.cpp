@@ -2,38 +2,60 @@
 
 #include <algorithm>
 
+#include "app/diagnosis.h"
 #include "base/limits.h"
 
 namespace kith::app {
+
+namespace {
+
+// Only what is beside us: an offer that came by mail must not make this device call its maker.
+std::vector<net::Endpoint> nearby_endpoints(const pairing::Offer& offer) {
+    std::vector<net::Endpoint> endpoints;
+    for (const auto& address : offer.addresses)
+        if (endpoints.size() < limits::link_endpoints && net::directly_attached(address.bytes))
+            endpoints.push_back({address.text(), offer.port});
+    return endpoints;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<JoinPairing>> JoinPairing::start(net::Loop& loop, net::Curve& curve, Profile& profile,
                                                         Random& random, std::string_view text,
                                                         Events events) {
     KITH_TRY_VALUE(offer, pairing::decode_offer(text, pairing::OfferKind::device));
+    auto endpoints = nearby_endpoints(offer);
+    if (endpoints.empty()) return fail(no_common_network(offer));
+    std::unique_ptr<JoinPairing> self(new JoinPairing(loop, curve, profile, random, std::move(offer),
+                                                      std::move(endpoints), std::move(events)));
+    self->probe();
+    return self;
+}
+
+Result<std::unique_ptr<JoinPairing>> JoinPairing::start(net::Loop& loop, net::Curve& curve, Profile& profile,
+                                                        Random& random, const FoundOffer& found,
+                                                        Events events) {
+    pairing::Offer offer;
+    offer.kind = pairing::OfferKind::device;
+    offer.server_key = found.server_key;
+    // The host knows when it ends.
+    offer.expires_unix_s = UINT32_MAX;
     std::unique_ptr<JoinPairing> self(
-        new JoinPairing(loop, curve, profile, random, std::move(offer), std::move(events)));
-    if (self->endpoints_.empty())
-        return fail(Fault::unreachable,
-                    "the other device is on none of the networks that this one is attached to",
-                    "connect both to the same network, then make a new offer with 'kith device add'");
+        new JoinPairing(loop, curve, profile, random, std::move(offer), found.endpoints, std::move(events)));
     self->probe();
     return self;
 }
 
 JoinPairing::JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random,
-                         pairing::Offer offer, Events events)
+                         pairing::Offer offer, std::vector<net::Endpoint> endpoints, Events events)
     : loop_(loop),
       curve_(curve),
       profile_(profile),
       random_(random),
       offer_(std::move(offer)),
       events_(std::move(events)),
-      machine_(offer_) {
-    // Only what is beside us: an offer that came by mail must not make this device call its maker.
-    for (const auto& address : offer_.addresses)
-        if (endpoints_.size() < limits::link_endpoints && net::directly_attached(address.bytes))
-            endpoints_.push_back({address.text(), offer_.port});
-}
+      machine_(offer_),
+      endpoints_(std::move(endpoints)) {}
 
 void JoinPairing::cancel() {
     if (!begun_) return end(fail(Fault::cancelled, "cancelled"), false);
@@ -42,29 +64,20 @@ void JoinPairing::cancel() {
 
 // A plain connection first: it tells why an offer cannot be reached, which CurveZMQ does not.
 void JoinPairing::probe() {
-    for (const auto& endpoint : endpoints_)
-        probes_.emplace_back(loop_, endpoint.address, endpoint.port, limits::offer_probe_ms,
-                             [this](net::Reach reach) { probed(reach); });
+    outcomes_.assign(endpoints_.size(), net::Reach::unreachable);
+    outcomes_missing_ = endpoints_.size();
+    for (std::size_t number = 0; number < endpoints_.size(); ++number)
+        probes_.emplace_back(loop_, endpoints_[number].address, endpoints_[number].port,
+                             limits::offer_probe_ms,
+                             [this, number](net::Reach reach) { probed(number, reach); });
 }
 
-void JoinPairing::probed(net::Reach reach) {
-    outcomes_.push_back(reach);
+void JoinPairing::probed(std::size_t number, net::Reach reach) {
+    outcomes_[number] = reach;
+    --outcomes_missing_;
     if (begun_ || ended_) return;
     if (reach == net::Reach::ok) return begin();
-    if (outcomes_.size() < endpoints_.size()) return;
-    std::string where;
-    for (const auto& endpoint : endpoints_) where += (where.empty() ? "" : ", ") + net::to_text(endpoint);
-    bool expired = offer_.expires_unix_s * std::int64_t{1000} < loop_.now().unix_ms;
-    if (std::ranges::find(outcomes_, net::Reach::refused) != outcomes_.end())
-        return end(
-            fail(Fault::unreachable,
-                 expired ? "the offer has expired: nobody listens for it any more"
-                         : "nobody listens for this offer any more: it was used, cancelled, or has expired",
-                 "make a new one with 'kith device add' on the other device"),
-            false);
-    end(fail(Fault::unreachable, "the other device does not answer at " + where,
-             "are both on the same network? a firewall, or a Wi-Fi that keeps devices apart, also does this"),
-        false);
+    if (outcomes_missing_ == 0) end(fail(unreached(loop_.now(), offer_, endpoints_, outcomes_)), false);
 }
 
 void JoinPairing::begin() {
@@ -77,7 +90,8 @@ void JoinPairing::dial(const crypto::LinkKey& key) {
     net::CurveDialer::Events events;
     // A former connection, on its way out, has no say any more.
     auto current = ++dials_;
-    events.on_up = [this, current](const net::Endpoint&) {
+    events.on_up = [this, current](const net::Endpoint& by) {
+        reached_ = by.address;
         if (!ended_ && current == dials_) carry_out(machine_.connected(loop_.now(), random_));
     };
     events.on_frame = [this, current](wire::Frame frame) {
@@ -119,7 +133,7 @@ void JoinPairing::carry_out(pairing::JoinerActions actions) {
                         (void)dialer_->send(std::move(bye->frame));
                 return end(fail(request.error()), false);
             }
-            carry_out(machine_.reply(roster::pack_request(*request), loop_.now()));
+            carry_out(machine_.reply(encode_reply({events_.endpoints(), std::move(*request)}), loop_.now()));
         } else if (auto* finished = std::get_if<joiner::Finished>(&action)) {
             for (auto& last : actions)
                 if (auto* bye = std::get_if<joiner::Send>(&last)) (void)dialer_->send(std::move(bye->frame));
@@ -141,6 +155,15 @@ Result<roster::SignedRequest> JoinPairing::introduced(ByteView bytes) {
     if (!host || host->id != introduction.device)
         return fail(Fault::protocol, "the host is not who it says it is");
     host_ = host->id;
+    // Its peer link will be where it is now, too: by an address that means something here alone, perhaps.
+    if (!introduction.endpoints.empty() && !reached_.empty()) {
+        const auto& other = introduction.endpoints.front();
+        const auto host_part = net::to_text({reached_, 0});
+        introduction.endpoints.insert(
+            introduction.endpoints.begin(),
+            host_part.substr(0, host_part.size() - 1) + other.substr(other.rfind(':') + 1));
+        if (introduction.endpoints.size() > limits::link_endpoints) introduction.endpoints.pop_back();
+    }
     return events_.ask(introduction, state);
 }
 

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <set>
@@ -74,9 +75,13 @@ class CoreEngine : public Engine {
         std::mutex mutex;
         std::condition_variable ready;
         std::optional<Result<>> started;
-        thread_ = std::thread([&, home, log = std::move(log), lines = lines_] {
+        // As kithd has it.
+        const char* way = std::getenv("KITH_NEARBY");
+        auto nearby = nearby::parse_options(way != nullptr && *way != 0 ? way : "automatic");
+        if (!nearby) return fail(nearby.error());
+        thread_ = std::thread([&, home, nearby = *nearby, log = std::move(log), lines = lines_] {
             lines->core = std::make_unique<app::Core>(
-                lines->loop, home, [lines = lines.get()] { lines->loop.stop(); },
+                lines->loop, home, nearby, [lines = lines.get()] { lines->loop.stop(); },
                 log ? log : [](const std::string&) {});
             auto result = lines->core->start();
             bool works = result.has_value();

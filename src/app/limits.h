@@ -14,4 +14,21 @@ inline constexpr std::size_t label_bytes = 48 * 1024;
 inline constexpr std::size_t tags = 64;
 inline constexpr std::size_t tag_bytes = 256;
 
+// `kith nearby` lists what was seen within this: less than two seconds, with a connection tried to each.
+inline constexpr std::int64_t nearby_list_ms = 1900;
+inline constexpr std::int64_t nearby_probe_ms = 1000;
+inline constexpr std::int64_t nearby_look_ms = 100;
+// `device join --nearby` waits so long for an offer, and so much longer for a second one, which makes it
+// ambiguous.
+inline constexpr std::int64_t nearby_find_ms = 10'000;
+inline constexpr std::int64_t nearby_settle_ms = 1000;
+// Announcements whose addresses are tried at the same time: strangers name them.
+inline constexpr std::size_t nearby_probes = 32;
+// Names in one message.
+inline constexpr std::size_t nearby_names = 8;
+// How long a device of one's own may be out of reach before this one announces itself, and how often that is
+// looked at.
+inline constexpr std::int64_t nearby_patience_ms = 2000;
+inline constexpr std::int64_t nearby_devices_ms = 500;
+
 }  // namespace kith::limits

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "net/reach.h"
+#include "net/route.h"
 
 namespace kith::app {
 namespace {
@@ -30,6 +31,13 @@ std::uint64_t number_of(std::uint64_t dialed) {
     return 2 * dialed + 1;
 }
 
+std::vector<std::string> endpoints_at(std::uint16_t port) {
+    std::vector<std::string> list;
+    for (const auto& address : net::own_addresses())
+        if (list.size() < limits::link_endpoints) list.push_back(net::to_text({address.text, port}));
+    return list;
+}
+
 }  // namespace
 
 Peers::Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& profile, Services& services,
@@ -39,7 +47,8 @@ Peers::Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& p
       curve_(curve),
       profile_(profile),
       services_(services),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      interface_watch_(loop, [this] { addresses_changed(); }) {}
 Peers::~Peers() = default;
 
 Result<> Peers::start() {
@@ -76,10 +85,19 @@ Result<> Peers::start() {
 }
 
 std::vector<std::string> Peers::endpoints() const {
-    std::vector<std::string> list;
-    for (const auto& address : net::own_addresses())
-        if (list.size() < limits::link_endpoints) list.push_back(net::to_text({address.text, port()}));
-    return list;
+    return endpoints_at(port());
+}
+
+std::vector<std::string> Peers::future_endpoints(Profile& profile) {
+    const auto kept = profile.store().setting(port_setting);
+    if (!kept) return {};
+    if (*kept && (*kept)->size() == 4)
+        return endpoints_at(static_cast<std::uint16_t>(load_u32((*kept)->view().data())));
+    const auto port = net::free_port();
+    Bytes bytes;
+    append_u32(bytes, port);
+    if (port == 0 || !profile.store().put_setting(port_setting, bytes)) return {};
+    return endpoints_at(port);
 }
 
 void Peers::refresh() {
@@ -99,17 +117,32 @@ void Peers::refresh() {
 void Peers::redial(const DeviceId& device) {
     auto known = profile_.store().peers();
     if (!known) return;
-    std::vector<net::Endpoint> endpoints;
+    auto& lines = lines_[device];
+    auto endpoints = lines.found;
     for (const auto& peer : *known)
         if (peer.device == device)
             for (const auto& text : peer.endpoints)
                 if (auto endpoint = parse_endpoint(text);
-                    endpoint && endpoints.size() < limits::link_endpoints)
+                    endpoint && endpoints.size() < limits::link_endpoints &&
+                    std::find(endpoints.begin(), endpoints.end(), *endpoint) == endpoints.end())
                     endpoints.push_back(*endpoint);
-    auto& lines = lines_[device];
     if (endpoints == lines.endpoints || (lines.dialer && lines.dialer->up())) return;
     lines.endpoints = endpoints;
     dial(device, lines);
+}
+
+// Without this, a path that is gone is noticed after seconds.
+void Peers::addresses_changed() {
+    if (listener_) listener_->addresses_changed();
+    for (auto& [device, lines] : lines_)
+        if (lines.dialer) lines.dialer->addresses_changed();
+}
+
+void Peers::found(const DeviceId& device, std::vector<net::Endpoint> endpoints) {
+    auto at = lines_.find(device);
+    if (at == lines_.end() || !sessions_.contains(device) || at->second.found == endpoints) return;
+    at->second.found = std::move(endpoints);
+    redial(device);
 }
 
 // Tells a device that is not (or no longer) let in why, by the roster, and then ends its connections.
@@ -236,6 +269,10 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
     };
     events.on_lost = [this, device] {
         if (lines_[device].by_dialer) line_lost(device);
+        // Where the peer said that it is while the link stood counts from now on.
+        later([this, device] {
+            if (sessions_.contains(device)) redial(device);
+        });
     };
     events.on_drained = [this, device] {
         if (auto* session = find(device)) session->drained();

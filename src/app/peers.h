@@ -7,6 +7,7 @@
 
 #include "app/peer_session.h"
 #include "net/curve.h"
+#include "net/interfaces.h"
 #include "net/worker.h"
 
 namespace kith::app {
@@ -34,9 +35,14 @@ class Peers {
     std::uint16_t port() const { return listener_ ? listener_->port() : 0; }
     // Where this device is reached, as endpoints in text.
     std::vector<std::string> endpoints() const;
+    // The same before there is a listener: chooses a port that is free, and remembers it for `start`.
+    static std::vector<std::string> future_endpoints(Profile& profile);
 
     // The roster or the known endpoints changed: sessions and dialers are made and dropped.
     void refresh();
+
+    // The device was found here just now: dialed before where it was before. Not kept.
+    void found(const DeviceId& device, std::vector<net::Endpoint> endpoints);
 
     void history_changed();
     void services_changed();
@@ -54,7 +60,7 @@ class Peers {
     struct Lines {  // the connections to one peer
         std::vector<net::Connection> inbound;
         std::unique_ptr<net::CurveDialer> dialer;
-        std::vector<net::Endpoint> endpoints;
+        std::vector<net::Endpoint> endpoints, found;
         // What carries our frames: a connection, or the dialer.
         std::optional<net::Connection> by_connection;
         bool by_dialer = false;
@@ -66,6 +72,7 @@ class Peers {
     void dial(const DeviceId& device, Lines& lines);
     void redial(const DeviceId& device);
     void later(std::function<void()> fn);
+    void addresses_changed();
     void cut_off(const DeviceId& device, const LinkPublic& key);
     void on_inbound(const LinkPublic& client, net::Connection connection, wire::Frame frame);
     void line_lost(const DeviceId& device);
@@ -83,6 +90,7 @@ class Peers {
     std::map<net::Connection, DeviceId> owners_;
     std::uint64_t dialed_ = 0;
     std::unique_ptr<net::CurveListener> listener_;
+    net::InterfaceWatch interface_watch_;
     std::map<DeviceId, net::Timer> leaving_;  // barred devices that are told so before they are cut off
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

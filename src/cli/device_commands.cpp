@@ -16,6 +16,7 @@ struct AddOptions {
 };
 struct JoinOptions {
     std::string text, name, passphrase_file;
+    std::optional<std::string> nearby;  // the words of an offer, or empty
     SelectOptions select;
 };
 
@@ -56,7 +57,9 @@ Result<std::string> offer_text(Context& context, const std::string& option) {
 }
 
 int join(Context& context, const JoinOptions& options) {
-    auto text = offer_text(context, options.text);
+    if (options.nearby && !options.text.empty())
+        return context.out.usage_error("an offer's text and --nearby exclude each other", "give one of them");
+    auto text = options.nearby ? Result<std::string>() : offer_text(context, options.text);
     if (!text)
         return options.text.empty() && !context.can_ask
                    ? context.out.usage_error(text.error().what, text.error().hint)
@@ -65,7 +68,11 @@ int join(Context& context, const JoinOptions& options) {
     if (!passphrase) return context.out.error(passphrase.error());
     PairingView view(context, PairingView::Side::joining);
     std::string name = options.name.empty() ? default_device_name() : options.name;
-    Json args{{"text", *text}, {"name", name}};
+    Json args{{"name", name}};
+    if (options.nearby)
+        args["nearby"] = *options.nearby;
+    else
+        args["text"] = *text;
     if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
     control::Start start{"device.join", std::move(args), {}};
     start.secrets.set("passphrase", std::move(*passphrase));
@@ -111,6 +118,13 @@ void add_device_commands(CLI::App& app, Command& chosen) {
         auto options = std::make_shared<JoinOptions>();
         auto* command = device->add_subcommand("join", "make this the new device");
         command->add_option("TEXT", options->text, "the text below the other device's QR code; -: read it");
+        command
+            ->add_option_function<std::string>(
+                "--nearby", [=](const std::string& words) { options->nearby = words; },
+                "take the offer that is announced nearby, or the one of these two words")
+            ->expected(0, 1)
+            ->default_str("")
+            ->type_name("WORDS");
         command->add_option("--name", options->name, "what this device is called (the host's name)");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is to be this device's passphrase");

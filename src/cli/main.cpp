@@ -32,6 +32,7 @@ int run(int count, char** words) {
     add_history_commands(app, chosen);
     add_sync_commands(app, chosen);
     add_device_commands(app, chosen);
+    add_nearby_commands(app, chosen);
     add_message_commands(app, chosen);
     add_contact_commands(app, chosen);
     app.footer("Exit codes and what programs can rely on: src/control/README.md");

@@ -25,6 +25,8 @@ void PairingView::event(const control::Event& event) {
     const Json& fields = event.fields;
     if (event.name == "offer") {
         show_offer(fields);
+    } else if (event.name == "found") {
+        say("found: " + text_in(fields, "name"));
     } else if (event.name == "code") {
         show_code(text_in(fields, "code"));
     } else if (event.name == "wrong_code") {
@@ -56,6 +58,8 @@ void PairingView::show_offer(const Json& offer) {
     out.say(text);
     out.say("");
     out.say("On the new device, scan this or run:  kith device join TEXT");
+    if (auto words = text_in(offer, "nearby"); !words.empty())
+        out.say("In the same network also:  kith device join --nearby \"" + words + "\"");
     out.say(
         "This hands over EVERYTHING: all messages, all accounts. Only for a device of your own that is in "
         "front of you.");

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <fstream>
 #include <memory>
 
 #include "cli/commands.h"
@@ -126,11 +127,14 @@ int stop(Context& context) {
         context.out.say("kithd is not running");
         return exit_ok;
     }
-    pid_t process = process_of(*caller);
+    const pid_t peer = process_of(*caller);
     // A daemon that ends while it says so has stopped all the same.
     auto result = converse_on(std::move(*caller), {"stop", Json::object(), {}}, {});
     if (!result && result.error().kind != Fault::unavailable) return context.out.error(result.error());
-    if (!wait_for_end(process))
+    // A socket that a service manager made tells of the manager; the daemon's lock tells of itself.
+    pid_t process = 0;
+    std::ifstream(context.home / "kithd.lock") >> process;
+    if (!wait_for_end(process > 0 ? process : peer))
         return context.out.error(
             {Fault::timed_out, "the daemon takes long to end", "look again in a while: kith stop"});
     context.out.value({{"stopped", true}});

@@ -42,7 +42,7 @@ std::string default_home() {
     return {};
 }
 
-int serve(const fs::path& home) {
+int serve(const fs::path& home, nearby::Options nearby) {
     std::error_code error;
     bool made = fs::create_directories(home, error);
     if (error) return give_up({Fault::io, "cannot make " + home.string() + ": " + error.message(), ""});
@@ -58,7 +58,7 @@ int serve(const fs::path& home) {
         else
             loop.stop();
     };
-    app::Core core(loop, home, stop, log_line);
+    app::Core core(loop, home, nearby, stop, log_line);
     if (auto started = core.start(); !started) return give_up(started.error());
     auto listening = control::SocketServer::listen(loop, core.dispatcher(), home / control::socket_name);
     if (!listening) return give_up(listening.error());
@@ -93,8 +93,16 @@ int main(int count, char** words) {
     CLI::App app("kithd: the daemon of one kith profile", "kithd");
     std::string home = default_home();
     app.add_option("--home", home, "the profile's folder (KITH_HOME, else ~/.local/share/kith)");
+    std::string way = "automatic";
+    app.add_option(
+           "--nearby", way,
+           "how devices nearby are found: automatic, embedded, daemon, dns-sd or off; with ,loopback on "
+           "this machine too")
+        ->envname("KITH_NEARBY");
     app.set_version_flag("--version", std::string("kithd " KITH_VERSION));
     CLI11_PARSE(app, count, words);
     if (home.empty()) return give_up({Fault::invalid, "no home is known", "give --home DIR"});
-    return serve(fs::absolute(home));
+    auto nearby = nearby::parse_options(way);
+    if (!nearby) return give_up(nearby.error());
+    return serve(fs::absolute(home), *nearby);
 }

@@ -4,12 +4,16 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <cstring>
 
 #include "net/connector.h"
 #include "net/curve_inner.h"
 #include "net/intake.h"
+#include "net/interfaces.h"
+#include "net/limits.h"
 #include "net/link_frame.h"
 
 namespace kith::net {
@@ -88,7 +92,31 @@ bool set_link_options(ZmqSocket& socket, std::size_t part_bytes) {
            socket.set(ZMQ_HEARTBEAT_IVL, limits::link_heartbeat_ms) &&
            socket.set(ZMQ_HEARTBEAT_TIMEOUT, limits::link_timeout_ms) &&
            socket.set(ZMQ_HEARTBEAT_TTL, limits::link_timeout_ms) &&
+           socket.set(ZMQ_TCP_MAXRT, limits::link_unacknowledged_ms) &&
            socket.set(ZMQ_HANDSHAKE_IVL, limits::link_handshake_ms) && socket.set(ZMQ_IPV6, 1);
+}
+
+bool homeless(int fd) {
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) != 0) return false;
+    Bytes raw;
+    if (own.ss_family == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, &own, sizeof v4);
+        const auto* at = reinterpret_cast<const std::uint8_t*>(&v4.sin_addr);
+        raw.assign(at, at + 4);
+    } else if (own.ss_family == AF_INET6) {
+        sockaddr_in6 v6;
+        std::memcpy(&v6, &own, sizeof v6);
+        const auto* at = reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr);
+        raw.assign(IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? at + 12 : at, at + 16);
+    }
+    const auto all = interfaces();
+    return !all.empty() && std::none_of(all.begin(), all.end(), [&](const Interface& each) {
+        return (each.loopback && raw.size() == 4 && raw[0] == 127) ||
+               std::find(each.addresses.begin(), each.addresses.end(), raw) != each.addresses.end();
+    });
 }
 
 void prefer_bbr([[maybe_unused]] int socket) {

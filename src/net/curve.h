@@ -59,6 +59,8 @@ class CurveListener {
         std::size_t part_bytes = limits::frame_bytes;
         // A connection of which more than this is held, sent and not handled, is ended (Linux).
         std::uint64_t unread_bytes = limits::link_unread_bytes;
+        // Connections from elsewhere than a directly attached network, or by a VPN, are ended at once.
+        bool attached_only = false;
     };
     struct Events {
         // Asked in each handshake; false ends it and the client learns that it was denied.
@@ -84,6 +86,8 @@ class CurveListener {
     void disconnect(Connection connection);
     // The same for all connections of a key: for a device that was barred.
     void disconnect(const LinkPublic& client);
+    // This machine has other addresses than before: connections at one that is gone end now, as lost.
+    void addresses_changed();
 
   private:
     struct State;
@@ -127,6 +131,9 @@ class CurveDialer {
     ~CurveDialer();
 
     bool up() const;
+    // This machine has other addresses than before: a link at one that is gone ends now, and endpoints that
+    // could not be reached are dialed without waiting.
+    void addresses_changed();
     Sent send(wire::Frame frame);  // gone: the link is not up
     std::size_t queued() const;
 

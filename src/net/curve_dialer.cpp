@@ -88,6 +88,14 @@ bool CurveDialer::up() const {
     return state_->link.has_value();
 }
 
+void CurveDialer::addresses_changed() {
+    if (!state_->link) {
+        for (std::size_t each = 0; each < state_->attempts.size(); ++each) state_->dial(each);
+    } else if (homeless(state_->fd)) {
+        ::shutdown(state_->fd, SHUT_RDWR);
+    }
+}
+
 Sent CurveDialer::send(wire::Frame frame) {
     if (!state_->link) return Sent::gone;
     return state_->queue.push(*state_->attempts[*state_->link].socket, {}, std::move(frame));

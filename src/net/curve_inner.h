@@ -35,6 +35,9 @@ bool set_link_options(ZmqSocket& socket, std::size_t part_bytes);
 // default stays.
 void prefer_bbr(int socket);
 
+// Whether this end of a TCP socket is at an address that this machine has no more.
+bool homeless(int socket);
+
 // "tcp://address:port" as libzmq reads it; port 0 is "any", address "*" all.
 std::string tcp_address(const std::string& address, std::uint16_t port);
 

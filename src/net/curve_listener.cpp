@@ -1,12 +1,16 @@
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "net/connector.h"
 #include "net/curve_inner.h"
 #include "net/intake.h"
+#include "net/interfaces.h"
+#include "net/reach.h"
 
 namespace kith::net {
 
@@ -28,6 +32,27 @@ std::uint16_t port_of(const std::string& endpoint) {
 std::optional<std::uint32_t> routing_number(ByteView id) {
     if (id.size() != 5 || id[0] != 0) return std::nullopt;
     return load_u32(id.data() + 1);
+}
+
+// Whether the other end of a TCP socket is on a network of ours.
+bool from_attached(int fd) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+    if (peer.ss_family == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, &peer, sizeof v4);
+        return directly_attached({reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), 4});
+    }
+    if (peer.ss_family != AF_INET6) return false;
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &peer, sizeof v6);
+    const ByteView raw(reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr), 16);
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return directly_attached(raw.subspan(12));
+    if (!IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr)) return directly_attached(raw);
+    for (const auto& interface : interfaces())
+        if (interface.index == v6.sin6_scope_id) return !interface.point_to_point;
+    return false;
 }
 
 Bytes routing_id(std::uint32_t number) {
@@ -137,6 +162,12 @@ void CurveListener::disconnect(const LinkPublic& client) {
     }
 }
 
+// The monitor's news of their end follows.
+void CurveListener::addresses_changed() {
+    for (const auto& [fd, line] : state_->lines)
+        if (homeless(fd)) ::shutdown(fd, SHUT_RDWR);
+}
+
 Result<> CurveListener::State::bind(const crypto::LinkKey& key) {
     if (options.addresses.empty()) options.addresses = {"*"};
     domain = curve->add_domain([weak = weak_from_this()](const LinkPublic& client) {
@@ -212,6 +243,11 @@ void CurveListener::State::handle(const ZmqEvent& event) {
     if (!events || event.event != ZMQ_EVENT_ACCEPTED) return;
     // Above the limit nobody gets in: what floods us with connections must not use up the process's files.
     if (lines.size() >= limits::link_connections) return void(::shutdown(event.value, SHUT_RDWR));
+    if (options.attached_only && !from_attached(event.value)) {
+        // Nothing counts that came before its end.
+        lines.emplace(event.value, Line{}).first->second.cut = true;
+        return void(::shutdown(event.value, SHUT_RDWR));
+    }
     lines.emplace(event.value, Line{});
     prefer_bbr(event.value);
 }

@@ -2,9 +2,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -37,6 +39,23 @@ Result<> clear_stale(const std::string& path) {
     return {};
 }
 
+// The listening socket for `path` that a service manager made and passed on (sd_listen_fds(3)); -1: none.
+int passed_socket(const std::string& path) {
+    constexpr int first = 3;
+    const char* pid = std::getenv("LISTEN_PID");
+    const char* count = std::getenv("LISTEN_FDS");
+    if (pid == nullptr || count == nullptr || std::to_string(getpid()) != pid ||
+        std::string_view(count) != "1")
+        return -1;
+    sockaddr_un at{};
+    socklen_t size = sizeof at;
+    if (getsockname(first, reinterpret_cast<sockaddr*>(&at), &size) != 0 || at.sun_family != AF_UNIX ||
+        path != at.sun_path)
+        return -1;
+    fcntl(first, F_SETFD, FD_CLOEXEC);
+    return first;
+}
+
 }  // namespace
 
 struct LocalServer::State : std::enable_shared_from_this<LocalServer::State> {
@@ -60,6 +79,7 @@ struct LocalServer::State : std::enable_shared_from_this<LocalServer::State> {
     std::string path;
     stream_protocol::acceptor acceptor;
     struct stat made {};  // the socket as we made it
+    bool passed = false;  // by a service manager, to which it belongs
     std::shared_ptr<const Events> events;
     std::map<LocalPeer, std::shared_ptr<LineStream>> peers;
     std::uint64_t last_peer = 0;
@@ -92,6 +112,13 @@ void LocalServer::close(LocalPeer peer) {
 
 Result<> LocalServer::State::bind() {
     KITH_TRY(secure_folder(path));
+    asio::error_code error;
+    if (const int given = passed_socket(path); given >= 0) {
+        passed = true;
+        acceptor.assign(stream_protocol(), given, error);
+        if (error) return fail(Fault::io, "cannot use the socket that was passed: " + error.message());
+        return {};
+    }
     KITH_TRY_VALUE(at, socket_address(path));
     // Two processes that start together must not both find the old socket stale: one at a time looks and
     // binds.
@@ -105,7 +132,6 @@ Result<> LocalServer::State::bind() {
     if (chmod(path.c_str(), 0600) != 0 || lstat(path.c_str(), &made) != 0 ||
         ::listen(fd.get(), SOMAXCONN) != 0)
         return refused_by_system("listen at", path);
-    asio::error_code error;
     acceptor.assign(stream_protocol(), fd.get(), error);
     if (error) return fail(Fault::io, "cannot listen at " + path + ": " + error.message());
     fd.release();
@@ -156,7 +182,7 @@ void LocalServer::State::closed(LocalPeer id) {
 void LocalServer::State::drop() {
     events = nullptr;
     asio::error_code ignored;
-    if (acceptor.is_open()) {
+    if (acceptor.is_open() && !passed) {
         // Only ours: the home may have been moved away, or another daemon may have started there.
         struct stat now;
         if (lstat(path.c_str(), &now) == 0 && now.st_dev == made.st_dev && now.st_ino == made.st_ino)

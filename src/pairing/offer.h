@@ -35,6 +35,9 @@ struct Address {
     static std::optional<Address> parse(std::string_view text);
 };
 
+// Digits of a code: fewer when both sides also know a secret.
+inline constexpr int shown_code_digits = 6, nearby_code_digits = 8;
+
 struct Offer {
     OfferKind kind = OfferKind::device;
     LinkPublic server_key;             // one-use
@@ -46,7 +49,7 @@ struct Offer {
     Offer copy() const;
     // Digits of the code: 6 when the secret is known to both sides, 8 when it is not there and the code alone
     // keeps strangers out.
-    int code_digits() const { return secret ? 6 : 8; }
+    int code_digits() const { return secret ? shown_code_digits : nearby_code_digits; }
     // What both sides bind everything to: kind, server key and secret. Not the addresses and the expiry,
     // which are hints and may reach the two sides differently.
     crypto::Hash id() const;

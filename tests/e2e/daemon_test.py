@@ -265,7 +265,30 @@ def who_reads_slowly_gets_all_of_a_large_answer(world):
     assert len(base64.b64decode(json.loads(answer)["result"]["raw"])) == 1 << 20
 
 
-run_tests(it_is_started_without_any_pipe_of_the_caller, each_command_starts_it, what_a_killed_one_left_behind_stops_no_start,
+def it_takes_a_socket_that_a_service_manager_passes(world):
+    device = world.device("device")
+    os.makedirs(device.home, mode=0o700)
+    path = f"{device.home}/kithd.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen()
+        # Somebody calls before the daemon runs: he waits for the one that is started for him.
+        calling = subprocess.Popen(device.words("status"), stdout=subprocess.PIPE, text=True)
+        def pass_on():
+            os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+        daemon = subprocess.Popen(
+            ["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "{world.programs}/kithd" --home "{device.home}"'],
+            preexec_fn=pass_on, close_fds=False, stderr=subprocess.DEVNULL)
+        assert json.loads(calling.communicate(timeout=30)[0])["state"] == "new"
+        assert device.daemon_pid() == daemon.pid
+        assert device.run("stop") == {"stopped": True}
+        assert daemon.wait(10) == 0
+        assert os.path.exists(path), "the socket is the service manager's, and was removed"
+
+
+run_tests(it_takes_a_socket_that_a_service_manager_passes, it_is_started_without_any_pipe_of_the_caller, each_command_starts_it, what_a_killed_one_left_behind_stops_no_start,
           many_starts_at_once_make_one_daemon, a_port_that_is_taken_is_replaced, it_ends_when_its_home_vanishes,
           it_ends_at_a_signal, global_options_stand_anywhere, nothing_is_asked_under_json, homes_are_closed_to_others,
           two_profiles_know_nothing_of_each_other, who_reads_slowly_gets_all_of_a_large_answer)

@@ -16,6 +16,10 @@ import time
 import traceback
 
 
+# What is found nearby has tests of its own (tests/net), and these here are not to be seen on the network.
+os.environ.setdefault("KITH_NEARBY", "off")
+
+
 class Failed(Exception):
     """A command ended with an error: its code, what it said, and the error that it named."""
 
@@ -335,6 +339,12 @@ class World:
                 with open(name, errors="replace") as file:
                     lines = file.read().splitlines()[-12:]
                 print(f"  -- {os.path.relpath(name, self.folder)}", *lines, sep="\n     ", flush=True)
+
+    def renew(self):
+        """Ends what there is, for another beginning."""
+        self.__exit__()
+        self.devices, self.services = [], []
+        self.__enter__()
 
     def __enter__(self):
         os.makedirs(self.folder, exist_ok=True)

@@ -12,6 +12,12 @@ foreach(program kithd kith_cli tmtpd)
         set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
     endif()
 endforeach()
+# For `systemctl --user enable --now kithd.socket`.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    configure_file(${CMAKE_SOURCE_DIR}/tools/systemd/kithd.service.in ${CMAKE_BINARY_DIR}/install/kithd.service @ONLY)
+    install(FILES ${CMAKE_BINARY_DIR}/install/kithd.service ${CMAKE_SOURCE_DIR}/tools/systemd/kithd.socket
+        DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/user)
+endif()
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET kith)
