@@ -1,13 +1,26 @@
 #include "app/core.h"
 
+#include <algorithm>
+#include <array>
+
 #include "app/erasing.h"
-#include "base/limits.h"
+#include "app/trust_limits.h"
 #include "history/range.h"
 #include "roster/recovery.h"
 
 namespace kith::app {
 
 using control::Json;
+
+namespace {
+
+// As deep as what came before can have been.
+__attribute__((noinline)) void wipe_stack() {
+    std::array<std::uint8_t, 512 * 1024> below;
+    wipe(below);
+}
+
+}  // namespace
 
 Core::Core(net::Loop& loop, std::filesystem::path home, nearby::Options nearby, std::function<void()> on_stop,
            std::function<void(const std::string&)> log)
@@ -35,6 +48,7 @@ void Core::add_methods() {
     constexpr bool person = true, anybody = false;
     add("init", &Core::init, anybody);
     add("lock", &Core::lock, anybody);
+    add("lock.after", &Core::lock_after, person);
     add("unlock", &Core::unlock, anybody);
     add("passphrase", &Core::passphrase, anybody);
     add("status", &Core::status, anybody);
@@ -58,6 +72,7 @@ void Core::add_methods() {
     messaging_.add_methods([this](std::string name, std::function<void(const Request&)> method) {
         add(std::move(name), std::move(method), person);
     });
+    add_trust_methods();
     dispatcher_.add("version", [](const Request& request) {
         request->finish({{"version", KITH_VERSION}, {"protocol", control::version}});
     });
@@ -75,8 +90,9 @@ void Core::add(std::string name, Method method, bool needs_person) {
 }
 
 void Core::add(std::string name, std::function<void(const Request&)> method, bool needs_person) {
+    const bool is_use = name != "status";  // which a program may ask for all day
     dispatcher_.add(
-        std::move(name), [this, method = std::move(method), needs_person](const Request& request) {
+        std::move(name), [this, method = std::move(method), needs_person, is_use](const Request& request) {
             if (needs_person && profile_.exists() && !profile_.open())
                 return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
             if (needs_person && (!profile_.open() || profile_.membership() == Membership::none))
@@ -89,7 +105,9 @@ void Core::add(std::string name, std::function<void(const Request&)> method, boo
             if (needs_person && joining_)
                 return request->fail(
                     {Fault::unavailable, "this device is joining just now", "try again when that is done"});
+            if (is_use) asked_ms_ = loop_.now().mono_ms;
             method(request);
+            if (is_use) watch_idle();
         });
 }
 
@@ -111,6 +129,7 @@ Result<> Core::open() {
 
     Peers::Events peers;
     peers.on_roster = [this] {
+        look_at_own_state();
         end_void_jobs();
         // Whose erasures count may have changed.
         auto any = profile_.history().has_kind(history::kind::erasure);
@@ -165,6 +184,12 @@ Result<> Core::open() {
     indexer_->wake();
     keep_house();
     around_.watch_devices();
+    renew_marked_secrets();
+    look_at_own_state();
+    KITH_TRY_VALUE(lock_after, profile_.lock_after());
+    lock_after_s_ = lock_after;
+    asked_ms_ = loop_.now().mono_ms;
+    watch_idle();
     return {};
 }
 
@@ -184,6 +209,7 @@ void Core::close() {
     end(import_request_, "the import was stopped");
     end(add_request_, "the offer was dropped");
     end(join_request_, "joining was stopped");
+    end(renewing_, "the recovery key was not renewed");
     auto followers = std::move(followers_);
     followers_.clear();
     for (auto& [device, request] : followers)
@@ -191,6 +217,12 @@ void Core::close() {
     auto syncs = std::move(syncs_);
     syncs_.clear();
     for (auto& sync : syncs) sync.request->fail({Fault::cancelled, "kithd stops", ""});
+    auto tellings = std::move(tellings_);
+    tellings_.clear();
+    // What it is about is recorded; only whether others heard of it is not known.
+    for (auto& telling : tellings) telling.request->finish(std::move(telling.result));
+    telling_timer_.cancel();
+    erase_timer_.cancel();
     auto waits = std::move(blob_waits_);
     blob_waits_.clear();
     for (auto& wait : waits) wait.request->fail({Fault::cancelled, "kithd stops", ""});
@@ -229,9 +261,52 @@ void Core::lock(const Request& request) {
         return request->fail({Fault::refused,
                               "this device has no passphrase, so locking would keep nobody out",
                               "set one with 'kith passphrase'"});
+    shut();
+    request->finish();
+}
+
+// What the stack held below is as good as a copy of the keys.
+void Core::shut() {
     close();
     profile_.lock();
-    request->finish();
+    wipe_stack();
+}
+
+// Locks by itself once nobody has asked for anything for so long, and nothing moves.
+void Core::watch_idle() {
+    lock_timer_.cancel();
+    if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
+    const bool busy = importer_ || joining_ || adding_ || (peers_ && peers_->active());
+    const auto now = loop_.now().mono_ms;
+    if (busy) asked_ms_ = now;
+    const auto wait = asked_ms_ + lock_after_s_ * 1000 - now;
+    if (wait > 0) {
+        lock_timer_ =
+            loop_.after(std::min<std::int64_t>(wait, limits::lock_look_ms), [this] { watch_idle(); });
+        return;
+    }
+    log_("nobody has asked for anything for a while: locked");
+    loop_.defer([this] { shut(); });
+}
+
+void Core::lock_after(const Request& request) {
+    auto fields = request->fields();
+    const bool asked = !fields.has("seconds");
+    const auto seconds = asked ? 0 : static_cast<std::int64_t>(fields.u64("seconds"));
+    if (auto read = fields.finish("lock.after"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    if (seconds > limits::lock_after_max_s)
+        return request->fail({Fault::invalid, "a device locks itself after 30 days at the latest", ""});
+    if (!asked) {
+        if (seconds > 0 && !profile_.has_passphrase())
+            return request->fail({Fault::refused,
+                                  "this device has no passphrase, so locking would keep nobody out",
+                                  "set one with 'kith passphrase'"});
+        if (auto kept = profile_.put_lock_after(seconds); !kept) return request->fail(kept.error());
+        lock_after_s_ = seconds;
+        watch_idle();
+    }
+    request->finish({{"seconds", lock_after_s_}});
 }
 
 void Core::unlock(const Request& request) {
@@ -242,8 +317,7 @@ void Core::unlock(const Request& request) {
         return request->fail(unlocked.error());
     if (!was_open)
         if (auto opened = open(); !opened) {
-            close();
-            profile_.lock();
+            shut();
             return request->fail(opened.error());
         }
     request->finish();
@@ -266,6 +340,11 @@ void Core::status(const Request& request) {
     if (member) {
         result["device"] = profile_.device().hex();
         result["name"] = profile_.name();
+        if (const auto* self = profile_.roster().find(profile_.device());
+            self && self->state != roster::DeviceState::active) {
+            result["standing"] = roster::device_state_name(self->state);
+            result["why"] = self->why;
+        }
         for (const auto& service : services_->list()) result["services"].push_back(service_json(service));
         for (const auto& device : profile_.roster().devices) {
             if (device.id == profile_.device()) continue;

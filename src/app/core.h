@@ -26,6 +26,7 @@
 #include "net/curve.h"
 #include "net/loop.h"
 #include "net/worker.h"
+#include "roster/recovery.h"
 
 namespace kith::app {
 
@@ -50,6 +51,7 @@ class Core {
 
     void init(const Request& request);
     void lock(const Request& request);
+    void lock_after(const Request& request);
     void unlock(const Request& request);
     void passphrase(const Request& request);
     void status(const Request& request);
@@ -73,9 +75,18 @@ class Core {
     void device_join(const Request& request);
     void device_cancel(const Request& request);
     void device_list(const Request& request);
+    void device_log(const Request& request);
+    void device_rename(const Request& request);
+    void device_revoke(const Request& request);
+    void device_contest(const Request& request);
+    void device_lift(const Request& request);
+    void device_recover(const Request& request);
+    void recovery_renew(const Request& request);
 
     Result<> open();  // the profile is open: connect to everything
     void close();     // the opposite
+    void shut();      // and the keys are forgotten
+    void watch_idle();
     Result<> joinable(const SecretBytes& passphrase);
     using Source = std::variant<std::string, FoundOffer>;  // the offer's text, or one that was found
     void find_and_join(const Request& request, const std::string& nearby, const std::string& name,
@@ -110,6 +121,30 @@ class Core {
         std::int64_t until_ms = 0;  // devices that are away are waited for until then
         control::Json told;
     };
+    // A change of the roster that devices in reach are to hear of before its caller gets the result.
+    struct Telling {
+        Request request;
+        EntryId entry;
+        control::Json result;  // its "effects" get one more for each other device
+        std::int64_t until_ms = 0;
+    };
+    void add_trust_methods();
+    Result<const roster::Device*> find_device(const std::string& text) const;
+    Result<> keep_signed(std::span<const roster::Entry> entries, bool renews_secrets,
+                         const std::function<Result<>()>& besides = nullptr);
+    void tell_devices(const Request& request, const EntryId& entry, control::Json result);
+    void look_at_tellings();
+    control::Json effects_of_bar(const roster::Device& device);
+    Result<std::vector<roster::Entry>> recovery_entries(const Key& seed, const std::vector<DeviceId>& out,
+                                                        std::optional<std::int64_t> day_ms, bool erase);
+    void recover_here(const Request& request, const Key& seed, const std::vector<std::string>& names,
+                      std::optional<std::int64_t> day_ms, bool erase);
+    void recover_empty(const Request& request, const roster::RecoverySheet& sheet, const std::string& name);
+    void renew_confirmed(const Request& request, const Key& seed, const Key& fresh);
+    void look_at_own_state();
+    void erase_keys();
+    void renew_marked_secrets();
+
     void look_at_syncs();
     bool look_at(Sync& sync);
     void tell_progress(Sync& sync, const PeerSession& session);
@@ -154,6 +189,12 @@ class Core {
     std::vector<std::pair<DeviceId, Request>> followers_;
     std::map<DeviceId, std::string> told_waiting_;
     std::vector<Sync> syncs_;
+    std::vector<Telling> tellings_;
+    Request renewing_;        // waits for the new sheet to be typed back
+    std::string told_state_;  // of this device, the last that was written to the log
+    net::Timer telling_timer_, erase_timer_, lock_timer_;
+    std::int64_t lock_after_s_ = 0;  // 0: it does not lock by itself
+    std::int64_t asked_ms_ = 0;      // when somebody last asked for something
     std::vector<BlobWait> blob_waits_;
     net::Timer watch_timer_, sync_timer_, blob_timer_, house_timer_;
 };

@@ -20,6 +20,11 @@ void Core::device_add(const Request& request) {
     if (profile_.membership() != Membership::member || !profile_.term_key())
         return request->fail(
             {Fault::refused, "this device is still being set up itself", "wait until that is done"});
+    if (const auto* self = profile_.roster().find(profile_.device());
+        self && self->state != roster::DeviceState::active)
+        return request->fail(
+            {Fault::forbidden, "this device may not add others",
+             "it is " + std::string(roster::device_state_name(self->state)) + ": " + self->why});
     if (adding_)
         return request->fail(
             {Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
@@ -64,7 +69,7 @@ void Core::device_add(const Request& request) {
 Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, const DeviceId& device) {
     auto kept = [&]() -> Result<> {
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-        KITH_TRY(profile_.add_entries({&add, 1}));
+        KITH_TRY(profile_.add_own_entry(add, loop_.now().unix_ms));
         store::Job job;
         job.role = "host";
         job.peer = device;
@@ -270,7 +275,7 @@ void Core::device_cancel(const Request& request) {
                                       provision.label);
             }
             if (target) remains.push_back("what " + target->name + " has received so far stays on it");
-            KITH_TRY(profile_.add_entries({&bar, 1}));
+            KITH_TRY(profile_.add_own_entry(bar, loop_.now().unix_ms));
             job->state = "cancelled";
             job->ended_ms = loop_.now().unix_ms;
             KITH_TRY(profile_.store().put_job(*job));
@@ -338,25 +343,6 @@ void Core::end_void_jobs() {
                 followers_.emplace_back(device, follower);
         }
     }
-}
-
-void Core::device_list(const Request& request) {
-    Json list = Json::array();
-    for (const auto& device : profile_.roster().devices) {
-        std::string by = "the recovery key";
-        if (device.added_by) {
-            const auto* adder = profile_.roster().find(*device.added_by);
-            by = adder ? adder->name : device.added_by->hex().substr(0, 12);
-        }
-        std::string state(roster::device_state_name(device.state));
-        if (device.id == profile_.device()) state = "this device";
-        list.push_back({{"id", device.id.hex()},
-                        {"name", device.name},
-                        {"state", state},
-                        {"added", control::to_time_text(device.added_ms)},
-                        {"by", by}});
-    }
-    request->finish(std::move(list));
 }
 
 void Core::refresh_peers() {

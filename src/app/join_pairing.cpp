@@ -139,7 +139,8 @@ void JoinPairing::carry_out(pairing::JoinerActions actions) {
                 if (auto* bye = std::get_if<joiner::Send>(&last)) (void)dialer_->send(std::move(bye->frame));
             auto entries = roster::unpack_entries(finished->verdict);
             if (!entries) return end(fail(entries.error()), true);
-            if (auto added = profile_.add_entries(*entries); !added) return end(fail(added.error()), true);
+            if (auto added = profile_.add_entries(*entries, loop_.now().unix_ms); !added)
+                return end(fail(added.error()), true);
             return end(host_, false);
         } else if (auto* failed = std::get_if<joiner::Failed>(&action)) {
             return end(fail(failed->error), failed->undecided);

@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/limits.h"
+#include "app/node_labels.h"
+#include "app/trust_limits.h"
 #include "crypto/keys.h"
 #include "wire/fields.h"
 
@@ -67,9 +68,20 @@ void PeerSession::link_up(Link link) {
     send_hello();
 }
 
+bool PeerSession::full() const {
+    const auto active = [&](const DeviceId& id) {
+        const auto* device = profile_.roster().find(id);
+        return device && device->state == roster::DeviceState::active;
+    };
+    // A device that has just asked to be added is on nobody's list.
+    return active(peer_) && (profile_.membership() == Membership::asked || active(profile_.device()));
+}
+
 void PeerSession::link_lost() {
     link_.reset();
     peer_session_.reset();
+    awaits_secrets_ = false;
+    peer_entries_.clear();
     peer_accounts_.reset();
     incoming_.clear();
     incoming_bytes_ = 0;
@@ -145,10 +157,12 @@ Result<> PeerSession::dispatch(Incoming& incoming) {
     auto& [frame, by, head, op, size, reading, arrival] = incoming;
     ByteView body = frame.body;
     if (op == "hello") return on_hello(head, by);
-    if (op == "roster") return on_roster(body);
+    if (op == "roster") return on_roster(head, body);
+    if (!full()) return {};
     if (op == "peers") return on_peers(body);
     if (op == "accounts") return on_accounts(body);
     if (op == "welcome") return on_welcome(body);
+    if (op == "secrets") return on_secrets(body);
     if (op == "trouble") return on_trouble(head);
     if (op == "state" || op.starts_with("sync.")) {
         auto before = transfer_.peer();
@@ -175,6 +189,12 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
     if (head.has("seen")) seen = head.id<SessionId>("seen");
     bool member = head.flag("member"), onboarding = head.flag("onboarding");
     auto endpoints = head.texts("endpoints", limits::link_endpoints, 64);
+    Profile::TermVersion theirs;
+    if (head.has("term")) {
+        auto term = head.object("term");
+        theirs = {term.u64("number"), term.hex("check", 8)};
+        KITH_TRY(term.finish("hello"));
+    }
     KITH_TRY(head.finish("hello"));
     if (!plausible(endpoints)) return fail(Fault::protocol, "hello with an address that is none");
     if (device != peer_) return fail(Fault::protocol, "hello from another device");
@@ -189,26 +209,78 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
     transfer_.stop();
     peer_accounts_.reset();
     peer_trouble_.clear();
+    awaits_secrets_ = false;
+    peer_entries_.clear();
+    if (!full()) {
+        send_roster();
+        return {};
+    }
     if (events_.on_endpoints) events_.on_endpoints(std::move(endpoints));
     send_roster();
     KITH_TRY(send_peers());
     KITH_TRY(send_accounts());
-    if (!member) KITH_TRY(send_welcome());
+    if (!member)
+        KITH_TRY(send_secrets("welcome"));
+    else if (profile_.term_key() && theirs.older_than(profile_.term_version()))
+        KITH_TRY(send_secrets("secrets"));
+    awaits_secrets_ = member && profile_.term_key() && profile_.term_version().older_than(theirs);
     if (profile_.term_key()) KITH_TRY(start_transfer());
     return onboarding_.start(onboarding);
 }
 
 Result<> PeerSession::start_transfer() {
-    if (!peer_session_ || !profile_.term_key()) return {};
+    if (!peer_session_ || awaits_secrets_ || !profile_.term_key()) return {};
     KITH_TRY(take(transfer_.start()));
     return select();
 }
 
-Result<> PeerSession::on_roster(ByteView body) {
+Result<> PeerSession::on_roster(wire::Fields& head, ByteView body) {
+    const bool more = head.has("more") && head.flag("more");
+    KITH_TRY(head.finish("roster"));
     KITH_TRY_VALUE(entries, roster::unpack_entries(body));
-    KITH_TRY_VALUE(added, profile_.add_entries(entries));
+    for (const auto& entry : entries)
+        if (peer_entries_.size() < limits::roster_entries) peer_entries_.insert(entry.id);
+    const auto before = profile_.roster();
+    const bool was_full = full();
+    KITH_TRY_VALUE(added, profile_.add_entries(entries, loop_.now().unix_ms));
+    look_for_copies(entries, before);
+    if (!more && was_full)
+        for (const auto& line : before.lines)
+            if (line.signer == peer_ && !peer_entries_.contains(line.id)) {
+                notice({Fault::refused,
+                        "the other device has forgotten what it signed itself: it was set back to an older "
+                        "state, "
+                        "or somebody uses a copy of it",
+                        "if you did not restore it from a backup, bar it with 'kith device revoke'"});
+                break;
+            }
+    if (!more && was_full && full()) KITH_TRY(confirm());
     if (added > 0 && events_.on_roster) events_.on_roster();
     return {};
+}
+
+// A new device has the roster from one other alone, who could have shown an old one. Once a further device
+// shows all that is known here, it is confirmed.
+Result<> PeerSession::confirm() {
+    const auto& heads = profile_.roster().heads;
+    const bool knows_all =
+        std::ranges::all_of(heads, [&](const EntryId& head) { return peer_entries_.contains(head); });
+    return knows_all ? profile_.confirm_roster(peer_) : Result<>();
+}
+
+// What this device seems to have signed, and does not remember: a copy of it did.
+void PeerSession::look_for_copies(std::span<const roster::Entry> entries, const roster::State& before) {
+    for (const auto& entry : entries) {
+        if (entry.body.signer != profile_.device()) continue;
+        const auto same = [&](const roster::Line& line) { return line.id == entry.id; };
+        if (std::ranges::any_of(before.lines, same) || std::ranges::none_of(profile_.roster().lines, same))
+            continue;
+        return notice(
+            {Fault::refused,
+             "there is an entry signed by this device that it did not make: somebody uses a copy of it, "
+             "or it was set back to an older state",
+             "'kith device log' shows the entry; if it is not yours, bar this device from another one"});
+    }
 }
 
 // Where the person's other devices were last reached. Only a hint: who answers there must hold the device's
@@ -256,13 +328,18 @@ Result<> PeerSession::send_peers() {
 Result<> PeerSession::send_accounts() {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(accounts, profile_.store().accounts());
+    KITH_TRY_VALUE(labels, node_labels(profile_));
     Json list = Json::array();
     for (const auto& account : accounts) {
         if (list.size() >= limits::accounts || account.uid.empty()) continue;
+        Json nodes = Json::array();
+        for (const auto& [device, label] : labels[account.id])
+            nodes.push_back({{"device", device.hex()}, {"label", label}});
         list.push_back({{"account", account.id.hex()},
                         {"address", account.address},
                         {"site", account.site},
-                        {"alias", account.alias}});
+                        {"alias", account.alias},
+                        {"nodes", nodes}});
     }
     send(text(Json{{"op", "accounts"}}), list_body(list));
     return {};
@@ -271,12 +348,20 @@ Result<> PeerSession::send_accounts() {
 Result<> PeerSession::on_accounts(ByteView body) {
     auto told = wire::Fields::parse(body);
     std::vector<AccountName> list;
+    NodeLabels labels;
     for (auto& item : told.objects("list", limits::accounts)) {
         list.push_back({item.id<AccountId>("account"), item.text("address", 300), item.text("site", 4096),
                         item.text("alias", 4096)});
+        if (item.has("nodes"))
+            for (auto& node : item.objects("nodes", limits::roster_devices + limits::roster_heads)) {
+                labels[list.back().id][node.id<DeviceId>("device")] =
+                    node.text("label", limits::node_label_bytes);
+                KITH_TRY(node.finish("accounts"));
+            }
         KITH_TRY(item.finish("accounts"));
     }
     KITH_TRY(told.finish("accounts"));
+    KITH_TRY(keep_node_labels(profile_, labels));
     peer_accounts_ = std::move(list);
     return select();
 }
@@ -310,6 +395,7 @@ bool PeerSession::is_account(const AccountId& id) {
 
 void PeerSession::selection_changed() {
     onboarding_.unproved();
+    if (!full()) return;
     check(select());
     if (link_) check(onboarding_.advance());
 }
@@ -321,10 +407,35 @@ Result<> PeerSession::on_welcome(ByteView body) {
     auto version = secrets.u64("v");
     auto term_key = SecretBytes(secrets.hex("term_key", 32));
     auto accounts = secrets.hex("recovery_accounts", 256 * 32);
+    auto number = secrets.has("term_number") ? secrets.u64("term_number") : 0;
     KITH_TRY(secrets.finish("welcome"));
     if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "welcome is malformed");
-    KITH_TRY(profile_.take_person_secrets(Key(term_key.view().first<32>()), accounts));
+    KITH_TRY(profile_.take_person_secrets(Key(term_key.view().first<32>()), number, accounts));
     if (events_.on_membership) events_.on_membership();
+    return start_transfer();
+}
+
+// The secrets were changed because a device was barred. The newer ones count.
+Result<> PeerSession::on_secrets(ByteView body) {
+    if (!profile_.term_key()) return {};
+    auto secrets = wire::Fields::parse(body);
+    auto version = secrets.u64("v");
+    auto term_key = SecretBytes(secrets.hex("term_key", 32));
+    auto accounts = secrets.hex("recovery_accounts", 256 * 32);
+    auto number = secrets.u64("term_number");
+    KITH_TRY(secrets.finish("secrets"));
+    if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "secrets are malformed");
+    const Key key(term_key.view().first<32>());
+    // A step at a time: nobody is to use up the numbers.
+    if (number > profile_.term_version().number + limits::term_steps)
+        return fail(Fault::protocol, "the number of the secrets makes no sense");
+    const bool newer = profile_.term_version().older_than(Profile::version_of(number, key));
+    if (newer) {
+        transfer_.stop();
+        KITH_TRY(profile_.take_person_secrets(key, number, accounts));
+        if (events_.on_secrets) events_.on_secrets();
+    }
+    if (!std::exchange(awaits_secrets_, false)) return {};
     return start_transfer();
 }
 
@@ -339,17 +450,18 @@ Result<> PeerSession::on_trouble(wire::Fields& head) {
 
 void PeerSession::history_changed() {
     onboarding_.unproved();
-    if (!link_ || !peer_session_ || announce_timer_.armed()) return;
+    if (!link_ || !peer_session_ || !full() || announce_timer_.armed()) return;
     // While much comes in, each announcement would have the peer look for what it could lack.
     auto wait = transfer_.idle() ? limits::announce_ms : limits::announce_busy_ms;
     announce_timer_ = loop_.after(wait, [this] {
+        if (!full()) return;
         check(take(transfer_.changed()));
         if (link_) check(onboarding_.advance());
     });
 }
 
 void PeerSession::services_changed() {
-    if (!link_ || !peer_session_) return;
+    if (!link_ || !peer_session_ || !full()) return;
     check(send_accounts());
     if (link_) check(onboarding_.services_changed());
 }
@@ -357,16 +469,24 @@ void PeerSession::services_changed() {
 void PeerSession::roster_changed() {
     if (!link_ || !peer_session_) return;
     send_roster();
-    check(send_peers());
+    if (full()) check(send_peers());
+}
+
+void PeerSession::secrets_changed() {
+    if (!link_ || !peer_session_ || !full()) return;
+    if (auto sent = send_secrets("secrets"); !sent) return check(std::move(sent));
+    auto link = std::move(*link_);
+    link_lost();
+    link_up(std::move(link));
 }
 
 void PeerSession::peers_changed() {
-    if (link_ && peer_session_) check(send_peers());
+    if (link_ && peer_session_ && full()) check(send_peers());
 }
 
 void PeerSession::prefer(const std::vector<history::BlobWant>& blobs) {
     for (const auto& blob : blobs)
-        if (link_) check(take(transfer_.prefer(blob)));
+        if (link_ && full()) check(take(transfer_.prefer(blob)));
 }
 
 bool PeerSession::active() const {
@@ -395,28 +515,46 @@ void PeerSession::send(std::string head, Bytes body) {
 }
 
 void PeerSession::send_hello() {
-    Json head{{"op", "hello"},
-              {"v", 1},
-              {"device", profile_.device().hex()},
-              {"session", own_session_.hex()},
-              {"member", profile_.term_key() != nullptr},
-              {"onboarding", job("host").has_value()},
-              {"endpoints", events_.endpoints()}};
+    Json head{
+        {"op", "hello"},
+        {"v", 1},
+        {"device", profile_.device().hex()},
+        {"session", own_session_.hex()},
+        {"member", profile_.term_key() != nullptr},
+        {"onboarding", job("host").has_value()},
+        {"term",
+         {{"number", profile_.term_version().number}, {"check", to_hex(profile_.term_version().check)}}},
+        {"endpoints", events_.endpoints()}};
     if (peer_session_) head["seen"] = peer_session_->hex();
     send(text(head));
 }
 
+// In pieces: who floods the log must not make it too long for a frame.
 void PeerSession::send_roster() {
-    send(text(Json{{"op", "roster"}}), roster::pack_entries(profile_.entries()));
+    const auto* peer = profile_.roster().find(peer_);
+    const bool barred = peer && peer->state == roster::DeviceState::barred;
+    const auto entries =
+        barred ? roster::why_barred(profile_.roster(), profile_.entries(), peer_) : profile_.entries();
+    std::size_t from = 0;
+    do {
+        std::size_t to = from;
+        for (std::size_t size = 0; to < entries.size() && size < limits::roster_frame_bytes; ++to)
+            size += entries[to].bytes.size();
+        Json head{{"op", "roster"}};
+        if (to < entries.size()) head["more"] = true;
+        send(text(head), roster::pack_entries(std::span(entries).subspan(from, to - from)));
+        from = to;
+    } while (from < entries.size());
 }
 
 // The secrets that all devices of the person share. The link is encrypted to the key that the roster names.
-Result<> PeerSession::send_welcome() {
+Result<> PeerSession::send_secrets(std::string_view op) {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
-    std::string secrets = "{\"v\":1,\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
+    std::string secrets = "{\"v\":1,\"term_number\":" + std::to_string(profile_.term_version().number) +
+                          ",\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
                           "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
-    send(text(Json{{"op", "welcome"}}), to_bytes(secrets));
+    send(text(Json{{"op", op}}), to_bytes(secrets));
     wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
     return {};
 }
@@ -438,12 +576,13 @@ Result<> PeerSession::take(history::Transfer::Outcome outcome) {
 
 // Answers the peer's requests, one frame a turn of the loop, while the link takes more.
 void PeerSession::pump() {
-    if (pumping_ || !link_ || !transfer_.has_work() || link_->queued() > limits::link_pump_bytes) return;
+    if (pumping_ || !link_ || !full() || !transfer_.has_work() || link_->queued() > limits::link_pump_bytes)
+        return;
     pumping_ = true;
     loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired()) return;
         pumping_ = false;
-        if (!link_ || !transfer_.has_work()) return;
+        if (!link_ || !full() || !transfer_.has_work()) return;
         auto frame = transfer_.work();
         if (!frame) return check(fail(frame.error()));
         if (*frame) send(std::move((**frame).head), std::move((**frame).body));

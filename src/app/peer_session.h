@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ class PeerSession {
         std::function<void(std::vector<std::string>)> on_endpoints;  // where the peer says that it is
         std::function<void()> on_peers;       // endpoints of other devices were learned
         std::function<void()> on_roster;      // entries were added
+        std::function<void()> on_secrets;     // the secrets that all devices share are others now
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
         std::function<void(std::span<const history::Key>)> on_erased;  // by another device
@@ -62,12 +64,18 @@ class PeerSession {
     void history_changed();
     void services_changed();
     void roster_changed();
+    // The shared secrets were changed here: the peer gets them, and all begins anew with them.
+    void secrets_changed();
     void peers_changed();
     void selection_changed();
     // Somebody waits for these attachments: before all others.
     void prefer(const std::vector<history::BlobWant>& blobs);
 
     const DeviceId& peer() const { return peer_; }
+    // Whether the peer has shown this entry on the present link, so that it knows of it.
+    bool peer_knows(const EntryId& entry) const { return peer_entries_.contains(entry); }
+    // Both this device and the peer are active. Otherwise entries of the roster are all that is exchanged.
+    bool full() const;
     std::optional<store::Job> job(std::string_view role) const { return onboarding_.job(role); }
     const history::Progress& progress() const { return onboarding_.progress(); }
     const history::Transfer& transfer() const { return transfer_; }
@@ -90,7 +98,10 @@ class PeerSession {
     void take_incoming();
     Result<> dispatch(Incoming& incoming);
     Result<> on_hello(wire::Fields& head, std::uint64_t by);
-    Result<> on_roster(ByteView body);
+    Result<> on_roster(wire::Fields& head, ByteView body);
+    Result<> on_secrets(ByteView body);
+    Result<> confirm();
+    void look_for_copies(std::span<const roster::Entry> entries, const roster::State& before);
     Result<> on_peers(ByteView body);
     Result<> on_accounts(ByteView body);
     Result<> on_welcome(ByteView body);
@@ -102,7 +113,7 @@ class PeerSession {
     void send_roster();
     Result<> send_peers();
     Result<> send_accounts();
-    Result<> send_welcome();
+    Result<> send_secrets(std::string_view op);
     Result<> start_transfer();
     Result<> select();
     Result<> take(history::Transfer::Outcome outcome);
@@ -127,6 +138,8 @@ class PeerSession {
     SessionId own_session_;                  // made anew with each link
     std::optional<SessionId> peer_session_;  // of the peer's last hello: without it nothing else is taken
     std::uint64_t peer_by_ = 0;              // the connection by which it came
+    bool awaits_secrets_ = false;            // the peer has newer ones, and sends them
+    std::set<EntryId> peer_entries_;         // what the peer's roster holds
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     std::deque<std::shared_ptr<Incoming>> incoming_;
     std::size_t incoming_bytes_ = 0;

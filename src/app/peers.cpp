@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/limits.h"
+#include "app/trust_limits.h"
 #include "net/reach.h"
 #include "net/route.h"
 
@@ -81,6 +81,7 @@ Result<> Peers::start() {
     // Without it other devices look for this one at its former port, and it still dials them.
     if (!port || to_bytes(port->view()) != bound) (void)profile_.store().put_setting(port_setting, bound);
     refresh();
+    visit_outsiders();
     return {};
 }
 
@@ -101,12 +102,14 @@ std::vector<std::string> Peers::future_endpoints(Profile& profile) {
 }
 
 void Peers::refresh() {
+    told_.clear();
     for (const auto& device : profile_.roster().devices) {
         bool wanted = device.state == roster::DeviceState::active && device.id != profile_.device();
         if (!wanted) {
             cut_off(device.id, device.link_key);
             continue;
         }
+        if (leaving_.contains(device.id)) continue;  // anew once it is gone
         if (!sessions_.contains(device.id)) sessions_[device.id] = make_session(device.id);
         redial(device.id);
         sessions_[device.id]->roster_changed();
@@ -150,13 +153,51 @@ void Peers::cut_off(const DeviceId& device, const LinkPublic& key) {
     auto* session = find(device);
     if (!session || leaving_.contains(device)) return;
     session->roster_changed();
-    leaving_[device] = loop_.after(limits::pairing_flush_ms, [this, device, key] {
+    leave_soon(device, key, limits::pairing_flush_ms);
+}
+
+void Peers::leave_soon(const DeviceId& device, const LinkPublic& key, std::int64_t after_ms) {
+    leaving_[device] = loop_.after(after_ms, [this, device, key] {
+        refused_until_ms_[device] = loop_.now().mono_ms + limits::outsider_refused_ms;
+        if (has_been_told(device)) told_.insert(device);
         if (listener_) listener_->disconnect(key);
         drop(device);
         lines_.erase(device);
         sessions_.erase(device);
         leaving_.erase(device);
+        if (is_active(device)) refresh();  // it came back meanwhile
     });
+}
+
+// A device that is out may take us for the one that is, and then nobody would dial: it is visited until it
+// knows what concerns it.
+void Peers::visit_outsiders() {
+    for (const auto& device : profile_.roster().devices) {
+        if (device.state == roster::DeviceState::active || device.id == profile_.device() ||
+            told_.contains(device.id) || find(device.id))
+            continue;
+        lines_.erase(device.id);
+        sessions_[device.id] = make_session(device.id);
+        redial(device.id);
+        leave_soon(device.id, device.link_key, 2 * limits::outsider_ms);
+    }
+    visit_timer_ = loop_.after(limits::outsider_visit_ms, [this] { visit_outsiders(); });
+}
+
+bool Peers::has_been_told(const DeviceId& device) const {
+    auto session = sessions_.find(device);
+    const auto* found = profile_.roster().find(device);
+    if (session == sessions_.end() || !found) return false;
+    const bool barred = found->state == roster::DeviceState::barred;
+    const auto told =
+        barred ? roster::why_barred(profile_.roster(), profile_.entries(), device) : profile_.entries();
+    return std::ranges::all_of(told,
+                               [&](const auto& entry) { return session->second->peer_knows(entry.id); });
+}
+
+bool Peers::is_active(const DeviceId& device) const {
+    const auto* found = profile_.roster().find(device);
+    return found && found->state == roster::DeviceState::active;
 }
 
 // Runs `fn` once the present callback has returned, if this is still there.
@@ -164,6 +205,10 @@ void Peers::later(std::function<void()> fn) {
     loop_.defer([fn = std::move(fn), alive = std::weak_ptr<bool>(alive_)] {
         if (!alive.expired()) fn();
     });
+}
+
+void Peers::secrets_changed() {
+    for (auto& [id, session] : sessions_) session->secrets_changed();
 }
 
 void Peers::history_changed() {
@@ -203,9 +248,18 @@ bool Peers::active() const {
                        [](const auto& each) { return each.second->active(); });
 }
 
+// Devices that are out are let in for a moment now and then: to be told why, and to contest it. PeerSession
+// exchanges nothing else with them.
 const roster::Device* Peers::allowed(const LinkPublic& key) const {
-    const auto* device = profile_.roster().link_allowed(key);
-    return device && device->id != profile_.device() ? device : nullptr;
+    const roster::Device* out = nullptr;
+    for (const auto& device : profile_.roster().devices) {
+        if (device.link_key != key || device.id == profile_.device()) continue;
+        if (device.state == roster::DeviceState::active) return &device;
+        out = &device;
+    }
+    if (!out) return nullptr;
+    auto refused = refused_until_ms_.find(out->id);
+    return refused == refused_until_ms_.end() || refused->second <= loop_.now().mono_ms ? out : nullptr;
 }
 
 std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
@@ -228,6 +282,13 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
     events.on_roster = [this] {
         later([this] { refresh(); });
         if (events_.on_roster) events_.on_roster();
+    };
+    events.on_secrets = [this, device] {
+        later([this, device] {
+            for (auto& [id, session] : sessions_)
+                if (id != device) session->secrets_changed();
+            if (events_.on_secrets) events_.on_secrets();
+        });
     };
     events.on_membership = events_.on_membership;
     events.on_history = [this] {
@@ -288,6 +349,10 @@ void Peers::dial(const DeviceId& device, Lines& lines) {
 void Peers::on_inbound(const LinkPublic& client, net::Connection connection, wire::Frame frame) {
     const auto* device = allowed(client);
     if (!device) return listener_->disconnect(connection);
+    if (!is_active(device->id) && !find(device->id)) {
+        sessions_[device->id] = make_session(device->id);
+        leave_soon(device->id, device->link_key, limits::outsider_ms);
+    }
     auto* session = find(device->id);
     if (!session) return;
     auto& lines = lines_[device->id];

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "app/peer_session.h"
 #include "net/curve.h"
@@ -16,7 +17,7 @@ class Peers {
   public:
     // As PeerSession::Events, for all peers.
     struct Events {
-        std::function<void()> on_roster, on_membership, on_history;
+        std::function<void()> on_roster, on_secrets, on_membership, on_history;
         std::function<void()> on_blobs;
         std::function<void(std::span<const history::Key>)> on_erased;
         std::function<void(const DeviceId&, const history::Progress&)> on_progress;
@@ -43,6 +44,8 @@ class Peers {
 
     // The device was found here just now: dialed before where it was before. Not kept.
     void found(const DeviceId& device, std::vector<net::Endpoint> endpoints);
+    // The shared secrets were changed by this device.
+    void secrets_changed();
 
     void history_changed();
     void services_changed();
@@ -68,6 +71,10 @@ class Peers {
         bool carried() const { return by_dialer || by_connection; }
     };
     const roster::Device* allowed(const LinkPublic& key) const;
+    bool is_active(const DeviceId& device) const;
+    void leave_soon(const DeviceId& device, const LinkPublic& key, std::int64_t after_ms);
+    void visit_outsiders();
+    bool has_been_told(const DeviceId& device) const;
     std::unique_ptr<PeerSession> make_session(const DeviceId& device);
     void dial(const DeviceId& device, Lines& lines);
     void redial(const DeviceId& device);
@@ -91,7 +98,10 @@ class Peers {
     std::uint64_t dialed_ = 0;
     std::unique_ptr<net::CurveListener> listener_;
     net::InterfaceWatch interface_watch_;
-    std::map<DeviceId, net::Timer> leaving_;  // barred devices that are told so before they are cut off
+    std::map<DeviceId, net::Timer> leaving_;  // devices that are out are told so before they are cut off
+    std::map<DeviceId, std::int64_t> refused_until_ms_;  // of these, when each may ask again
+    std::set<DeviceId> told_;                            // of these, who knows all that concerns it
+    net::Timer visit_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,5 +1,6 @@
 #include "app/profile.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include "app/inbox.h"
@@ -18,7 +19,15 @@ namespace fs = std::filesystem;
 namespace setting {
 constexpr std::string_view device_seed = "device_seed", link_secret = "link_secret", person = "person",
                            device = "device", request_name = "request_name", term_key = "term_key",
-                           recovery_accounts = "recovery_accounts";
+                           term_number = "term_number", recovery_accounts = "recovery_accounts",
+                           lock_after = "lock_after", renewal = "secrets_to_renew",
+                           confirmed = "roster_confirmed";
+}
+
+Bytes account_keys(const Key& recovery_seed) {
+    Bytes keys;
+    for (const auto& key : roster::recovery_account_keys(recovery_seed)) append(keys, key.view());
+    return keys;
 }
 
 Result<> no_person() {
@@ -59,7 +68,9 @@ void Profile::lock() {
     link_key_ = {};
     term_key_.reset();
     entries_.clear();
+    seen_.clear();
     roster_ = {};
+    memory_ = {};
     person_ = {};
     device_ = {};
 }
@@ -70,12 +81,27 @@ Result<> Profile::change_passphrase(const SecretBytes& old_passphrase, const Sec
 }
 
 Result<Founded> Profile::found(const std::string& name, const SecretBytes& passphrase, Now now) {
+    return found_from(crypto::random_secret(random_), name, passphrase, now);
+}
+
+Result<Founded> Profile::found_again(const Key& recovery_seed, const roster::PersonHint& person,
+                                     const std::string& name, const SecretBytes& passphrase, Now now) {
+    if (roster::hint_of(roster::person_of(roster::make_genesis(recovery_seed).id)) != person)
+        return fail(
+            Fault::refused,
+            "this sheet took the place of an earlier one, so it does not tell who the person was",
+            "use it on a device that still exists, or put a backup of one back; the first sheet of all "
+            "would do on an empty device. Without these: 'kith init' begins anew");
+    return found_from(recovery_seed, name, passphrase, now);
+}
+
+Result<Founded> Profile::found_from(const Key& seed, const std::string& name, const SecretBytes& passphrase,
+                                    Now now) {
     if (exists())
         return fail(Fault::refused, "there is a profile here already",
                     "use another folder with --home to make a second one");
     KITH_TRY(make_files(passphrase));
     auto made = [&]() -> Result<Founded> {
-        auto seed = crypto::random_secret(random_);
         auto recovery = roster::recovery_key(seed);
         auto genesis = roster::make_genesis(seed);
         PersonId person{genesis.id.bytes};
@@ -86,16 +112,15 @@ Result<Founded> Profile::found(const std::string& name, const SecretBytes& passp
         KITH_TRY_VALUE(first, roster::fold(person, entries));
         KITH_TRY_VALUE(add, roster::make_add(first, std::nullopt, recovery, request, now.unix_ms));
         entries.push_back(add);
-        Bytes accounts;
-        for (const auto& key : roster::recovery_account_keys(seed)) append(accounts, key.view());
+        const Bytes accounts = account_keys(seed);
 
         KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
         KITH_TRY(store_->put_setting(setting::person, person.view()));
         KITH_TRY(store_->put_setting(setting::device, request.id().view()));
         KITH_TRY(store_->put_setting(setting::request_name, as_bytes(name)));
         person_ = person;
-        KITH_TRY(add_entries(entries));
-        KITH_TRY(take_person_secrets(crypto::random_secret(random_), accounts));
+        KITH_TRY(add_entries(entries, now.unix_ms));
+        KITH_TRY(take_person_secrets(crypto::random_secret(random_), 0, accounts));
         KITH_TRY(tx.commit());
         KITH_TRY(read_identity());
         return Founded{device_, person, roster::encode_sheet({seed.copy(), roster::hint_of(person)})};
@@ -126,6 +151,20 @@ Result<> Profile::discard() {
     return {};
 }
 
+Result<> Profile::erase() {
+    std::error_code error;
+    const auto keys = home_ / "keys.json";
+    const auto size = fs::file_size(keys, error);
+    if (!error) {
+        // In place, for what the disk has of it: a copy under another name would leave the old bytes.
+        KITH_TRY_VALUE(file, store::File::open(keys, store::File::Mode::write));
+        KITH_TRY(file.write_at(0, Bytes(size, 0)));
+        KITH_TRY(file.sync());
+    }
+    person_ = {};
+    return discard();
+}
+
 Result<> Profile::check_joinable() const {
     if (membership() != Membership::member) return {};
     KITH_TRY_VALUE(totals, history_->totals());
@@ -146,7 +185,7 @@ Result<> Profile::drop_person() {
     KITH_TRY_VALUE(jobs, store_->jobs());
     for (const auto& job : jobs) KITH_TRY(store_->remove_job(job.role, job.peer));
     for (auto name : {setting::person, setting::device, setting::request_name, setting::term_key,
-                      setting::recovery_accounts})
+                      setting::term_number, setting::recovery_accounts, setting::renewal, setting::confirmed})
         KITH_TRY(store_->remove_setting(name));
     // The next person must not be able to link this device to the former one.
     KITH_TRY(store_->put_setting(setting::device_seed, crypto::random_secret(random_).view()));
@@ -166,23 +205,87 @@ Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state,
     KITH_TRY(store_->put_setting(setting::device, request.id().view()));
     KITH_TRY(store_->put_setting(setting::request_name, as_bytes(name)));
     person_ = state.person;
-    KITH_TRY(add_entries(entries));
+    KITH_TRY(add_entries(entries, host.seen_ms));
     KITH_TRY(store_->put_peer(host));
     KITH_TRY(tx.commit());
     KITH_TRY(read_identity());
     return request;
 }
 
-Result<> Profile::take_person_secrets(const Key& term_key, ByteView recovery_accounts) {
+Profile::TermVersion Profile::version_of(std::uint64_t number, const Key& term_key) {
+    const auto check = crypto::derive(term_key, "kith.term.check");
+    return {number, to_bytes(check.view().first<8>())};
+}
+
+Result<> Profile::take_person_secrets(const Key& term_key, std::uint64_t number, ByteView recovery_accounts) {
     if (recovery_accounts.size() != roster::recovery_account_key_count * SignPublic::size)
         return fail(Fault::protocol, "the person's secrets are of wrong size");
+    Bytes numbered;
+    append_u64(numbered, number);
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     KITH_TRY(store_->put_setting(setting::term_key, term_key.view()));
+    KITH_TRY(store_->put_setting(setting::term_number, numbered));
     KITH_TRY(store_->put_setting(setting::recovery_accounts, recovery_accounts));
     KITH_TRY(history_->set_term_key(term_key));
     KITH_TRY(tx.commit());
     term_key_ = term_key.copy();
+    term_version_ = version_of(number, term_key);
     return {};
+}
+
+Result<> Profile::renew_person_secrets() {
+    KITH_TRY_VALUE(accounts, recovery_accounts());
+    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+    KITH_TRY(take_person_secrets(crypto::random_secret(random_), term_version_.number + 1, accounts));
+    KITH_TRY(store_->remove_setting(setting::renewal));
+    return tx.commit();
+}
+
+Result<> Profile::reload_secrets() {
+    term_key_.reset();
+    term_version_ = {};
+    KITH_TRY_VALUE(term, store_->setting(setting::term_key));
+    KITH_TRY_VALUE(number, store_->setting(setting::term_number));
+    if (!term || term->size() != Key::size()) return {};
+    term_key_ = Key(term->view().first<32>());
+    term_version_ =
+        version_of(number && number->size() == 8 ? load_u64(number->view().data()) : 0, *term_key_);
+    return history_ ? history_->set_term_key(*term_key_) : Result<>();
+}
+
+Result<> Profile::mark_secrets_for_renewal() {
+    return store_->put_setting(setting::renewal, as_bytes("yes"));
+}
+
+bool Profile::secrets_to_be_renewed() const {
+    auto marked = store_->setting(setting::renewal);
+    return marked && *marked;
+}
+
+Result<std::int64_t> Profile::lock_after() const {
+    KITH_TRY_VALUE(kept, store_->setting(setting::lock_after));
+    return kept && kept->size() == 8 ? static_cast<std::int64_t>(load_u64(kept->view().data()))
+                                     : std::int64_t{0};
+}
+
+Result<> Profile::put_lock_after(std::int64_t seconds) {
+    Bytes value;
+    append_u64(value, static_cast<std::uint64_t>(seconds));
+    return store_->put_setting(setting::lock_after, value);
+}
+
+Result<> Profile::confirm_roster(const DeviceId& by) {
+    if (confirmed_) return {};
+    KITH_TRY_VALUE(jobs, store_->jobs());
+    for (const auto& job : jobs)
+        if (job.role == "joiner" && job.peer == by) return {};
+    KITH_TRY(store_->put_setting(setting::confirmed, by.view()));
+    confirmed_ = true;
+    return {};
+}
+
+Result<> Profile::put_recovery_accounts(const Key& recovery_seed) {
+    return store_->put_setting(setting::recovery_accounts, account_keys(recovery_seed));
 }
 
 Result<Bytes> Profile::recovery_accounts() const {
@@ -209,24 +312,35 @@ std::string Profile::name() const {
     return name && *name ? std::string(as_text((*name)->view())) : std::string();
 }
 
-Result<std::size_t> Profile::add_entries(std::span<const roster::Entry> entries) {
+Result<std::size_t> Profile::add_entries(std::span<const roster::Entry> entries, std::int64_t now_ms) {
+    roster::State before = roster_;
+    before.person = person_;
+    KITH_TRY_VALUE(taken, roster::take(before, entries_, entries, memory_));
+    if (taken.fresh.empty()) return std::size_t{0};
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
-    std::size_t added = 0;
-    auto kept = entries_;
-    KITH_TRY_VALUE(state, roster::fold(person_, kept));
-    for (const auto& entry : entries) {
-        if (!roster::worth_keeping(state, kept, entry)) continue;
-        KITH_TRY_VALUE(is_new, store_->add_entry({entry.id, entry.bytes, to_bytes(entry.signature.view())}));
-        if (!is_new) continue;
-        kept.push_back(entry);
-        ++added;
-        KITH_TRY_VALUE(folded, roster::fold(person_, kept));
-        state = std::move(folded);
-    }
+    for (const auto& entry : taken.fresh)
+        KITH_TRY(store_->add_entry({entry.id, entry.bytes, to_bytes(entry.signature.view()), now_ms}));
     KITH_TRY(tx.commit());
-    entries_ = std::move(kept);
-    roster_ = std::move(state);
-    return added;
+    for (auto& entry : taken.fresh) {
+        seen_.emplace(entry.id, now_ms);
+        std::erase_if(entries_, [&](const auto& former) { return former.id == entry.id; });
+        entries_.push_back(std::move(entry));
+    }
+    roster_ = std::move(taken.state);
+    return taken.fresh.size();
+}
+
+Result<> Profile::add_own_entry(const roster::Entry& entry, std::int64_t now_ms) {
+    KITH_TRY_VALUE(added, add_entries({&entry, 1}, now_ms));
+    if (added == 1 && std::ranges::find(roster_.lines, entry.id, &roster::Line::id) != roster_.lines.end())
+        return {};
+    return fail(Fault::forbidden, "the rules for the list of devices do not let this device do that",
+                "'kith device log' shows what happened");
+}
+
+std::int64_t Profile::seen_ms(const EntryId& entry) const {
+    auto at = seen_.find(entry);
+    return at == seen_.end() ? 0 : at->second;
 }
 
 // Keys and database are made under other names first, and the key file takes its place last, once the
@@ -280,8 +394,7 @@ Result<> Profile::open_with(const Key& database_key) {
         KITH_TRY_VALUE(db, store::Database::open(home_ / "kith.db", database_key, store::profile_schema()));
         db_ = std::move(db);
         store_ = std::make_unique<store::ProfileStore>(*db_);
-        KITH_TRY_VALUE(term, store_->setting(setting::term_key));
-        if (term && term->size() == Key::size()) term_key_ = Key(term->view().first<32>());
+        KITH_TRY(reload_secrets());
         KITH_TRY_VALUE(history, store::HistoryStore::open(*db_, this->term_key()));
         KITH_TRY(history->list_again(listing_of));
         history_ = std::move(history);
@@ -316,6 +429,10 @@ Result<> Profile::read_identity() {
     link_key_ = crypto::LinkKey::from_secret(link_secret);
     person_ = {};
     device_ = {};
+    KITH_TRY_VALUE(confirmed, store_->setting(setting::confirmed));
+    KITH_TRY_VALUE(jobs, store_->jobs());
+    confirmed_ =
+        confirmed || std::ranges::none_of(jobs, [](const auto& job) { return job.role == "joiner"; });
     KITH_TRY_VALUE(person, store_->setting(setting::person));
     KITH_TRY_VALUE(device, store_->setting(setting::device));
     if (person && device) {
@@ -329,6 +446,7 @@ Result<> Profile::read_identity() {
 
 Result<> Profile::fold() {
     entries_.clear();
+    seen_.clear();
     roster_ = {};
     if (person_.is_zero()) return {};
     KITH_TRY_VALUE(kept, store_->entries());
@@ -336,9 +454,10 @@ Result<> Profile::fold() {
         auto signature = Signature::from(entry.signature);
         if (!signature) return fail(Fault::corrupt, "a roster entry is damaged");
         KITH_TRY_VALUE(read, roster::read_entry(entry.body, *signature));
+        seen_[read.id] = entry.seen_ms;
         entries_.push_back(std::move(read));
     }
-    KITH_TRY_VALUE(state, roster::fold(person_, entries_));
+    KITH_TRY_VALUE(state, roster::fold(person_, entries_, memory_));
     roster_ = std::move(state);
     return {};
 }

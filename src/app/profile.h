@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "base/env.h"
 #include "crypto/keys.h"
+#include "roster/recovery.h"
 #include "roster/roster.h"
 #include "store/blob_store.h"
 #include "store/database.h"
@@ -52,8 +54,15 @@ class Profile {
     Result<Founded> found(const std::string& name, const SecretBytes& passphrase, Now now);
     // Makes keys of a device that belongs to nobody yet.
     Result<> prepare_joining(const SecretBytes& passphrase);
+    // The same on a device that is all that is left: the person is made again from the recovery sheet,
+    // without its log, history and accounts. Refused for a sheet that was renewed: it does not give the
+    // genesis.
+    Result<Founded> found_again(const Key& recovery_seed, const roster::PersonHint& person,
+                                const std::string& name, const SecretBytes& passphrase, Now now);
     // Removes a profile that belongs to nobody: the home is empty again.
     Result<> discard();
+    // Overwrites and removes the keys, and then all that they opened.
+    Result<> erase();
     // Whether joining would lose nothing: no account, no record. Fault::refused otherwise.
     Result<> check_joinable() const;
     // Drops the person (and with it its recovery sheet's use), keeping nothing of it.
@@ -62,9 +71,32 @@ class Profile {
     Result<roster::SignedRequest> ask_to_join(const roster::State& state,
                                               std::span<const roster::Entry> entries, const std::string& name,
                                               const crypto::SignKey& act_key, const store::Peer& host);
-    // The secrets that devices of one person share.
-    Result<> take_person_secrets(const Key& term_key, ByteView recovery_accounts);
+    // The secrets that devices of one person share. They are numbered, and made anew when a device is barred:
+    // of two the one with the higher number counts, of equal ones the one with the lower check.
+    struct TermVersion {
+        std::uint64_t number = 0;
+        Bytes check;
+        bool older_than(const TermVersion& other) const {
+            return number != other.number ? number < other.number : other.check < check;
+        }
+    };
+    static TermVersion version_of(std::uint64_t number, const Key& term_key);
+    const TermVersion& term_version() const { return term_version_; }
+    Result<> take_person_secrets(const Key& term_key, std::uint64_t number, ByteView recovery_accounts);
+    // New ones, that no barred device knows. Within a transaction of the caller's, who calls reload_secrets()
+    // when that fails.
+    Result<> renew_person_secrets();
+    Result<> reload_secrets();
     Result<Bytes> recovery_accounts() const;
+    Result<> put_recovery_accounts(const Key& recovery_seed);
+
+    // A mark that the secrets are to be renewed, durable with the bar that asks for it.
+    Result<> mark_secrets_for_renewal();
+    bool secrets_to_be_renewed() const;
+
+    // Seconds after which an idle profile is locked; 0: never.
+    Result<std::int64_t> lock_after() const;
+    Result<> put_lock_after(std::int64_t seconds);
 
     // The act key: asked for each time it is used.
     Result<crypto::SignKey> act_key(const SecretBytes& passphrase) const;
@@ -81,7 +113,15 @@ class Profile {
     const std::vector<roster::Entry>& entries() const { return entries_; }
     // Keeps those that are new and worth keeping, durably, and folds again. Result: how many were new. Within
     // a transaction of the caller's that fails afterwards, reload_roster() takes them back.
-    Result<std::size_t> add_entries(std::span<const roster::Entry> entries);
+    Result<std::size_t> add_entries(std::span<const roster::Entry> entries, std::int64_t now_ms);
+    // The same for one that was just made here. Fault::forbidden when the rules of the roster refuse it.
+    Result<> add_own_entry(const roster::Entry& entry, std::int64_t now_ms);
+    // Whether a second source has shown the same roster: this device made it, or another device than the one
+    // that let it in.
+    bool roster_confirmed() const { return confirmed_; }
+    Result<> confirm_roster(const DeviceId& by);
+    // When this device first saw an entry; 0 when that is not known.
+    std::int64_t seen_ms(const EntryId& entry) const;
 
     Result<> reload_roster() { return fold(); }
 
@@ -95,6 +135,8 @@ class Profile {
 
   private:
     Result<> make_files(const SecretBytes& passphrase);
+    Result<Founded> found_from(const Key& recovery_seed, const std::string& name,
+                               const SecretBytes& passphrase, Now now);
     Result<> open_with(const Key& database_key);
     Result<> read_identity();
     Result<> fold();
@@ -112,10 +154,14 @@ class Profile {
     crypto::SignKey device_key_;
     crypto::LinkKey link_key_;
     std::optional<Key> term_key_;
+    TermVersion term_version_;
     PersonId person_;
     DeviceId device_;
     std::vector<roster::Entry> entries_;
+    std::map<EntryId, std::int64_t> seen_;
     roster::State roster_;
+    roster::Memory memory_;
+    bool confirmed_ = false;
 };
 
 }  // namespace kith::app

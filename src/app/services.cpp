@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "app/node_labels.h"
 #include "app/own_records.h"
 #include "app/spool.h"
 #include "base/limits.h"
@@ -43,6 +44,7 @@ struct Services::Link {
     Ask ask;                           // for it, once
     std::string new_alias;             // asked for, without an answer
     std::set<std::int64_t> in_flight;  // of the outbox: without an answer on this connection
+    std::string label;                 // of the node that is being registered
     store::Account& account() { return status.account; }
 };
 
@@ -130,7 +132,8 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
     auto& link = link_for(account);
     link.adding = std::move(done);
     link.ask = std::move(ask);
-    link.client = tmtp::Client::registering(alias, random_label(random_));
+    link.label = random_label(random_);
+    link.client = tmtp::Client::registering(alias, link.label);
     connect(link);
 }
 
@@ -558,6 +561,7 @@ Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
     KITH_TRY(profile_.store().put_account(link.account()));
     KITH_TRY(profile_.store().put_node(link.account().id, nodeid));
     KITH_TRY(keep_account_record(profile_, link.account(), loop_.now()));
+    KITH_TRY(keep_node_labels(profile_, {{link.account().id, {{profile_.device(), link.label}}}}));
     for (const auto& device : profile_.roster().devices)
         if (device.state == roster::DeviceState::active)
             KITH_TRY(prepare_provision(link.account().id, device.id));

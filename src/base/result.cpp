@@ -28,6 +28,8 @@ std::string_view fault_name(Fault kind) {
             return "cancelled";
         case Fault::unavailable:
             return "unavailable";
+        case Fault::forbidden:
+            return "forbidden";
     }
     return "unknown";
 }

@@ -21,6 +21,7 @@ enum class Fault {
     protocol,  // the other side broke the protocol
     cancelled,
     unavailable,  // a part that is needed is not there now
+    forbidden,    // the roster's rules do not let this device do it
 };
 
 std::string_view fault_name(Fault kind);

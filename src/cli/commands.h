@@ -24,6 +24,8 @@ void add_sync_commands(CLI::App& app, Command& chosen);
 void add_holding_commands(CLI::App& history, Command& chosen);
 void add_device_commands(CLI::App& app, Command& chosen);
 void add_nearby_commands(CLI::App& app, Command& chosen);
+// The parts of `device` about who belongs, and `recovery`.
+void add_trust_commands(CLI::App& app, CLI::App& device, Command& chosen);
 void add_message_commands(CLI::App& app, Command& chosen);
 void add_contact_commands(CLI::App& app, Command& chosen);
 // `show`, of history and of messages.

@@ -49,6 +49,8 @@ int exit_code(Fault kind) {
             return 13;
         case Fault::unavailable:
             return 14;
+        case Fault::forbidden:
+            return 15;
     }
     return exit_internal;
 }

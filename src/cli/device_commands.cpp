@@ -90,12 +90,18 @@ int cancel(Context& context) {
 int list(Context& context) {
     return conclude(context, call(context, {"device.list", Json::object(), {}}), [&](const Json& devices) {
         std::vector<std::vector<std::string>> rows;
+        bool confirmed = true;
         for (const auto& device : list_in(devices)) {
             std::string by = text_in(device, "by");
-            rows.push_back({text_in(device, "name"), text_in(device, "state"),
-                            local_time(text_in(device, "added")), by.empty() ? "" : "by " + by});
+            bool own = device.is_object() && device.value("this", false);
+            confirmed = confirmed && device.is_object() && device.value("confirmed", true);
+            rows.push_back({text_in(device, "name"), text_in(device, "state") + (own ? ", this device" : ""),
+                            local_time(text_in(device, "added")), by.empty() ? "" : "by " + by,
+                            text_in(device, "why")});
         }
         context.out.write(table(rows));
+        if (!confirmed)
+            context.out.say("not confirmed: only the device that let this one in has shown this list so far");
     });
 }
 
@@ -134,6 +140,7 @@ void add_device_commands(CLI::App& app, Command& chosen) {
     }
     device->add_subcommand("cancel", "stop adding or joining")->callback([&chosen] { chosen = cancel; });
     device->add_subcommand("list", "this person's devices")->callback([&chosen] { chosen = list; });
+    add_trust_commands(app, *device, chosen);
 }
 
 }  // namespace kith::cli

@@ -1,12 +1,13 @@
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <fstream>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/prompt.h"
+#include "cli/sheet.h"
 #include "cli/text.h"
-#include "qr/qr.h"
 
 namespace kith::cli {
 namespace {
@@ -14,38 +15,6 @@ namespace {
 struct InitOptions {
     std::string name, passphrase_file;
 };
-
-// Letters and digits only, in one case: what counts when a sheet is typed back.
-std::string essence(std::string_view text) {
-    std::string plain;
-    for (char c : text) {
-        if (c >= 'a' && c <= 'z')
-            plain += static_cast<char>(c - 'a' + 'A');
-        else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-            plain += c;
-    }
-    return plain;
-}
-
-void show_sheet(Context& context, const std::string& recovery) {
-    auto& out = context.out;
-    out.say("\nRECOVERY SHEET. Write this down or print it, and keep it away from your devices:\n");
-    if (auto code = qr::encode(recovery, 40))
-        out.write(out.terminal() ? qr::to_terminal(*code) : qr::to_plain(*code, qr::TextColour::dark));
-    out.say("\n    " + recovery + "\n");
-    out.say(
-        "It gives you back everything when a device is lost or stolen. Whoever has it can take your place.");
-    out.say("It is not kept anywhere and will not be shown again.\n");
-}
-
-void check_sheet(Context& context, const std::string& recovery) {
-    for (;;) {
-        auto typed = ask("Type it back from the paper (Enter alone: leave it unchecked): ");
-        if (!typed || essence(*typed).empty()) return context.out.note("The sheet was not checked.");
-        if (essence(*typed) == essence(recovery)) return context.out.say("The sheet is right.");
-        context.out.note("That is not what is above. Compare the paper and try again.");
-    }
-}
 
 int init(Context& context, const InitOptions& options) {
     auto passphrase = new_passphrase(context, options.passphrase_file);
@@ -57,6 +26,23 @@ int init(Context& context, const InitOptions& options) {
         std::string recovery = text_in(result, "recovery");
         show_sheet(context, recovery);
         if (context.can_ask) check_sheet(context, recovery);
+    });
+}
+
+int lock(Context& context, const std::string& after) {
+    if (after.empty())
+        return conclude(context, call(context, {"lock", Json::object(), {}}),
+                        [&](const Json&) { context.out.say("The profile is locked."); });
+    double minutes = -1;
+    const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), minutes);
+    if (error != std::errc() || end != after.data() + after.size() || !(minutes >= 0) || minutes > 43200)
+        return context.out.usage_error("--after takes minutes, 0 to 43200", "");
+    const auto seconds = static_cast<std::uint64_t>(minutes * 60);
+    return conclude(context, call(context, {"lock.after", {{"seconds", seconds}}, {}}), [&](const Json&) {
+        context.out.say(seconds == 0
+                            ? "The profile does not lock by itself."
+                            : "The profile locks itself after " +
+                                  duration_text(static_cast<std::int64_t>(seconds)) + " without use.");
     });
 }
 
@@ -100,6 +86,8 @@ void show_status(Context& context, const Json& status) {
     out.say("profile   " + clean(context.home.string()));
     out.say("device    " + (name.empty() ? (device.empty() ? "none yet" : device) : name));
     out.say("state     " + text_in(status, "state"));
+    if (auto standing = text_in(status, "standing"); !standing.empty())
+        out.say("standing  " + standing + ": " + text_in(status, "why"));
     std::vector<std::vector<std::string>> rows;
     say_alarms(context, list_in(status, "services"));
     for (const auto& service : list_in(status, "services"))
@@ -167,12 +155,13 @@ void add_profile_commands(CLI::App& app, Command& chosen) {
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return init(context, *options); }; });
     }
-    app.add_subcommand("lock", "forget the keys until the passphrase is given again")->callback([&chosen] {
-        chosen = [](Context& context) {
-            return conclude(context, call(context, {"lock", Json::object(), {}}),
-                            [&](const Json&) { context.out.say("The profile is locked."); });
-        };
-    });
+    {
+        auto after = std::make_shared<std::string>();
+        auto* command = app.add_subcommand("lock", "forget the keys until the passphrase is given again");
+        command->add_option("--after", *after,
+                            "not now, but whenever nobody asks for anything for so many minutes; 0: never");
+        command->callback([=, &chosen] { chosen = [=](Context& context) { return lock(context, *after); }; });
+    }
     {
         auto file = std::make_shared<std::string>();
         auto* command = app.add_subcommand("unlock", "open the profile with its passphrase");

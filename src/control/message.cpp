@@ -201,7 +201,7 @@ Error error_from_json(const Json& json) {
     auto text = [&](const char* key) { return json.is_object() ? text_of(json, key).value_or("") : ""; };
     Error error{Fault::protocol, text("message"), text("hint")};
     std::string kind = text("kind");
-    for (int i = 0; i <= static_cast<int>(Fault::unavailable); ++i)
+    for (int i = 0; i <= static_cast<int>(Fault::forbidden); ++i)
         if (fault_name(static_cast<Fault>(i)) == kind) error.kind = static_cast<Fault>(i);
     return error;
 }

@@ -1,6 +1,5 @@
 // kithd: the daemon. Holds one profile, answers on its socket, and ends on SIGTERM, `kith stop`, or when its
 // home is gone.
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +9,7 @@
 
 #include "app/core.h"
 #include "control/socket_server.h"
+#include "kithd/memory.h"
 #include "net/file_lock.h"
 
 namespace {
@@ -86,10 +86,8 @@ int serve(const fs::path& home, nearby::Options nearby) {
 }  // namespace
 
 int main(int count, char** words) {
-    // Keys must not end up in a core file, nor new files with others.
-    rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    umask(077);
+    const std::string unprotected = protect_memory();
+    umask(077);  // new files are for nobody else
     CLI::App app("kithd: the daemon of one kith profile", "kithd");
     std::string home = default_home();
     app.add_option("--home", home, "the profile's folder (KITH_HOME, else ~/.local/share/kith)");
@@ -102,6 +100,7 @@ int main(int count, char** words) {
     app.set_version_flag("--version", std::string("kithd " KITH_VERSION));
     CLI11_PARSE(app, count, words);
     if (home.empty()) return give_up({Fault::invalid, "no home is known", "give --home DIR"});
+    if (!unprotected.empty()) log_line(unprotected);
     auto nearby = nearby::parse_options(way);
     if (!nearby) return give_up(nearby.error());
     return serve(fs::absolute(home), *nearby);

@@ -17,7 +17,8 @@ void set_bit(std::vector<std::uint64_t>& bits, std::size_t at) {
 
 }  // namespace
 
-Log::Log(const PersonId& person, std::span<const Entry> entries) : person_(person) {
+Log::Log(const PersonId& person, std::span<const Entry> entries, Memory& memory)
+    : person_(person), memory_(memory) {
     // Copies of one entry under several signatures stay side by side: garbage must not hide a good one.
     std::map<EntryId, std::vector<const Entry*>> candidates;
     for (const auto& entry : entries) {
@@ -39,17 +40,14 @@ Log::Log(const PersonId& person, std::span<const Entry> entries) : person_(perso
     while (!ready.empty()) {
         const EntryId id = ready.front();
         ready.pop_front();
-        bool fits = false, waits = false;
+        bool fits = false;
         for (const Entry* entry : candidates[id]) {
             auto candidate = gather(*entry);
-            const auto verdict = judge(candidate);
-            waits = waits || verdict == Verdict::waits;
-            if (verdict != Verdict::fits) continue;
+            if (!judge(candidate)) continue;
             place(std::move(candidate));
             fits = true;
             break;
         }
-        if (!fits && waits) continue;
         waiting.erase(id);
         if (!fits) {
             refused.push_back(id);
@@ -78,6 +76,12 @@ bool Log::within(std::size_t entry, const std::optional<EntryId>& last) const {
     return at && (*at == entry || before(entry, *at));
 }
 
+const std::vector<std::size_t>& Log::of(const Signer& signer) const {
+    static const std::vector<std::size_t> none;
+    auto at = by_signer_.find(signer);
+    return at == by_signer_.end() ? none : at->second;
+}
+
 // All heads are placed.
 Placed Log::gather(const Entry& entry) const {
     Placed candidate;
@@ -92,7 +96,7 @@ Placed Log::gather(const Entry& entry) const {
         set_bit(candidate.ancestors, at);
     }
     if (const auto* add = std::get_if<Add>(&entry.body.act))
-        if (auto request = read_request(add->request)) candidate.request = std::move(*request);
+        candidate.request = memory_.request(add->request);
     return candidate;
 }
 
@@ -101,40 +105,50 @@ void Log::place(Placed candidate) {
     numbers_[candidate.id()] = number;
     by_signer_[candidate.signer()].push_back(number);
     if (const auto* add = candidate.as<Add>()) adds_[add->request.id()].push_back(number);
+    if (const auto* bar = candidate.as<Bar>()) candidate.decides = contests_decided(*bar, candidate);
     placed_.push_back(std::move(candidate));
 }
 
-Log::Verdict Log::judge(const Placed& candidate) const {
+bool Log::judge(Placed& candidate) const {
     const Entry& entry = *candidate.entry;
     if (const auto* genesis = candidate.as<Genesis>())
-        return person_of(entry.id) == person_ && signed_by(entry, genesis->recovery) ? Verdict::fits
-                                                                                     : Verdict::refused;
+        return person_of(entry.id) == person_ && memory_.signed_by(entry, genesis->recovery);
     // Its heads lead to a genesis that was placed, which is the person's.
-    if (entry.body.person != person_) return Verdict::refused;
+    if (entry.body.person != person_) return false;
     if (entry.body.signer) {
         auto added = added_before(*entry.body.signer, candidate);
-        if (!added || !signed_by(entry, placed_[*added].request->act_key)) return Verdict::refused;
-    } else if (!signed_by(entry, placed_.front().as<Genesis>()->recovery)) {
-        // A recovery key that replaced the first one: it is for later rules to say when it counts.
-        for (std::size_t i = 0; i < placed_.size(); ++i) {
-            const auto* recover = placed_[i].as<Recover>();
-            if (recover && recover->recovery && is_before(i, candidate) &&
-                signed_by(entry, *recover->recovery))
-                return Verdict::waits;
-        }
-        return Verdict::refused;
+        if (!added || !memory_.signed_by(entry, placed_[*added].request->act_key)) return false;
+    } else if (!fits_recovery_key(candidate)) {
+        return false;
     }
-    return fits_counter(candidate) && fits_act(candidate) ? Verdict::fits : Verdict::refused;
+    return fits_counter(candidate) && fits_act(candidate);
+}
+
+// The recovery key is the one that the newest renewal before the entry brought: of two that did not know of
+// each other, either. Before any renewal it is the genesis'.
+bool Log::fits_recovery_key(Placed& candidate) const {
+    std::vector<std::size_t> renewals;
+    for (auto number : of(std::nullopt)) {
+        const auto* recover = placed_[number].as<Recover>();
+        if (!recover || !recover->recovery || !is_before(number, candidate)) continue;
+        std::erase_if(renewals, [&](std::size_t former) { return before(former, number); });
+        renewals.push_back(number);
+    }
+    if (renewals.empty()) return memory_.signed_by(*candidate.entry, placed_.front().as<Genesis>()->recovery);
+    for (auto number : renewals) {
+        if (!memory_.signed_by(*candidate.entry, *placed_[number].as<Recover>()->recovery)) continue;
+        candidate.renewal = number;
+        return true;
+    }
+    return false;
 }
 
 // The signer's entry before this one is among its predecessors, and none that is not before it.
 bool Log::fits_counter(const Placed& candidate) const {
     const std::uint64_t counter = candidate.entry->body.counter;
     std::uint64_t highest = 0;
-    if (auto own = by_signer_.find(candidate.signer()); own != by_signer_.end())
-        for (auto number : own->second)
-            if (is_before(number, candidate))
-                highest = std::max(highest, placed_[number].entry->body.counter);
+    for (auto number : of(candidate.signer()))
+        if (is_before(number, candidate)) highest = std::max(highest, placed_[number].entry->body.counter);
     return counter == highest + 1;
 }
 
@@ -154,47 +168,101 @@ bool Log::fits_act(const Placed& candidate) const {
         return true;
     }
     if (const auto* rename = candidate.as<Rename>()) return known(rename->device);
-    if (const auto* bar = candidate.as<Bar>()) {
-        if (!known(bar->device)) return false;
-        // A bar takes nothing back that its signer knew: an earlier cut is for the recovery key. So no entry
-        // of the target that the signer knew may follow `last`.
-        auto entries = by_signer_.find(bar->device);
-        bool any = false, found = false;
-        if (entries != by_signer_.end()) {
-            for (auto number : entries->second) {
-                if (!is_before(number, candidate)) continue;
-                any = true;
-                if (bar->last && placed_[number].id() == *bar->last) {
-                    found = true;
-                    for (auto later : entries->second)
-                        if (is_before(later, candidate) && before(number, later)) return false;
-                }
-            }
-        }
-        return any == found && bar->last.has_value() == any;
-    }
-    const auto is_bar_before = [&](const EntryId& id, const Signer& target) {
-        auto number = find(id);
-        if (!number || !is_before(*number, candidate)) return false;
-        const auto* bar = placed_[*number].as<Bar>();
-        return bar && (!target || bar->device == *target);
-    };
-    if (const auto* contest = candidate.as<Contest>())
-        return candidate.signer() && is_bar_before(contest->bar, candidate.signer());
-    if (const auto* lift = candidate.as<Lift>()) return is_bar_before(lift->bar, std::nullopt);
-    if (const auto* recover = candidate.as<Recover>()) {
-        if (candidate.signer()) return false;
-        for (const auto& device : recover->bars)
-            if (!known(device)) return false;
-        for (const auto& cut : recover->cuts) {
-            if (!known(cut.device)) return false;
-            if (!cut.last) continue;
-            auto last = find(*cut.last);
-            if (!last || !is_before(*last, candidate) || placed_[*last].signer() != cut.device) return false;
-        }
-        return true;
-    }
+    if (const auto* bar = candidate.as<Bar>()) return known(bar->device) && fits_bar(*bar, candidate);
+    if (const auto* contest = candidate.as<Contest>()) return fits_contest(*contest, candidate);
+    if (const auto* lift = candidate.as<Lift>()) return fits_lift(*lift, candidate);
+    if (const auto* recover = candidate.as<Recover>()) return fits_recover(*recover, candidate);
     return false;
+}
+
+// A bar takes nothing back that its signer knew: an earlier cut is for the recovery key. So no entry of the
+// target that the signer knew may follow `last`.
+bool Log::fits_bar(const Bar& bar, const Placed& candidate) const {
+    bool any = false, found = false;
+    for (auto number : of(bar.device)) {
+        if (!is_before(number, candidate)) continue;
+        any = true;
+        if (!bar.last || placed_[number].id() != *bar.last) continue;
+        found = true;
+        for (auto later : of(bar.device))
+            if (is_before(later, candidate) && before(number, later)) return false;
+    }
+    return any == found && bar.last.has_value() == any;
+}
+
+// By its target, once, and not against the recovery key or the elder who has decided already.
+bool Log::fits_contest(const Contest& contest, const Placed& candidate) const {
+    const auto* bar = bar_before(contest.bar, candidate);
+    if (!bar || !candidate.signer() || candidate.signer() != bar->as<Bar>()->device) return false;
+    if (!bar->signer() || !bar->decides.empty()) return false;
+    const auto& own = of(candidate.signer());
+    return std::none_of(own.begin(), own.end(), [&](std::size_t number) {
+        const auto* former = placed_[number].as<Contest>();
+        return former && former->bar == contest.bar && is_before(number, candidate);
+    });
+}
+
+// By the recovery key; or by an elder who has no part in it, when the bar is in dispute.
+bool Log::fits_lift(const Lift& lift, const Placed& candidate) const {
+    const auto* placed = bar_before(lift.bar, candidate);
+    if (!placed) return false;
+    if (!candidate.signer()) return true;
+    const auto& barrer = placed->signer();
+    const DeviceId target = placed->as<Bar>()->device;
+    if (!barrer || candidate.signer() == barrer || *candidate.signer() == target) return false;
+    if (!older(*candidate.signer(), *barrer, candidate) || !older(*candidate.signer(), target, candidate))
+        return false;
+    const auto& replies = of(target);
+    return std::any_of(replies.begin(), replies.end(), [&](std::size_t number) {
+        if (!is_before(number, candidate)) return false;
+        const auto* contest = placed_[number].as<Contest>();
+        const auto* bar = placed_[number].as<Bar>();
+        return (contest && contest->bar == lift.bar) || (bar && bar->device == *barrer);
+    });
+}
+
+bool Log::fits_recover(const Recover& recover, const Placed& candidate) const {
+    if (candidate.signer()) return false;
+    for (const auto& device : recover.bars)
+        if (!added_before(device, candidate)) return false;
+    for (const auto& cut : recover.cuts) {
+        if (!added_before(cut.device, candidate)) return false;
+        if (!cut.last) continue;
+        auto last = find(*cut.last);
+        if (!last || !is_before(*last, candidate) || placed_[*last].signer() != cut.device) return false;
+    }
+    return true;
+}
+
+const Placed* Log::bar_before(const EntryId& id, const Placed& candidate) const {
+    auto number = find(id);
+    if (!number || !is_before(*number, candidate) || !placed_[*number].as<Bar>()) return nullptr;
+    return &placed_[*number];
+}
+
+// Whether each `add` of the device that the candidate's signer knew has an `add` of the elder before it.
+bool Log::older(const DeviceId& elder, const DeviceId& device, const Placed& candidate) const {
+    auto elders = adds_.find(elder), adds = adds_.find(device);
+    if (elders == adds_.end() || adds == adds_.end()) return false;
+    return std::all_of(adds->second.begin(), adds->second.end(), [&](std::size_t add) {
+        return !is_before(add, candidate) ||
+               std::any_of(elders->second.begin(), elders->second.end(),
+                           [&](std::size_t first) { return before(first, add); });
+    });
+}
+
+// The contests of its target, known to its signer, against bars of others who are both younger than it.
+std::vector<std::size_t> Log::contests_decided(const Bar& bar, const Placed& candidate) const {
+    std::vector<std::size_t> decided;
+    if (!candidate.signer() || !older(*candidate.signer(), bar.device, candidate)) return decided;
+    for (auto number : of(bar.device)) {
+        const auto* contest = placed_[number].as<Contest>();
+        if (!contest || !is_before(number, candidate)) continue;
+        const auto& barrer = placed_[*find(contest->bar)].signer();
+        if (barrer != candidate.signer() && older(*candidate.signer(), *barrer, candidate))
+            decided.push_back(number);
+    }
+    return decided;
 }
 
 std::optional<std::size_t> Log::added_before(const DeviceId& device, const Placed& candidate) const {

@@ -1,38 +1,84 @@
 #include "roster/roster.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
-#include "base/limits.h"
+#include "roster/limits.h"
 #include "roster/recovery.h"
 
 namespace kith::roster {
 namespace {
 
-// Who may sign now, and with which key.
-Result<> check_signer(const State& state, const Signer& signer, const crypto::SignKey& key) {
-    if (!signer) {
-        if (state.founded && key.public_key() == state.recovery) return {};
-        return fail(Fault::refused, "this is not the recovery key of this person",
-                    "use the newest recovery sheet");
-    }
-    const Device* device = state.find(*signer);
-    if (!device || device->state != DeviceState::active)
-        return fail(
-            Fault::refused, "this device may not change the list of devices",
-            device ? "it is " + std::string(device_state_name(device->state)) + ": " + device->why : "");
-    if (key.public_key() != device->act_key)
+Result<> check_key(const State& state, const Signer& signer, const crypto::SignKey& key) {
+    if (signer) {
+        const Device* device = state.find(*signer);
+        if (device && key.public_key() == device->act_key) return {};
         return fail(Fault::refused, "this is not the device's key for such acts");
-    return {};
+    }
+    if (state.recovery_disputed)
+        return fail(Fault::forbidden, "the recovery key was renewed twice at the same time, so none works",
+                    "bar what is not yours from a device that is active");
+    if (state.founded && key.public_key() == state.recovery) return {};
+    return fail(Fault::refused, "this is not the recovery key of this person",
+                "use the newest recovery sheet");
+}
+
+// A device in doubt may still bar, which lets nobody in; all else is for active ones.
+Result<> check_state(const State& state, const Signer& signer, const Act& act) {
+    if (!signer) return {};
+    const Device* device = state.find(*signer);
+    if (!device) return fail(Fault::forbidden, "this device is not on the list of devices");
+    const bool bars = std::holds_alternative<Bar>(act) && device->state == DeviceState::suspended;
+    if (device->state == DeviceState::active || bars || std::holds_alternative<Contest>(act)) return {};
+    return fail(Fault::forbidden, "this device may not change the list of devices",
+                "it is " + std::string(device_state_name(device->state)) + ": " + device->why);
+}
+
+// What the signer's next entry follows: the heads, and its own newest entries though they be void, so that it
+// never uses a counter twice. `known` marks all lines that this leads to.
+std::vector<EntryId> heads_for(const State& state, const Signer& signer, std::vector<bool>& known) {
+    const auto& lines = state.lines;
+    std::vector<EntryId> heads = state.heads;
+    known.assign(lines.size(), false);
+    for (std::size_t n = lines.size(); n-- > 0;) {
+        if (!known[n] && std::binary_search(state.heads.begin(), state.heads.end(), lines[n].id))
+            known[n] = true;
+        if (!known[n]) continue;
+        for (auto head : lines[n].heads) known[head] = true;
+    }
+    std::vector<EntryId> own;
+    for (std::size_t n = lines.size(); n-- > 0;) {
+        if (known[n] || lines[n].signer != signer) continue;
+        own.push_back(lines[n].id);
+        known[n] = true;
+        for (std::size_t m = n + 1; m-- > 0;)
+            if (known[m])
+                for (auto head : lines[m].heads) known[head] = true;
+    }
+    heads.resize(std::min(heads.size(), limits::roster_heads - std::min(own.size(), limits::roster_heads)));
+    heads.insert(heads.end(), own.begin(), own.end());
+    std::sort(heads.begin(), heads.end());
+    return heads;
 }
 
 Result<Entry> make_entry(const State& state, const Signer& signer, const crypto::SignKey& key, Act act,
                          std::int64_t time_ms) {
-    KITH_TRY(check_signer(state, signer, key));
+    KITH_TRY(check_state(state, signer, act));
+    KITH_TRY(check_key(state, signer, key));
     if (state.next_counter(signer) > limits::roster_signer_entries)
-        return fail(Fault::refused, "this device has changed the list of devices too often",
+        return fail(Fault::forbidden, "this device has changed the list of devices too often",
                     "use another device");
-    return sign_entry(
-        {state.person, signer, state.next_counter(signer), state.heads, time_ms, std::move(act)}, key);
+    std::vector<bool> known;
+    return sign_entry({state.person, signer, state.next_counter(signer), heads_for(state, signer, known),
+                       time_ms, std::move(act)},
+                      key);
+}
+
+const Barring* find_bar(const State& state, const EntryId& bar) {
+    auto at = std::find_if(state.bars.begin(), state.bars.end(),
+                           [&](const Barring& barring) { return barring.entry == bar; });
+    return at == state.bars.end() ? nullptr : &*at;
 }
 
 Result<> check_known(const State& state, const DeviceId& device) {
@@ -72,22 +118,6 @@ std::uint64_t State::next_counter(const Signer& signer) const {
     return at == counters.end() ? 1 : at->second + 1;
 }
 
-bool worth_keeping(const State& state, std::span<const Entry> kept, const Entry& entry) {
-    if (!entry.body.person) return person_of(entry.id) == state.person;
-    if (*entry.body.person != state.person || entry.body.counter > limits::roster_signer_entries)
-        return false;
-    const auto known = [&](const Signer& signer) { return !signer || state.find(*signer); };
-    if (known(entry.body.signer)) {
-        const auto of_signer = std::count_if(kept.begin(), kept.end(), [&](const Entry& other) {
-            return other.body.signer == entry.body.signer;
-        });
-        return static_cast<std::size_t>(of_signer) < limits::roster_signer_entries;
-    }
-    const auto strangers = std::count_if(kept.begin(), kept.end(),
-                                         [&](const Entry& other) { return !known(other.body.signer); });
-    return static_cast<std::size_t>(strangers) < limits::roster_pending;
-}
-
 Entry make_genesis(const Key& recovery_seed) {
     const auto key = recovery_key(recovery_seed);
     Genesis genesis{key.public_key(), {}};
@@ -103,8 +133,9 @@ Result<Entry> make_add(const State& state, const Signer& signer, const crypto::S
         return fail(Fault::refused, "the device asks to be added to another person's devices");
     if (state.find(request.id()))
         return fail(Fault::refused, "the device is on the list already", "it needs a new request");
-    if (state.devices.size() >= limits::roster_devices)
-        return fail(Fault::refused, "there are too many devices on the list", "barred ones count too");
+    const std::size_t room = limits::roster_devices + (signer ? 0 : limits::roster_recovery_devices);
+    if (state.devices.size() >= room)
+        return fail(Fault::forbidden, "there are too many devices on the list", "barred ones count too");
     for (const auto& device : state.devices)
         if (device.link_key == read.link_key || device.act_key == read.act_key ||
             device.device_key == read.device_key)
@@ -115,13 +146,94 @@ Result<Entry> make_add(const State& state, const Signer& signer, const crypto::S
 Result<Entry> make_rename(const State& state, const Signer& signer, const crypto::SignKey& key,
                           const DeviceId& device, std::string_view name, std::int64_t time_ms) {
     KITH_TRY(check_known(state, device));
-    return make_entry(state, signer, key, Rename{device, std::string(name)}, time_ms);
+    auto made = make_entry(state, signer, key, Rename{device, std::string(name)}, time_ms);
+    if (!made && made.error().kind == Fault::protocol)
+        return fail(Fault::invalid, "this cannot be the name of a device",
+                    "use 1 to " + std::to_string(limits::name_bytes) + " bytes of plain text");
+    return made;
 }
 
 Result<Entry> make_bar(const State& state, const Signer& signer, const crypto::SignKey& key,
                        const DeviceId& device, bool erase, std::int64_t time_ms) {
     KITH_TRY(check_known(state, device));
-    return make_entry(state, signer, key, Bar{device, state.find(device)->last, erase}, time_ms);
+    return make_entry(state, signer, key, Bar{device, last_of(state, signer, device), erase}, time_ms);
+}
+
+Result<Entry> make_contest(const State& state, const DeviceId& signer, const crypto::SignKey& key,
+                           const EntryId& bar, std::int64_t time_ms) {
+    const auto* barring = find_bar(state, bar);
+    if (!barring || barring->device != signer)
+        return fail(Fault::not_found, "there is no such bar against this device",
+                    "'kith device log' shows them");
+    if (barring->contested)
+        return fail(Fault::forbidden, "this device has contested that bar already",
+                    "a device that was added before both decides, or the recovery sheet");
+    if (barring->is_final)
+        return fail(Fault::forbidden, "this bar cannot be contested: it is a decision",
+                    "the recovery sheet alone can undo it");
+    return make_entry(state, signer, key, Contest{bar}, time_ms);
+}
+
+Result<Entry> make_lift(const State& state, const Signer& signer, const crypto::SignKey& key,
+                        const EntryId& bar, std::int64_t time_ms) {
+    if (!find_bar(state, bar)) return fail(Fault::not_found, "there is no such bar, or it has no effect");
+    return make_entry(state, signer, key, Lift{bar}, time_ms);
+}
+
+Result<Entry> make_recover(const State& state, const crypto::SignKey& key, const Recover& recover,
+                           std::int64_t time_ms) {
+    std::vector<bool> known;
+    (void)heads_for(state, std::nullopt, known);
+    std::set<DeviceId> devices;
+    for (std::size_t n = 0; n < known.size(); ++n)
+        if (known[n] && state.lines[n].adds) devices.insert(*state.lines[n].adds);
+    Recover named{recover.recovery, {}, {}};
+    for (const auto& device : recover.bars) {
+        KITH_TRY(check_known(state, device));
+        if (devices.contains(device)) named.bars.push_back(device);
+    }
+    for (const auto& cut : recover.cuts) {
+        KITH_TRY(check_known(state, cut.device));
+        if (devices.contains(cut.device)) named.cuts.push_back(cut);
+    }
+    return make_entry(state, std::nullopt, key, std::move(named), time_ms);
+}
+
+std::optional<EntryId> last_of(const State& state, const Signer& signer, const DeviceId& device) {
+    std::vector<bool> known;
+    (void)heads_for(state, signer, known);
+    const Line* last = nullptr;
+    for (std::size_t n = 0; n < state.lines.size(); ++n)
+        if (known[n] && state.lines[n].signer == device && (!last || state.lines[n].counter >= last->counter))
+            last = &state.lines[n];
+    return last ? std::optional(last->id) : std::nullopt;
+}
+
+std::vector<Entry> why_barred(const State& state, std::span<const Entry> entries, const DeviceId& device) {
+    // When no entry names it, a device that added it was barred: then all that bars anybody may be why.
+    std::map<EntryId, const Entry*> by_id;
+    for (const auto& entry : entries) by_id[entry.id] = &entry;
+    const auto puts_out = [&](const Line& line, bool anybody) {
+        auto at = by_id.find(line.id);
+        if (at == by_id.end() || line.standing == Standing::is_void) return false;
+        if (const auto* bar = std::get_if<Bar>(&at->second->body.act))
+            return anybody || bar->device == device;
+        const auto* recover = std::get_if<Recover>(&at->second->body.act);
+        return recover && (anybody || std::find(recover->bars.begin(), recover->bars.end(), device) !=
+                                          recover->bars.end());
+    };
+    const auto named = std::any_of(state.lines.begin(), state.lines.end(),
+                                   [&](const Line& l) { return puts_out(l, false); });
+    std::vector<bool> told(state.lines.size());
+    std::vector<Entry> out;
+    for (std::size_t n = state.lines.size(); n-- > 0;) {
+        if (!told[n] && !puts_out(state.lines[n], !named)) continue;
+        told[n] = true;
+        for (auto head : state.lines[n].heads) told[head] = true;
+    }
+    for (std::size_t n = 0; n < told.size(); ++n)
+        if (auto at = by_id.find(state.lines[n].id); told[n] && at != by_id.end()) out.push_back(*at->second);
+    return out;
 }
 
 Result<State> check_introduction(std::span<const Entry> entries, const LinkPublic& link_key,

@@ -72,14 +72,17 @@ Result<> ProfileStore::remove_setting(std::string_view name) {
 
 Result<bool> ProfileStore::add_entry(const RosterEntry& entry) {
     KITH_TRY_VALUE(
-        count, db_.run("INSERT INTO entry (id, body, signature) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                       entry.id, entry.body, entry.signature));
+        count,
+        db_.run("INSERT INTO entry (id, body, signature, seen_ms) VALUES (?, ?, ?, ?) ON CONFLICT (id) "
+                "DO UPDATE SET signature = excluded.signature WHERE signature <> excluded.signature",
+                entry.id, entry.body, entry.signature, entry.seen_ms));
     return count > 0;
 }
 
 Result<std::vector<RosterEntry>> ProfileStore::entries() const {
-    return read_all(db_.query("SELECT id, body, signature FROM entry ORDER BY seq"), [](Statement& row) {
-        return RosterEntry{row.id<EntryId>(0), to_bytes(row.bytes(1)), to_bytes(row.bytes(2))};
+    return read_all(db_.query("SELECT id, body, signature, seen_ms FROM entry ORDER BY seq"), [](Statement&
+                                                                                                     row) {
+        return RosterEntry{row.id<EntryId>(0), to_bytes(row.bytes(1)), to_bytes(row.bytes(2)), row.number(3)};
     });
 }
 

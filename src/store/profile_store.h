@@ -21,6 +21,7 @@ struct RosterEntry {
     EntryId id;
     Bytes body;  // the exact bytes that were signed
     Bytes signature;
+    std::int64_t seen_ms = 0;  // when it came
 };
 
 struct Account {
@@ -90,7 +91,8 @@ class ProfileStore {
     Result<std::optional<SecretBytes>> setting(std::string_view name) const;
     Result<> remove_setting(std::string_view name);
 
-    // False: it was here already. Listed in the order of arrival.
+    // False: it was here already, with this signature; another one is replaced. Listed in the order of
+    // arrival.
     Result<bool> add_entry(const RosterEntry& entry);
     Result<std::vector<RosterEntry>> entries() const;
     Result<> remove_entries();  // a device that joins another person drops its own

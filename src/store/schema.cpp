@@ -225,10 +225,15 @@ CREATE INDEX record_message ON record (time_ms, id) WHERE kind = 'message';
 ALTER TABLE history_state ADD COLUMN threads INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// When a roster entry came: what a device claims to have signed long ago may be new all the same.
+constexpr std::string_view version_4 = R"sql(
+ALTER TABLE entry ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& profile_schema() {
-    static const std::vector<std::string_view> migrations{version_1, version_2, version_3};
+    static const std::vector<std::string_view> migrations{version_1, version_2, version_3, version_4};
     return migrations;
 }
 

@@ -147,7 +147,7 @@ TEST_CASE("the home is found as the XDG specification says") {
 
 TEST_CASE("each kind of error has its exit code, and its JSON goes to standard error") {
     Setting setting;
-    for (int i = 0; i <= static_cast<int>(Fault::unavailable); ++i) {
+    for (int i = 0; i <= static_cast<int>(Fault::forbidden); ++i) {
         auto fault = static_cast<Fault>(i);
         std::string name(kith::fault_name(fault));
         CAPTURE(name);

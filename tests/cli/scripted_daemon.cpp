@@ -71,7 +71,7 @@ class ScriptedDaemon {
         // Fails with the kind that the subject names: for the exit codes.
         add("message.send", [this](const RequestPtr& request) {
             std::string subject = request->args()["subject"];
-            for (int i = 0; i <= static_cast<int>(Fault::unavailable); ++i)
+            for (int i = 0; i <= static_cast<int>(Fault::forbidden); ++i)
                 if (fault_name(static_cast<Fault>(i)) == subject)
                     return request->fail({static_cast<Fault>(i), "failed " + std::string(hostile), "a hint"});
             if (subject == "crash") _exit(1);

@@ -86,7 +86,7 @@ TEST_CASE("an attachment's name cannot leave the folder or hide") {
 
 TEST_CASE("every kind of error has an exit code of its own") {
     std::vector<int> codes{exit_ok, exit_internal, exit_usage};
-    for (int i = 0; i <= static_cast<int>(Fault::unavailable); ++i)
+    for (int i = 0; i <= static_cast<int>(Fault::forbidden); ++i)
         codes.push_back(exit_code(static_cast<Fault>(i)));
     std::sort(codes.begin(), codes.end());
     CHECK(std::adjacent_find(codes.begin(), codes.end()) == codes.end());

@@ -118,7 +118,7 @@ TEST_CASE("what the daemon cannot have said is refused") {
 }
 
 TEST_CASE("every kind of error keeps its kind, and an unknown one is a broken protocol") {
-    for (int i = 0; i <= static_cast<int>(Fault::unavailable); ++i) {
+    for (int i = 0; i <= static_cast<int>(Fault::forbidden); ++i) {
         Error error{static_cast<Fault>(i), "what", "hint"};
         auto again = error_from_json(to_json(error));
         CHECK(again.kind == error.kind);

@@ -104,7 +104,7 @@ def a_device_that_is_cancelled_after_its_approval_is_barred(world):
     assert isinstance(result["remains"], list)
     adding.fails(13)
     states = {item["name"]: item["state"] for item in old.run("device", "list")}
-    assert states["old"] == "this device" and states["new device"] != "active", states
+    assert states["old"] == "active" and states["new device"] != "active", states
     new.run("status")
     digest = old.run("history", "digest")
     assert all(peer["state"] != "connected" for peer in old.run("status")["peers"])

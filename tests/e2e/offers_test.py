@@ -20,7 +20,7 @@ def other(code):
 
 def nothing_happened(old, new):
     """The old device is alone and as it was, the new one is nobody's, and both are fit for a pairing."""
-    assert [item["state"] for item in old.run("device", "list")] == ["this device"]
+    assert [(item["state"], item["this"]) for item in old.run("device", "list")] == [("active", True)]
     assert old.run("status")["state"] == "open" and old.run("status")["peers"] == []
     assert old.run("history", "stats")["records"] == 1
     if os.path.isdir(new.home):

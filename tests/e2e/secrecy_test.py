@@ -16,6 +16,8 @@ import threading
 import mails
 from people import offered, run_tests, same_digest, wait_until
 
+os.environ["KITH_DEBUGGABLE"] = "1"  # what to look for is read from the daemons' memory
+
 SOL_PACKET, PACKET_STATISTICS, ETH_P_ALL = 263, 6, 3
 
 
@@ -138,8 +140,8 @@ def onboarding_is_watched(world, passphrase):
             device.run("lock")
             device.fails(6, "unlock", "--passphrase-file", world.file("wrong", "wisteria-nightjar-42\n"))
             device.run("unlock", *words)
-    nodeids = nodeids_of(old, new)
-    world.say(f"the daemons' memory tells {len(nodeids)} nodeids to look for")
+    nodeids = nodeids_of(old.daemon_pid(), new.daemon_pid(), service.process.pid)
+    world.say(f"the programs' memory tells {len(nodeids)} nodeids to look for")
     assert len(nodeids) >= 2, "no nodeid was found in memory to look for"
     for number, nodeid in enumerate(sorted(nodeids)):
         secrets[f"nodeid {number}"] = nodeid
@@ -170,12 +172,12 @@ def key_material(home, passphrase):
     return {name: bytes.fromhex(keys[name]) for name in ("database", "act")}
 
 
-def nodeids_of(*devices):
-    """Texts of a nodeid's form in the daemons' memory: 40 characters of its alphabet."""
+def nodeids_of(*pids):
+    """Texts of a nodeid's form in the programs' memory: 40 characters of its alphabet. (kithd overwrites what it frees;
+    tmtpd does not.)"""
     shape = re.compile(rb"(?<![%+1-9B-DF-HJ-NP-TV-Z])[%+1-9B-DF-HJ-NP-TV-Z]{40}(?![%+1-9B-DF-HJ-NP-TV-Z])")
     found = set()
-    for device in devices:
-        pid = device.daemon_pid()
+    for pid in pids:
         with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
             for line in maps:
                 span, rights = line.split()[:2]

@@ -59,6 +59,17 @@ struct Person {
         return *make_bar(*fold(id, known), by.id(), by.act_key, target.id(), erase, time++);
     }
     void bar(const TestDevice& by, const TestDevice& target) { log.push_back(bar(by, target, log)); }
+    Entry contest(const TestDevice& by, const EntryId& bar, std::vector<Entry> known) {
+        return *make_contest(*fold(id, known), by.id(), by.act_key, bar, time++);
+    }
+    Entry lift(const TestDevice& by, const EntryId& bar, std::vector<Entry> known) {
+        return *make_lift(*fold(id, known), by.id(), by.act_key, bar, time++);
+    }
+    // With the recovery key: what is given.
+    Entry recover(const Recover& act, std::vector<Entry> known) {
+        return *make_recover(*fold(id, known), recovery, act, time++);
+    }
+    const EntryId& newest() const { return log.back().id; }
     Entry rename(const TestDevice& by, const TestDevice& target, const std::string& name,
                  std::vector<Entry> known) {
         return *make_rename(*fold(id, known), by.id(), by.act_key, target.id(), name, time++);
@@ -89,15 +100,18 @@ inline std::string shown(const State& state) {
     for (const auto& d : state.devices)
         out += "\n" + d.id.hex() + " " + d.name + " " + std::string(device_state_name(d.state)) + " " +
                d.why + " " + std::to_string(d.added_ms) + " " +
-               (d.added_by ? d.added_by->hex() : "recovery") + " " + (d.last ? d.last->hex() : "-") +
-               (d.erase ? " erase" : "");
+               (d.added_by ? d.added_by->hex() : "recovery") + (d.erase ? " erase" : "");
     const auto ids = [&](const char* name, const std::vector<EntryId>& list) {
         out += std::string("\n") + name;
         for (const auto& id : list) out += " " + id.hex();
     };
     ids("heads", state.heads);
-    ids("placed", state.placed);
-    ids("voided", state.voided);
+    for (const auto& line : state.lines)
+        out += "\nline " + line.id.hex() + " " + std::to_string(static_cast<int>(line.standing));
+    for (const auto& bar : state.bars)
+        out +=
+            "\nbar " + bar.entry.hex() + (bar.contested ? " contested" : "") + (bar.is_final ? " final" : "");
+    out += "\nrecovery " + state.recovery.hex() + (state.recovery_disputed ? " disputed" : "");
     for (const auto& u : state.unresolved) out += "\nunresolved " + u.entry.hex() + " " + u.what;
     for (const auto& [signer, counter] : state.counters)
         out += "\n" + (signer ? signer->hex() : "recovery") + " " + std::to_string(counter);

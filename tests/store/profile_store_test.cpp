@@ -50,13 +50,16 @@ TEST_CASE("a setting is put, replaced and removed") {
 TEST_CASE("roster entries are kept once, in the order of arrival") {
     Fixture f;
     CHECK(must(f.store.add_entry({id_of<EntryId>(9), to_bytes("genesis"), to_bytes("s1")})));
-    CHECK(must(f.store.add_entry({id_of<EntryId>(3), to_bytes("add"), to_bytes("s2")})));
-    CHECK_FALSE(must(f.store.add_entry({id_of<EntryId>(9), to_bytes("forged"), to_bytes("s3")})));
+    CHECK(must(f.store.add_entry({id_of<EntryId>(3), to_bytes("add"), to_bytes("s2"), 7})));
+    CHECK_FALSE(must(f.store.add_entry({id_of<EntryId>(9), to_bytes("genesis"), to_bytes("s1"), 8})));
+    CHECK(must(f.store.add_entry({id_of<EntryId>(3), to_bytes("add"), to_bytes("a better one"), 9})));
     auto entries = must(f.store.entries());
     REQUIRE(entries.size() == 2);
     CHECK(as_text(entries[0].body) == "genesis");
     CHECK(as_text(entries[0].signature) == "s1");
     CHECK(entries[1].id == id_of<EntryId>(3));
+    CHECK(as_text(entries[1].signature) == "a better one");
+    CHECK(entries[1].seen_ms == 7);
     must(f.store.remove_entries());
     CHECK(must(f.store.entries()).empty());
 }

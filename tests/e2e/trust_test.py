@@ -1,0 +1,218 @@
+"""Devices that are renamed, barred, contested and recovered: what the owner sees, and what each device does."""
+
+import json
+import os
+import subprocess
+import time
+
+import mails
+from people import Failed, onboard, run_tests, same_digest, wait_until
+
+MAIL = "From: a@example.org\nTo: b@example.org\nSubject: {}\nDate: Thu, 22 Aug 2002 12:36:23 +0000\n\nhello\n"
+
+
+def lines(device, *words, timeout=60):
+    """The JSON lines that a command prints."""
+    done = subprocess.run(device.words(*words), capture_output=True, text=True, timeout=timeout, input="")
+    if done.returncode != 0:
+        raise Failed(words, done.returncode, done.stdout, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def states(device):
+    return {item["name"]: item["state"] for item in device.run("device", "list")}
+
+
+def family(world, *names, service=False):
+    """A person with these devices, each added by the first; the devices, and the recovery sheet in a file."""
+    devices = [world.device(name) for name in names]
+    sheet = world.file("sheet", devices[0].run("init", "--name", names[0])["recovery"] + "\n")
+    if service:
+        devices[0].run("service", "add", world.service().address, "--alias", "the-owner")
+    for device, name in zip(devices[1:], names[1:]):
+        onboard(devices[0], device, name)
+    for device in devices:
+        device.until("device", "list", like=lambda items: len(items) == len(names))
+        device.until("status", like=lambda s: [peer["state"] for peer in s["peers"]] == ["connected"] * (len(names) - 1))
+    return *devices, sheet
+
+
+def names_and_the_log_are_told_to_all(world):
+    one, two, three, _ = family(world, "one", "two", "three")
+    lines(one, "device", "rename", "two", "kitchen")
+    for device in (one, two, three):
+        device.until("device", "list", like=lambda items: {i["name"] for i in items} == {"one", "kitchen", "three"})
+    log = three.run("device", "log")
+    assert [line["act"] for line in log] == ["genesis", "add", "add", "add", "rename"], log
+    assert log[-1] == {**log[-1], "by": "one", "device": "kitchen", "name": "kitchen", "standing": "counts"}
+    assert all(item["this"] == (item["name"] == "one") for item in one.run("device", "list"))
+    world.say("the list is confirmed once a second device has shown it")
+    assert all(item["confirmed"] for item in one.run("device", "list"))
+    three.until("device", "list", like=lambda items: all(item["confirmed"] for item in items))
+    one.fails(4, "device", "rename", "nobody", "x")
+    one.fails(3, "device", "rename", "kitchen", "")
+
+
+def a_device_is_barred_at_once_everywhere(world):
+    one, two, lost, _ = family(world, "one", "two", "lost", service=True)
+    one.run("history", "import", mails.write(world.path("mails"), 200, [100_000], seed=1).path)
+    same_digest(one, two, lost)
+    began = time.monotonic()
+    effects = lines(one, "device", "revoke", "lost")
+    world.say(f"barred in {time.monotonic() - began:.2f} s: {json.dumps(effects)[:400]}")
+    assert effects[0] == {"peer": "lost", "outcome": "refused", "text": effects[0]["text"]}
+    assert {"peer": "two", "outcome": "told"} in effects
+    [service] = [effect for effect in effects if "service" in effect]
+    assert service["outcome"] == "still let in" and service["uid"] in service["ask"] and service["node"] in service["ask"]
+    assert "broadcasts" in service["text"] and "log in as your other devices" in service["text"]
+    assert states(one) == states(two) == {"one": "active", "two": "active", "lost": "barred"}
+    world.say("the device is told so, and is handed nothing else from now on")
+    status = lost.until("status", like=lambda status: "standing" in status)
+    assert status["standing"] == "barred", status
+    one.run("history", "import", world.file("later.eml", MAIL.format("after the bar")))
+    same_digest(one, two)
+    lines(two, "device", "rename", "two", "after the bar")
+    time.sleep(6)  # two visits of the barred device
+    assert lost.count("after the bar") == 0
+    assert states(lost) == {"one": "active", "two": "active", "lost": "barred"}
+    lost.fails(15, "device", "rename", "lost", "mine")
+    lost.begin("device", "add").fails(15)
+    lost.fails(15, "device", "revoke", "one")
+    assert one.fails(15, "device", "revoke", "lost")["kind"] == "forbidden"
+    assert one.fails(15, "device", "revoke", "one")["kind"] == "forbidden"
+    world.say("the secret of the sums is another, and the two that remain share it")
+    same_digest(one, two)
+    one.run("history", "import", mails.write(world.path("more"), 50, [], seed=2).path)
+    same_digest(one, two)
+    for device in (one, two, lost):
+        device.kill()
+    assert states(one) == states(two) and states(lost)["lost"] == "barred"
+    same_digest(one, two)
+
+
+def one_that_was_away_hears_of_it_later(world):
+    one, two, lost, _ = family(world, "one", "two", "lost")
+    two.stop()
+    assert {"peer": "two", "outcome": "out of reach"} in lines(one, "device", "revoke", "lost")
+    one.run("history", "import", world.file("x.eml", MAIL.format("while away")))
+    two.run("status")
+    two.until("device", "list", like=lambda items: {i["name"]: i["state"] for i in items}["lost"] == "barred")
+    same_digest(one, two)
+    assert two.count("while away") == 1
+
+
+def a_quarrel_is_decided_by_an_elder(world):
+    one, two, three, _ = family(world, "one", "two", "three")
+    lines(three, "device", "revoke", "two")
+    two.until("status", like=lambda status: status.get("standing") == "barred")
+    answer = two.run("device", "contest")
+    assert answer["state"] == "suspended" and answer["others"] == ["one", "three"], answer
+    one.until("device", "list", like=lambda items: [i["state"] for i in items] == ["active", "suspended", "suspended"])
+    two.fails(15, "device", "contest")
+    two.fails(15, "device", "lift", "two")
+    assert one.run("device", "lift", "two")["state"] == "active"
+    for device in (one, two, three):
+        device.until("device", "list", like=lambda items: all(i["state"] == "active" for i in items))
+    world.say("the other way round: what the eldest says after a contest is final")
+    lines(three, "device", "revoke", "two")
+    two.until("status", like=lambda status: status.get("standing") == "barred")
+    two.run("device", "contest")
+    one.until("device", "list", like=lambda items: [i["state"] for i in items] == ["active", "suspended", "suspended"])
+    lines(one, "device", "revoke", "two")
+    two.until("status", like=lambda status: status.get("standing") == "barred")
+    three.until("device", "list", like=lambda items: [i["state"] for i in items] == ["active", "barred", "active"])
+    assert "decision" in two.fails(15, "device", "contest")["message"]
+
+
+def the_sheet_gives_everything_back(world):
+    one, two, thief, sheet = family(world, "one", "two", "thief")
+    lines(thief, "device", "revoke", "one")
+    lines(thief, "device", "revoke", "two")
+    puppet = world.device("puppet")
+    onboard(thief, puppet, "puppet")
+    one.until("status", like=lambda status: status.get("standing") == "barred")
+    one.fails(3, "device", "recover", "--revoke", "thief")
+    one.fails(3, "device", "recover", "--revoke", "thief", "--sheet-file", world.file("typo", "KITH-RECOVERY-AAAAA\n"))
+    other = world.device("other")
+    foreign = world.file("foreign", other.run("init")["recovery"] + "\n")
+    one.fails(5, "device", "recover", "--revoke", "thief", "--sheet-file", foreign)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert "would stay out" not in json.dumps(one.run("device", "recover", "--revoke", "thief", "--sheet-file", sheet))
+    one.until("device", "list", like=lambda items: {i["name"]: i["state"] for i in items}.get("thief") == "barred")
+    assert states(one)["one"] == "active"
+    world.say(f"{states(one)}; with the day named, what the thief signed from then on falls, his bars too")
+    two.until("status", like=lambda status: status.get("standing") == "barred" or status.get("standing") is None)
+    result = one.run("device", "recover", "--revoke", "thief", "--day", today, "--sheet-file", sheet)
+    after = states(one)
+    assert after["one"] == after["two"] == "active" and after["thief"] == "barred", (after, result)
+    assert after.get("puppet", "barred") == "barred"
+    two.until("status", like=lambda status: "standing" not in status)
+    one.run("history", "import", world.file("x.eml", MAIL.format("back again")))
+    same_digest(one, two)
+    thief.until("status", like=lambda status: status.get("standing") == "barred")
+    assert thief.count("back again") == 0
+
+
+def the_sheet_is_renewed(world):
+    one, two, sheet = family(world, "one", "two")
+    renewing = two.begin("recovery", "renew", "--sheet-file", sheet)
+    fresh = renewing.wait_for("sheet")["recovery"]
+    renewing.wait_for("sheet_wanted")
+    renewing.say(open(sheet).read().strip())
+    assert "another sheet" in renewing.wait_for("warning")["text"]
+    renewing.wait_for("sheet_wanted")
+    renewing.say(fresh.lower())
+    renewing.wait_for("done")
+    assert renewing.finish() == 0
+    one.until("device", "log", like=lambda log: log[-1]["act"] == "recover" and log[-1]["renews"])
+    error = one.fails(5, "device", "recover", "--revoke", "two", "--sheet-file", sheet)
+    assert "newest" in error["hint"], error
+    one.run("device", "recover", "--revoke", "two", "--sheet-file", world.file("fresh", fresh + "\n"))
+    assert states(one) == {"one": "active", "two": "barred"}
+    world.say("a sheet that replaced another does not make the person anew")
+    empty = world.device("empty")
+    assert "earlier one" in empty.fails(5, "device", "recover", "--sheet-file", world.path("fresh"))["message"]
+    assert empty.run("status")["state"] == "new"
+    cancelled = one.begin("recovery", "renew", "--sheet-file", world.path("fresh"))
+    cancelled.wait_for("sheet_wanted")
+    cancelled.close()
+    one.run("device", "recover", "--sheet-file", world.path("fresh"))
+
+
+def all_is_lost_but_the_sheet(world):
+    one = world.device("one")
+    begun = one.run("init", "--name", "one")
+    sheet = world.file("sheet", begun["recovery"] + "\n")
+    one.stop()
+    empty, more = world.device("empty"), world.device("more")
+    empty.fails(3, "device", "recover", "--revoke", "one", "--sheet-file", sheet)
+    result = empty.run("device", "recover", "--sheet-file", sheet, "--name", "again")
+    assert result["person"] == begun["person"] and len(result["remains"]) == 3, result
+    assert states(empty) == {"again": "active"}
+    onboard(empty, more, "more")
+    same_digest(empty, more)
+
+
+def a_barred_device_erases_its_keys(world):
+    one, lost, sheet = family(world, "one", "lost")
+    lost.run("history", "import", world.file("x.eml", MAIL.format("secret")))
+    same_digest(one, lost)
+    one.run("device", "recover", "--revoke", "lost", "--erase", "--sheet-file", sheet)
+    wait_until(lambda: not os.path.exists(f"{lost.home}/keys.json"), "the end of the keys", 30)
+    assert not os.path.exists(f"{lost.home}/kith.db")
+    assert lost.run("status")["state"] == "new"
+    with open(f"{lost.home}/kithd.log") as log:
+        assert "are erased" in log.read()
+    assert one.count("secret") == 1
+    world.say("a bar by a device alone leaves time to contest")
+    again = world.device("again")
+    onboard(one, again, "again")
+    lines(one, "device", "revoke", "again", "--erase")
+    again.until("status", like=lambda status: status.get("standing") == "barred")
+    time.sleep(2)
+    assert os.path.exists(f"{again.home}/keys.json")
+
+
+run_tests(names_and_the_log_are_told_to_all, a_device_is_barred_at_once_everywhere, one_that_was_away_hears_of_it_later,
+          a_quarrel_is_decided_by_an_elder, the_sheet_gives_everything_back, the_sheet_is_renewed,
+          all_is_lost_but_the_sheet, a_barred_device_erases_its_keys)
