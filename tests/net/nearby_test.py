@@ -126,7 +126,7 @@ def fails_with_a_reason(world):
         alone = net.device("alone", plugged=False)
         error = alone.fails(7, "device", "join", "--nearby")
         assert "no network" in error["message"], error
-        world.say("with two announcements of which one is no offer any more")
+        world.say("and nothing is listed")
         assert new.run("nearby")["nearby"] == []
 
 
