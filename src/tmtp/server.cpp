@@ -196,7 +196,8 @@ void Hub::end(Session& session, Now now) {
     session.early = {};
     out_.push_back(Close{session.link});
     tell_presence(session.uid, std::exchange(session.ohi, {}), presence_gone, now);
-    if (auto* next = by_link(std::exchange(session.challenger, 0))) admit(*next, LoggedIn::How::takeover, now);
+    if (auto* next = by_link(std::exchange(session.challenger, 0)))
+        admit(*next, LoggedIn::How::takeover, now);
 }
 
 void Hub::send(Session& session, ByteView bytes, Now now) {

@@ -350,12 +350,13 @@ TEST_CASE("every accepted message reaches every node that was entitled to it, an
         for (int i = 0; i < 3; ++i) world.devices.push_back(std::make_unique<Device>());
         for (int step = 0; step < 1500; ++step) world.something();
         world.settle();
-        for (const auto& [msgid, message] : world.messages) {
+        for (const auto& entry : world.messages) {
+            const auto& message = entry.second;
             if (!message.accepted) continue;
             ++accepted;
             for (auto index : message.entitled) {
-                INFO("message ", msgid, " and node ", index);
-                CHECK(world.devices[index]->got.contains(msgid));
+                INFO("message ", entry.first, " and node ", index);
+                CHECK(world.devices[index]->got.contains(entry.first));
             }
         }
         crashes += world.crashes;

@@ -150,7 +150,7 @@ class Load {
         node.in.clear();
         node.online = node.closing = false;
         net::TlsClient::Events events;
-        events.on_connected = [this, &node](const net::Pin&) {
+        events.on_connected = [&node](const net::Pin&) {
             std::string hello = framed(R"({"op":0,"id":"1"})");
             if (node.uid.empty())
                 hello += framed(R"({"op":1,"newnode":"load","newalias":"_"})");
