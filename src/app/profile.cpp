@@ -275,13 +275,18 @@ Result<> Profile::put_lock_after(std::int64_t seconds) {
 }
 
 Result<> Profile::confirm_roster(const DeviceId& by) {
-    if (confirmed_) return {};
+    if (roster_confirmed()) return {};
     KITH_TRY_VALUE(jobs, store_->jobs());
     for (const auto& job : jobs)
         if (job.role == "joiner" && job.peer == by) return {};
-    KITH_TRY(store_->put_setting(setting::confirmed, by.view()));
-    confirmed_ = true;
-    return {};
+    return store_->put_setting(setting::confirmed, by.view());
+}
+
+bool Profile::roster_confirmed() const {
+    auto confirmed = store_->setting(setting::confirmed);
+    auto jobs = store_->jobs();
+    if (!confirmed || !jobs) return false;
+    return *confirmed || std::ranges::none_of(*jobs, [](const auto& job) { return job.role == "joiner"; });
 }
 
 Result<> Profile::put_recovery_accounts(const Key& recovery_seed) {
@@ -429,10 +434,6 @@ Result<> Profile::read_identity() {
     link_key_ = crypto::LinkKey::from_secret(link_secret);
     person_ = {};
     device_ = {};
-    KITH_TRY_VALUE(confirmed, store_->setting(setting::confirmed));
-    KITH_TRY_VALUE(jobs, store_->jobs());
-    confirmed_ =
-        confirmed || std::ranges::none_of(jobs, [](const auto& job) { return job.role == "joiner"; });
     KITH_TRY_VALUE(person, store_->setting(setting::person));
     KITH_TRY_VALUE(device, store_->setting(setting::device));
     if (person && device) {

@@ -118,7 +118,7 @@ class Profile {
     Result<> add_own_entry(const roster::Entry& entry, std::int64_t now_ms);
     // Whether a second source has shown the same roster: this device made it, or another device than the one
     // that let it in.
-    bool roster_confirmed() const { return confirmed_; }
+    bool roster_confirmed() const;
     Result<> confirm_roster(const DeviceId& by);
     // When this device first saw an entry; 0 when that is not known.
     std::int64_t seen_ms(const EntryId& entry) const;
@@ -161,7 +161,6 @@ class Profile {
     std::map<EntryId, std::int64_t> seen_;
     roster::State roster_;
     roster::Memory memory_;
-    bool confirmed_ = false;
 };
 
 }  // namespace kith::app

@@ -98,6 +98,7 @@ def a_port_that_is_taken_is_replaced(world):
     for port in ports:
         for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
             taker = socket.socket(family)
+            taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of before may linger
             if family == socket.AF_INET6:
                 taker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
