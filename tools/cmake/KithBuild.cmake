@@ -82,7 +82,8 @@ function(kith_test name)
     kith_build_fast(kith_test_${name} RELEASE_TOO)
     target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${name} COMMAND kith_test_${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    # Without optimization and with sanitizers, up to thirty times as long.
+    set_tests_properties(${name} PROPERTIES TIMEOUT $<IF:$<BOOL:${KITH_SANITIZE}>,900,300>)
 endfunction()
 
 # kith_fuzz(NAME SOURCE file [DEPENDS layers ...])
