@@ -83,7 +83,11 @@ function(kith_test name)
     target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${name} COMMAND kith_test_${name})
     # Without optimization and with sanitizers, up to thirty times as long.
-    set_tests_properties(${name} PROPERTIES TIMEOUT $<IF:$<BOOL:${KITH_SANITIZE}>,900,300>)
+    set(timeout 300)
+    if(KITH_SANITIZE)
+        set(timeout 900)
+    endif()
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout})
 endfunction()
 
 # kith_fuzz(NAME SOURCE file [DEPENDS layers ...])
