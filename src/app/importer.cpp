@@ -26,39 +26,28 @@ struct Importer::File {
     File(std::filesystem::path at, MailFile opened) : path(std::move(at)), file(std::move(opened)) {}
 };
 
-Importer::Importer(net::Loop& loop, Profile& profile, FileWalk walk, bool mbox_only, Events events)
-    : loop_(loop),
-      profile_(profile),
+Importer::Importer(net::Loop& loop, Profile& profile, FileWalk walk, bool mbox_only, ImportEvents events)
+    : ImportJob(loop, profile, std::move(events)),
       walk_(std::move(walk)),
       mbox_only_(mbox_only),
-      events_(std::move(events)),
       window_(limits::import_window) {}
 Importer::~Importer() = default;
 
 Result<std::unique_ptr<Importer>> Importer::start(net::Loop& loop, Profile& profile,
                                                   const std::filesystem::path& path, bool mbox_only,
-                                                  Events events) {
+                                                  ImportEvents events) {
     KITH_TRY_VALUE(walk, FileWalk::start(path));
     std::unique_ptr<Importer> self(
         new Importer(loop, profile, std::move(walk), mbox_only, std::move(events)));
-    self->timer_ = loop.after(0, [raw = self.get()] { raw->look(); });
+    self->begin();
     return self;
 }
 
-void Importer::cancel() {
-    end(fail(Fault::cancelled, "the import was stopped", "what was taken in stays"));
-}
-
-// First all files are found, to know how many there are.
-void Importer::look() {
+Result<bool> Importer::look() {
     const bool more = walk_.step(step_entries);
     for (const auto& problem : walk_.take_problems()) skip(problem.path, problem.why);
-    if (more) {
-        timer_ = loop_.after(0, [this] { look(); });
-        return;
-    }
-    if (auto found = check_found(); !found) return end(fail(found.error()));
-    step();
+    if (!more) KITH_TRY(check_found());
+    return more;
 }
 
 Result<> Importer::check_found() const {
@@ -75,26 +64,15 @@ Result<> Importer::check_found() const {
     return {};
 }
 
-void Importer::step() {
-    auto more = fill();
-    if (more) {
-        if (auto kept = keep_batch(); !kept) more = fail(kept.error());
-    }
-    if (!more) {
-        auto error = more.error();
-        if (error.kind == Fault::disk_full)
-            error.hint = "free some space and run the same import again: it goes on from there";
-        return end(fail(error));
-    }
-    events_.on_progress(*more ? next_file_ - 1 : next_file_, walk_.size(), bytes_);
-    if (*more) {
-        timer_ = loop_.after(0, [this] { step(); });
-        return;
-    }
+void Importer::tell_progress() const {
+    events_.on_progress(file_ ? next_file_ - 1 : next_file_, walk_.size(), bytes_);
+}
+
+Result<> Importer::check_end() const {
     if (walk_.size() == 1 && counts_.imported + counts_.known == 0)
-        return end(fail(Fault::invalid, walk_.file(0).string() + " is not a mail: " + last_why_,
-                        "give a mail, an mbox, or a folder of mails"));
-    end(counts_);
+        return fail(Fault::invalid, walk_.file(0).string() + " is not a mail: " + last_why_,
+                    "give a mail, an mbox, or a folder of mails");
+    return {};
 }
 
 Result<bool> Importer::fill() {
@@ -195,16 +173,8 @@ Result<> Importer::keep_batch() {
 }
 
 void Importer::skip(const std::string& path, const std::string& why) {
-    ++counts_.skipped;
     last_why_ = why;
-    events_.on_skipped(path, why);
-}
-
-void Importer::end(Result<Counts> result) {
-    timer_.cancel();
-    auto call = std::move(events_.on_end);
-    events_.on_end = nullptr;
-    if (call) call(std::move(result));
+    ImportJob::skip(path, why);
 }
 
 }  // namespace kith::app

@@ -6,6 +6,7 @@
 #include "app/limits.h"
 #include "app/own_records.h"
 #include "base/limits.h"
+#include "wire/json.h"
 
 namespace kith::app {
 namespace {
@@ -29,7 +30,7 @@ std::vector<store::NewRecord> in_runs(const Profile& profile, std::string_view k
     };
     for (const auto& item : items) {
         Json json = to_json(item);
-        const auto size = json.dump(-1, ' ', false, Json::error_handler_t::replace).size();
+        const auto size = wire::json_text(json).size();
         if (run.size() == limits::labels || bytes + size > limits::label_bytes) end_run();
         run.push_back(std::move(json));
         bytes += size;

@@ -12,6 +12,7 @@
 #include "crypto/keys.h"
 #include "kith/kith.h"
 #include "net/file_lock.h"
+#include "wire/json.h"
 
 namespace kith {
 namespace {
@@ -164,15 +165,12 @@ class CoreEngine : public Engine {
         }
         auto sink = [&lines, state, on_event = call.on_event,
                      on_ask = call.on_ask](const control::FromDaemon& message) {
-            auto text = [](const Json& json) {
-                return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-            };
             if (const auto* event = std::get_if<control::Event>(&message)) {
-                if (on_event) on_event(event->name, text(event->fields));
+                if (on_event) on_event(event->name, wire::json_text(event->fields));
             } else if (const auto* ask = std::get_if<control::Ask>(&message)) {
-                if (on_ask) on_ask(ask->name, text(ask->fields));
+                if (on_ask) on_ask(ask->name, wire::json_text(ask->fields));
             } else if (const auto* finished = std::get_if<control::Finished>(&message)) {
-                end(lines, state, text(finished->result));
+                end(lines, state, wire::json_text(finished->result));
             } else if (const auto* failed = std::get_if<control::Failed>(&message)) {
                 end(lines, state, tl::unexpected(problem(failed->error)));
             }

@@ -111,7 +111,7 @@ struct MnmImporter::Account {
 };
 
 MnmImporter::MnmImporter(net::Loop& loop, Profile& profile, Hooks hooks, ImportEvents events)
-    : loop_(loop), profile_(profile), hooks_(std::move(hooks)), events_(std::move(events)) {}
+    : ImportJob(loop, profile, std::move(events)), hooks_(std::move(hooks)) {}
 MnmImporter::~MnmImporter() = default;
 
 Result<std::unique_ptr<MnmImporter>> MnmImporter::start(net::Loop& loop, Profile& profile,
@@ -129,16 +129,11 @@ Result<std::unique_ptr<MnmImporter>> MnmImporter::start(net::Loop& loop, Profile
         KITH_TRY_VALUE(walk, FileWalk::start(folder / "thread"));
         self->accounts_.push_back(std::make_unique<Account>(std::move(folder), std::move(walk)));
     }
-    self->timer_ = loop.after(0, [raw = self.get()] { raw->look(); });
+    self->begin();
     return self;
 }
 
-void MnmImporter::cancel() {
-    end(fail(Fault::cancelled, "the import was stopped", "what was taken in stays"));
-}
-
-// First all threads are found, to know how many there are.
-void MnmImporter::look() {
+Result<bool> MnmImporter::look() {
     if (at_ < accounts_.size()) {
         if (!accounts_[at_]->walk.step(step_entries)) {
             // That client's empty files are links that lead nowhere: no problem.
@@ -146,35 +141,23 @@ void MnmImporter::look() {
             files_ += accounts_[at_]->walk.size();
             ++at_;
         }
-        timer_ = loop_.after(0, [this] { look(); });
-        return;
+        return true;
     }
     at_ = 0;
-    step();
+    return false;
 }
 
-void MnmImporter::step() {
-    auto more = fill();
-    if (more)
-        if (auto kept = keep_batch(); !kept) more = fail(kept.error());
-    if (!more) {
-        auto error = more.error();
-        if (error.kind == Fault::disk_full)
-            error.hint = "free some space and run the same import again: it goes on from there";
-        return end(fail(error));
-    }
+void MnmImporter::tell_progress() const {
     events_.on_progress(files_done_, files_, bytes_);
-    if (*more) {
-        timer_ = loop_.after(0, [this] { step(); });
-        return;
-    }
-    if (taken_.empty())
-        return end(fail(Fault::corrupt, "no account of this store can be read",
-                        "see what was skipped; give another copy of the store"));
-    end(counts_);
 }
 
-// Takes messages until a batch is full; false: no more.
+Result<> MnmImporter::check_end() const {
+    if (taken_.empty())
+        return fail(Fault::corrupt, "no account of this store can be read",
+                    "see what was skipped; give another copy of the store");
+    return {};
+}
+
 Result<bool> MnmImporter::fill() {
     std::size_t done = 0;
     while (at_ < accounts_.size()) {
@@ -426,18 +409,6 @@ Result<> MnmImporter::keep_batch() {
     batch_bytes_ = 0;
     if (added.added + noted.added > 0) events_.on_history();
     return {};
-}
-
-void MnmImporter::skip(const fs::path& path, const std::string& why) {
-    ++counts_.skipped;
-    events_.on_skipped(path.string(), why);
-}
-
-void MnmImporter::end(Result<ImportCounts> result) {
-    timer_.cancel();
-    auto call = std::move(events_.on_end);
-    events_.on_end = nullptr;
-    if (call) call(std::move(result));
 }
 
 }  // namespace kith::app

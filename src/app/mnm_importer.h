@@ -1,7 +1,7 @@
 // Takes the reference client's store into history: its messages become what was delivered
 // (src/mnm/README.md), its read marks, tags and contacts records that this device signs; on request its
-// accounts are taken over. Works in steps on the loop, in memory that does not grow with messages or
-// attachments. It keeps no place: taking the same store again finds everything known.
+// accounts are taken over. Memory does not grow with messages or attachments. It keeps no place: taking the
+// same store again finds everything known.
 #pragma once
 
 #include <filesystem>
@@ -12,9 +12,7 @@
 
 #include "app/import_job.h"
 #include "app/mnm_store.h"
-#include "app/profile.h"
 #include "mnm/account.h"
-#include "net/loop.h"
 
 namespace kith::app {
 
@@ -37,40 +35,33 @@ class MnmImporter : public ImportJob {
                                                       const std::filesystem::path& path, Hooks hooks,
                                                       ImportEvents events);
     ~MnmImporter() override;
-    void cancel() override;
     // Once the import has ended well.
     const std::vector<Taken>& taken() const { return taken_; }
 
   private:
     struct Account;
     MnmImporter(net::Loop& loop, Profile& profile, Hooks hooks, ImportEvents events);
-    void look();
-    void step();
-    Result<bool> fill();
+    Result<bool> look() override;
+    Result<bool> fill() override;
+    Result<> keep_batch() override;
+    void tell_progress() const override;
+    Result<> check_end() const override;
     Result<> begin_account(Account& account);
     void open_next(Account& account);
     Result<> take_message(Account& account, const mnm::Entry& entry);
     Result<> end_thread(Account& account);
     Result<> take_book(Account& account);
     Result<> end_account(Account& account);
-    Result<> keep_batch();
     Result<store::Account> known_account(const mnm::Config& config);
     Result<bool> is_known(const AccountId& account, const Bytes& leading) const;
-    void skip(const std::filesystem::path& path, const std::string& why);
-    void end(Result<ImportCounts> result);
 
-    net::Loop& loop_;
-    Profile& profile_;
     Hooks hooks_;
-    ImportEvents events_;
     std::vector<std::unique_ptr<Account>> accounts_;
     std::size_t at_ = 0;  // the account
     std::vector<Taken> taken_;
     std::vector<store::NewRecord> messages_, own_;  // the batch
     std::size_t batch_bytes_ = 0;
     std::uint64_t files_ = 0, files_done_ = 0, bytes_ = 0;
-    ImportCounts counts_;
-    net::Timer timer_;
 };
 
 }  // namespace kith::app

@@ -3,19 +3,20 @@
 #include <nlohmann/json.hpp>
 
 #include "app/trust_limits.h"
+#include "wire/json.h"
 
 namespace kith::app {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view setting = "node_labels";
+constexpr std::string_view labels_setting = "node_labels";
 
 }  // namespace
 
 Result<NodeLabels> node_labels(Profile& profile) {
     NodeLabels labels;
-    KITH_TRY_VALUE(kept, profile.store().setting(setting));
+    KITH_TRY_VALUE(kept, profile.store().setting(labels_setting));
     if (kept) {
         auto json = Json::parse(as_text(kept->view()), nullptr, false);
         if (json.is_array())
@@ -45,8 +46,7 @@ Result<bool> keep_node_labels(Profile& profile, const NodeLabels& told) {
     Json rows = Json::array();
     for (const auto& [account, devices] : labels)
         for (const auto& [device, label] : devices) rows.push_back({account.hex(), device.hex(), label});
-    KITH_TRY(profile.store().put_setting(
-        setting, as_bytes(rows.dump(-1, ' ', false, Json::error_handler_t::replace))));
+    KITH_TRY(profile.store().put_setting(labels_setting, as_bytes(wire::json_text(rows))));
     return true;
 }
 

@@ -5,17 +5,13 @@
 
 #include "app/receipt.h"
 #include "base/limits.h"
+#include "wire/json.h"
 
 namespace kith::app {
 
 using Json = nlohmann::json;
 
 namespace {
-
-// Heads hold names and sites as others wrote them.
-std::string text(const Json& head) {
-    return head.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json to_json(const history::Digest& digest) {
     return {{"hash", to_hex(digest.hash)},
@@ -39,7 +35,7 @@ history::Digest read_digest(wire::Fields& head) {
 
 // With the host's own signature: it signs nothing that it has not made.
 std::string receipt_ok(const Signature& joiner, const Signature& host) {
-    return text(Json{{"op", "receipt.ok"}, {"signature", joiner.hex()}, {"host", host.hex()}});
+    return wire::json_text(Json{{"op", "receipt.ok"}, {"signature", joiner.hex()}, {"host", host.hex()}});
 }
 
 }  // namespace
@@ -118,14 +114,14 @@ Result<> Onboarding::send_nodes() {
         if (provision.device != peer_ || provision.state != "made") continue;
         KITH_TRY_VALUE(account, profile_.store().account(provision.account));
         if (!account) continue;
-        events_.send(text(Json{{"op", "node"},
-                               {"account", account->id.hex()},
-                               {"address", account->address},
-                               {"identity", account->identity},
-                               {"pin", to_hex(account->pin)},
-                               {"site", account->site},
-                               {"alias", account->alias},
-                               {"uid", account->uid}}),
+        events_.send(wire::json_text(Json{{"op", "node"},
+                                          {"account", account->id.hex()},
+                                          {"address", account->address},
+                                          {"identity", account->identity},
+                                          {"pin", to_hex(account->pin)},
+                                          {"site", account->site},
+                                          {"alias", account->alias},
+                                          {"uid", account->uid}}),
                      to_bytes(provision.nodeid.view()));
     }
     return {};
@@ -152,7 +148,7 @@ Result<> Onboarding::send_services() {
             {{"account", service.account.id.hex()}, {"address", service.account.address}, {"state", state}});
     }
     // In the body: with long names it would not fit a head.
-    events_.send(text(Json{{"op", "services"}}), to_bytes(text(Json{{"list", list}})));
+    events_.send(wire::json_text(Json{{"op", "services"}}), wire::json_list(list));
     if (waiting)
         settle_timer_ = loop_.after(limits::node_wait_ms + 100, [this] {
             if (running_) events_.check(send_services());
@@ -174,12 +170,12 @@ Result<> Onboarding::on_node(wire::Fields& head, ByteView body) {
     // A node that works is not given up for another one: whoever has one of our devices could send us a dead
     // one.
     if (services_.has_node(account.id)) {
-        events_.send(text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
+        events_.send(wire::json_text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
         return {};
     }
     if (body.empty() || body.size() > 256) return fail(Fault::protocol, "node: malformed");
     KITH_TRY(services_.adopt(account, SecretBytes(body)));
-    events_.send(text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
+    events_.send(wire::json_text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
     return advance();
 }
 
@@ -226,11 +222,11 @@ void Onboarding::progressed() {
     auto now = loop_.now().mono_ms;
     if (now - progress_sent_ms_ < limits::progress_ms && progress_.records < progress_.records_total) return;
     progress_sent_ms_ = now;
-    events_.send(text(Json{{"op", "progress"},
-                           {"records", progress_.records},
-                           {"records_total", progress_.records_total},
-                           {"bytes", progress_.bytes},
-                           {"bytes_total", progress_.bytes_total}}),
+    events_.send(wire::json_text(Json{{"op", "progress"},
+                                      {"records", progress_.records},
+                                      {"records_total", progress_.records_total},
+                                      {"bytes", progress_.bytes},
+                                      {"bytes_total", progress_.bytes_total}}),
                  {});
     events_.on_progress(progress_);
 }
@@ -248,7 +244,7 @@ Result<> Onboarding::advance() {
     Json head = to_json(digest);
     head["op"] = "prove";
     history::append_selection(head, *transfer_.selection());
-    events_.send(text(head), {});
+    events_.send(wire::json_text(head), {});
     return {};
 }
 
@@ -260,20 +256,21 @@ Result<> Onboarding::on_prove(wire::Fields& head) {
     if (!job("host")) return {};
     // The digest walks the whole history: not as often as a peer may ask.
     if (digested_ms_ && loop_.now().mono_ms - *digested_ms_ < limits::prove_again_ms / 2) {
-        events_.send(text(Json{{"op", "prove.no"}}), {});
+        events_.send(wire::json_text(Json{{"op", "prove.no"}}), {});
         return {};
     }
     KITH_TRY_VALUE(ours, compute_digest(profile_, filter));
     digested_ms_ = loop_.now().mono_ms;
     if (ours != theirs) {
-        events_.send(text(Json{{"op", "prove.no"}}), {});
+        events_.send(wire::json_text(Json{{"op", "prove.no"}}), {});
         return events_.send_state();
     }
     auto receipt =
         make_receipt({profile_.person(), profile_.device(), peer_, ours, filter, loop_.now().unix_ms});
     auto signature = profile_.device_key().sign(receipt);
     offered_ = receipt;
-    events_.send(text(Json{{"op", "receipt"}, {"signature", signature.hex()}}), std::move(receipt));
+    events_.send(wire::json_text(Json{{"op", "receipt"}, {"signature", signature.hex()}}),
+                 std::move(receipt));
     return {};
 }
 
@@ -353,7 +350,8 @@ Result<bool> Onboarding::services_settled() {
             all = false;
         } else if (told_services_[account] != result) {
             told_services_[account] = result;
-            events_.send(text(Json{{"op", "service"}, {"address", address}, {"state", result}}), {});
+            events_.send(wire::json_text(Json{{"op", "service"}, {"address", address}, {"state", result}}),
+                         {});
             events_.on_service(address, result);
         }
     }

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "history/signed_record.h"
 #include "wire/fields.h"
+#include "wire/json.h"
 
 namespace kith::app {
 namespace {
@@ -15,7 +16,7 @@ using Json = nlohmann::json;
 
 // A JSON object's inside, without its braces.
 std::string inside(const Json& object) {
-    auto text = object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    auto text = wire::json_text(object);
     return text.substr(1, text.size() - 2);
 }
 

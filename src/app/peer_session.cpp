@@ -8,22 +8,13 @@
 #include "app/trust_limits.h"
 #include "crypto/keys.h"
 #include "wire/fields.h"
+#include "wire/json.h"
 
 namespace kith::app {
 
 using Json = nlohmann::json;
 
 namespace {
-
-// Heads hold names and sites as others wrote them.
-std::string text(const Json& head) {
-    return head.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-// Lists stand in the body: one with long names would not fit a head.
-Bytes list_body(const Json& list) {
-    return to_bytes(text(Json{{"list", list}}));
-}
 
 // Addresses that a peer tells are kept, told on, and shown.
 bool plausible(const std::vector<std::string>& endpoints) {
@@ -62,10 +53,17 @@ PeerSession::PeerSession(net::Loop& loop, net::Worker& worker, Profile& profile,
 
 void PeerSession::link_up(Link link) {
     link_ = std::move(link);
-    crypto::SystemRandom random;
-    own_session_ = crypto::random_id<SessionId>(random);
     moved_ms_ = loop_.now().mono_ms;
-    send_hello();
+    crypto::SystemRandom random;
+    send_hello(greeting_.start(random));
+}
+
+// On the same link, from the hello: whatever of the exchange was lost is said again.
+void PeerSession::begin_anew() {
+    if (!link_) return;
+    auto link = std::move(*link_);
+    link_lost();
+    link_up(std::move(link));
 }
 
 bool PeerSession::full() const {
@@ -79,16 +77,21 @@ bool PeerSession::full() const {
 
 void PeerSession::link_lost() {
     link_.reset();
-    peer_session_.reset();
+    greeting_.stop();
+    incoming_.clear();
+    incoming_bytes_ = 0;
+    announce_timer_.cancel();
+    retry_timer_.cancel();
+    forget_exchange();
+}
+
+void PeerSession::forget_exchange() {
+    transfer_.stop();
+    onboarding_.stop();
     awaits_secrets_ = false;
     peer_entries_.clear();
     peer_accounts_.reset();
-    incoming_.clear();
-    incoming_bytes_ = 0;
-    transfer_.stop();
-    onboarding_.stop();
-    announce_timer_.cancel();
-    retry_timer_.cancel();
+    peer_trouble_.clear();
 }
 
 void PeerSession::received(wire::Frame frame, std::uint64_t by) {
@@ -111,7 +114,7 @@ void PeerSession::received(wire::Frame frame, std::uint64_t by) {
 void PeerSession::read_ahead() {
     std::size_t ahead = 0;
     for (auto& item : incoming_) {
-        if (!history::is_arrival(item->op) || !peer_session_ || item->by != peer_by_) continue;
+        if (!history::is_arrival(item->op) || !greeting_.counts(item->by)) continue;
         if (++ahead > limits::frames_read_ahead) return;
         if (std::exchange(item->reading, true)) continue;
         auto arrival = std::make_shared<std::optional<Result<history::Arrival>>>();
@@ -139,9 +142,8 @@ void PeerSession::take_incoming() {
         again = item->reading;
         incoming_.pop_front();
         incoming_bytes_ -= item->size;
-        // What follows rests on the hello: who is there, and which version it speaks. What is left of a
-        // connection before belongs to a session that is over.
-        if (item->op == "hello" || (peer_session_ && item->by == peer_by_)) check(dispatch(*item));
+        // What follows rests on the hello: who is there, and which version it speaks.
+        if (item->op == "hello" || greeting_.counts(item->by)) check(dispatch(*item));
     }
     if (!again || incoming_.empty()) return;
     taking_ = true;
@@ -184,9 +186,8 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
         return {};
     }
     auto device = head.id<DeviceId>("device");
-    auto session = head.id<SessionId>("session");
-    std::optional<SessionId> seen;
-    if (head.has("seen")) seen = head.id<SessionId>("seen");
+    Greeting::Hello hello{head.id<SessionId>("session"), {}};
+    if (head.has("seen")) hello.seen = head.id<SessionId>("seen");
     bool member = head.flag("member"), onboarding = head.flag("onboarding");
     auto endpoints = head.texts("endpoints", limits::link_endpoints, 64);
     Profile::TermVersion theirs;
@@ -198,19 +199,11 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
     KITH_TRY(head.finish("hello"));
     if (!plausible(endpoints)) return fail(Fault::protocol, "hello with an address that is none");
     if (device != peer_) return fail(Fault::protocol, "hello from another device");
-    const bool known = peer_session_ == session && peer_by_ == by;
-    peer_session_ = session;
-    peer_by_ = by;
-    // The peer has not heard of this session, or has forgotten it with a connection that it lost.
-    if (seen != own_session_) send_hello();
-    if (known) return {};
-    // The peer began anew: what was on the way is lost.
-    onboarding_.stop();
-    transfer_.stop();
-    peer_accounts_.reset();
-    peer_trouble_.clear();
-    awaits_secrets_ = false;
-    peer_entries_.clear();
+    crypto::SystemRandom random;
+    const auto greeted = greeting_.received(hello, by, random);
+    if (greeted.ended) forget_exchange();
+    if (greeted.send) send_hello(*greeted.send);
+    if (!greeted.begun) return {};
     if (!full()) {
         send_roster();
         return {};
@@ -229,7 +222,7 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
 }
 
 Result<> PeerSession::start_transfer() {
-    if (!peer_session_ || awaits_secrets_ || !profile_.term_key()) return {};
+    if (!greeting_.begun() || awaits_secrets_ || !profile_.term_key()) return {};
     KITH_TRY(take(transfer_.start()));
     return select();
 }
@@ -320,7 +313,7 @@ Result<> PeerSession::send_peers() {
         list.push_back(
             {{"device", peer.device.hex()}, {"endpoints", peer.endpoints}, {"seen", peer.seen_ms}});
     }
-    if (!list.empty()) send(text(Json{{"op", "peers"}}), list_body(list));
+    if (!list.empty()) send(wire::json_text(Json{{"op", "peers"}}), wire::json_list(list));
     return {};
 }
 
@@ -341,7 +334,7 @@ Result<> PeerSession::send_accounts() {
                         {"alias", account.alias},
                         {"nodes", nodes}});
     }
-    send(text(Json{{"op", "accounts"}}), list_body(list));
+    send(wire::json_text(Json{{"op", "accounts"}}), wire::json_list(list));
     return {};
 }
 
@@ -450,7 +443,7 @@ Result<> PeerSession::on_trouble(wire::Fields& head) {
 
 void PeerSession::history_changed() {
     onboarding_.unproved();
-    if (!link_ || !peer_session_ || !full() || announce_timer_.armed()) return;
+    if (!link_ || !greeting_.begun() || !full() || announce_timer_.armed()) return;
     // While much comes in, each announcement would have the peer look for what it could lack.
     auto wait = transfer_.idle() ? limits::announce_ms : limits::announce_busy_ms;
     announce_timer_ = loop_.after(wait, [this] {
@@ -461,27 +454,30 @@ void PeerSession::history_changed() {
 }
 
 void PeerSession::services_changed() {
-    if (!link_ || !peer_session_ || !full()) return;
+    if (!link_ || !greeting_.begun() || !full()) return;
     check(send_accounts());
     if (link_) check(onboarding_.services_changed());
 }
 
 void PeerSession::roster_changed() {
-    if (!link_ || !peer_session_) return;
+    if (!link_ || !greeting_.begun()) return;
     send_roster();
     if (full()) check(send_peers());
 }
 
 void PeerSession::secrets_changed() {
-    if (!link_ || !peer_session_ || !full()) return;
+    if (!link_ || !greeting_.begun() || !full()) return;
     if (auto sent = send_secrets("secrets"); !sent) return check(std::move(sent));
-    auto link = std::move(*link_);
-    link_lost();
-    link_up(std::move(link));
+    begin_anew();
+}
+
+// What the peer said while this device could not read it yet is lost.
+void PeerSession::membership_changed() {
+    if (greeting_.begun()) begin_anew();
 }
 
 void PeerSession::peers_changed() {
-    if (link_ && peer_session_ && full()) check(send_peers());
+    if (link_ && greeting_.begun() && full()) check(send_peers());
 }
 
 void PeerSession::prefer(const std::vector<history::BlobWant>& blobs) {
@@ -503,7 +499,7 @@ std::string PeerSession::waiting() const {
     if (!own_trouble_.empty()) return own_trouble_;
     if (!peer_trouble_.empty()) return peer_trouble_;
     if (loop_.now().mono_ms - moved_ms_ < limits::stalled_ms) return {};
-    if (!peer_session_) return name + " is connected but says nothing";
+    if (!greeting_.begun()) return name + " is connected but says nothing";
     if (!profile_.term_key()) return name + " has not handed over the person's keys yet";
     if (!transfer_.idle()) return name + " is connected but sends nothing more";
     return {};
@@ -514,19 +510,19 @@ void PeerSession::send(std::string head, Bytes body) {
         broken({Fault::unreachable, "the link is lost, or the other device does not read", ""});
 }
 
-void PeerSession::send_hello() {
+void PeerSession::send_hello(const Greeting::Hello& hello) {
     Json head{
         {"op", "hello"},
         {"v", 1},
         {"device", profile_.device().hex()},
-        {"session", own_session_.hex()},
+        {"session", hello.session.hex()},
         {"member", profile_.term_key() != nullptr},
         {"onboarding", job("host").has_value()},
         {"term",
          {{"number", profile_.term_version().number}, {"check", to_hex(profile_.term_version().check)}}},
         {"endpoints", events_.endpoints()}};
-    if (peer_session_) head["seen"] = peer_session_->hex();
-    send(text(head));
+    if (hello.seen) head["seen"] = hello.seen->hex();
+    send(wire::json_text(head));
 }
 
 // In pieces: who floods the log must not make it too long for a frame.
@@ -542,7 +538,7 @@ void PeerSession::send_roster() {
             size += entries[to].bytes.size();
         Json head{{"op", "roster"}};
         if (to < entries.size()) head["more"] = true;
-        send(text(head), roster::pack_entries(std::span(entries).subspan(from, to - from)));
+        send(wire::json_text(head), roster::pack_entries(std::span(entries).subspan(from, to - from)));
         from = to;
     } while (from < entries.size());
 }
@@ -554,7 +550,7 @@ Result<> PeerSession::send_secrets(std::string_view op) {
     std::string secrets = "{\"v\":1,\"term_number\":" + std::to_string(profile_.term_version().number) +
                           ",\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
                           "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
-    send(text(Json{{"op", op}}), to_bytes(secrets));
+    send(wire::json_text(Json{{"op", op}}), to_bytes(secrets));
     wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
     return {};
 }
@@ -611,18 +607,12 @@ void PeerSession::broken(const Error& error) {
     }
     own_trouble_ = error.hint.empty() ? error.what : error.what + "; " + error.hint;
     transfer_.stop();
-    if (link_ && peer_session_) {
+    if (link_ && greeting_.begun()) {
         auto what = profile_.name() + ": " + error.what;
-        send(text(
+        send(wire::json_text(
             Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));
     }
-    // Anew from the hello: whatever of the exchange was lost to the trouble is said again.
-    retry_timer_ = loop_.after(limits::trouble_retry_ms, [this] {
-        if (!link_) return;
-        auto link = std::move(*link_);
-        link_lost();
-        link_up(std::move(link));
-    });
+    retry_timer_ = loop_.after(limits::trouble_retry_ms, [this] { begin_anew(); });
 }
 
 }  // namespace kith::app

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/greeting.h"
 #include "app/onboarding.h"
 #include "app/profile.h"
 #include "app/selecting.h"
@@ -66,6 +67,8 @@ class PeerSession {
     void roster_changed();
     // The shared secrets were changed here: the peer gets them, and all begins anew with them.
     void secrets_changed();
+    // This device got them, from another peer.
+    void membership_changed();
     void peers_changed();
     void selection_changed();
     // Somebody waits for these attachments: before all others.
@@ -94,6 +97,8 @@ class PeerSession {
         bool reading = false;
         std::optional<Result<history::Arrival>> arrival;
     };
+    void begin_anew();
+    void forget_exchange();
     void read_ahead();
     void take_incoming();
     Result<> dispatch(Incoming& incoming);
@@ -109,7 +114,7 @@ class PeerSession {
 
     void send(std::string head, Bytes body = {});
     bool is_account(const AccountId& id);
-    void send_hello();
+    void send_hello(const Greeting::Hello& hello);
     void send_roster();
     Result<> send_peers();
     Result<> send_accounts();
@@ -134,12 +139,9 @@ class PeerSession {
     Onboarding onboarding_;
 
     std::optional<Link> link_;
-    using SessionId = Id<struct SessionTag, 8>;
-    SessionId own_session_;                  // made anew with each link
-    std::optional<SessionId> peer_session_;  // of the peer's last hello: without it nothing else is taken
-    std::uint64_t peer_by_ = 0;              // the connection by which it came
-    bool awaits_secrets_ = false;            // the peer has newer ones, and sends them
-    std::set<EntryId> peer_entries_;         // what the peer's roster holds
+    Greeting greeting_;
+    bool awaits_secrets_ = false;                            // the peer has newer ones, and sends them
+    std::set<EntryId> peer_entries_;                         // what the peer's roster holds
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     std::deque<std::shared_ptr<Incoming>> incoming_;
     std::size_t incoming_bytes_ = 0;

@@ -290,7 +290,13 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
             if (events_.on_secrets) events_.on_secrets();
         });
     };
-    events.on_membership = events_.on_membership;
+    events.on_membership = [this, device] {
+        later([this, device] {
+            for (auto& [id, session] : sessions_)
+                if (id != device) session->membership_changed();
+        });
+        if (events_.on_membership) events_.on_membership();
+    };
     events.on_history = [this] {
         history_changed();
         if (events_.on_history) events_.on_history();

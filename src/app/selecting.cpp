@@ -6,12 +6,13 @@
 #include "app/address.h"
 #include "base/limits.h"
 #include "control/time_text.h"
+#include "wire/json.h"
 
 namespace kith::app {
 namespace {
 
 using Json = nlohmann::json;
-constexpr std::string_view setting = "selection";
+constexpr std::string_view selection_setting = "selection";
 
 bool is_named(const AccountName& account, const std::string& name) {
     auto address = parse_address(account.address);
@@ -49,16 +50,15 @@ Result<Choice> read_choice(wire::Fields& fields) {
 }
 
 Result<> keep_choice(Profile& profile, const Choice& choice) {
-    if (choice.all()) return profile.store().remove_setting(setting);
+    if (choice.all()) return profile.store().remove_setting(selection_setting);
     Json json{{"v", 1}, {"since", choice.since_ms}};
     if (choice.largest != UINT64_MAX) json["largest"] = choice.largest;
     if (choice.accounts) json["accounts"] = *choice.accounts;
-    return profile.store().put_setting(setting,
-                                       to_bytes(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    return profile.store().put_setting(selection_setting, wire::json_bytes(json));
 }
 
 Result<Choice> kept_choice(Profile& profile) {
-    KITH_TRY_VALUE(kept, profile.store().setting(setting));
+    KITH_TRY_VALUE(kept, profile.store().setting(selection_setting));
     Choice choice;
     if (!kept) return choice;
     auto fields = wire::Fields::parse(kept->view());

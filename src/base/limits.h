@@ -182,8 +182,6 @@ inline constexpr std::size_t tmtpd_nodes = 100;  // of one account
 inline constexpr std::size_t tmtpd_members = 1000;
 inline constexpr std::size_t tmtpd_groups = 1000;
 inline constexpr std::size_t tmtpd_ohi = 1000;
-// Links at the same time, with two pieces of memory each: 512 x 0.5 MiB.
-inline constexpr std::size_t tmtpd_links = 512;
 
 // Network (src/net). From the name to the end of the TLS handshake: a phone's radio may take seconds to wake.
 inline constexpr std::int64_t connect_ms = 15000;
@@ -296,8 +294,6 @@ inline constexpr std::uint64_t blob_pieces = 64 * 1024;
 inline constexpr std::size_t blob_sync_pieces = 16;
 // Blobs being received at once whose lists of hashes are kept in memory; of more, the list is read again.
 inline constexpr std::size_t blobs_receiving = 2 * blobs_in_flight + blobs_settled;
-
-// Messages looked through for the uid behind an alias: some seconds at most.
 
 // The peer link (src/app). Changes of a burst are announced together; progress is told a few times a second.
 inline constexpr std::int64_t announce_ms = 200;

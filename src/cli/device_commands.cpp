@@ -45,7 +45,7 @@ int add(Context& context, const AddOptions& options) {
 }
 
 // The offer's text holds a secret: "-" keeps it out of the list of processes.
-Result<std::string> offer_text(Context& context, const std::string& option) {
+Result<std::string> read_offer(Context& context, const std::string& option) {
     if (!option.empty() && option != "-") return option;
     if (option.empty() && !context.can_ask)
         return fail(Fault::invalid, "the offer's text is missing",
@@ -59,7 +59,7 @@ Result<std::string> offer_text(Context& context, const std::string& option) {
 int join(Context& context, const JoinOptions& options) {
     if (options.nearby && !options.text.empty())
         return context.out.usage_error("an offer's text and --nearby exclude each other", "give one of them");
-    auto text = options.nearby ? Result<std::string>() : offer_text(context, options.text);
+    auto text = options.nearby ? Result<std::string>() : read_offer(context, options.text);
     if (!text)
         return options.text.empty() && !context.can_ask
                    ? context.out.usage_error(text.error().what, text.error().hint)

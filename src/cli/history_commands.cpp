@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "cli/save.h"
 #include "cli/text.h"
+#include "wire/json.h"
 
 namespace kith::cli {
 namespace {
@@ -57,9 +58,8 @@ void show_values(Context& context, const Json& object) {
     if (object.is_object())
         for (const auto& [key, value] : object.items()) {
             std::string text = value.is_string() ? clean(value.get_ref<const std::string&>())
-                               : key == "bytes" && value.is_number()
-                                   ? size_text(number_in(object, "bytes"))
-                                   : clean(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+                               : key == "bytes" && value.is_number() ? size_text(number_in(object, "bytes"))
+                                                                     : clean(wire::json_text(value));
             rows.push_back({clean(key), text});
         }
     context.out.write(table(rows));

@@ -50,12 +50,12 @@ int send(Context& context, SendOptions options) {
                     [&](const Json& result) { say_asked(context, result); });
 }
 
-struct ListOptions {
+struct MessageListOptions {
     std::string service, thread, before;
     std::size_t limit = 20;
 };
 
-int list(Context& context, const ListOptions& options) {
+int list_messages(Context& context, const MessageListOptions& options) {
     Json args{{"limit", options.limit}};
     for (auto [key, value] :
          {std::pair{"service", &options.service}, {"thread", &options.thread}, {"before", &options.before}})
@@ -126,7 +126,7 @@ void add_message_commands(CLI::App& app, Command& chosen) {
         });
     }
     {
-        auto options = std::make_shared<ListOptions>();
+        auto options = std::make_shared<MessageListOptions>();
         auto* command = message->add_subcommand("list", "messages by services, the newest first");
         command->add_option("--thread", options->thread,
                             "only those of one thread, by the id of any message of it");
@@ -135,7 +135,7 @@ void add_message_commands(CLI::App& app, Command& chosen) {
         command->add_option("--limit", options->limit, "how many at most (20)")
             ->check(CLI::Range(std::size_t{1}, limits::control_list));
         command->callback(
-            [=, &chosen] { chosen = [=](Context& context) { return list(context, *options); }; });
+            [=, &chosen] { chosen = [=](Context& context) { return list_messages(context, *options); }; });
     }
     add_show_command(*message, chosen);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "wire/json.h"
 
 namespace kith::control {
 namespace {
@@ -61,10 +62,6 @@ Result<FromClient> parse_start(Json& object) {
         start.secrets = std::move(taken);
     }
     return start;
-}
-
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Json start_json(const Start& start) {
@@ -133,32 +130,33 @@ std::string to_line(const FromClient& message) {
     return std::visit(Visitor{
                           [](const Start& start) {
                               Json object = start_json(start);
-                              std::string line = dump(object);
+                              std::string line = wire::json_text(object);
                               wipe_secrets(object);
                               return line;
                           },
                           [](const Answer& answer) {
-                              return dump(Json{{"answer", answer.name}, {"value", answer.value}});
+                              return wire::json_text(Json{{"answer", answer.name}, {"value", answer.value}});
                           },
                           [](const Cancel&) {
-                              return dump(Json{{"cancel", true}});
+                              return wire::json_text(Json{{"cancel", true}});
                           },
                       },
                       message);
 }
 
 std::string to_line(const FromDaemon& message) {
-    return std::visit(Visitor{
-                          [](const Event& event) { return dump(named("event", event.name, event.fields)); },
-                          [](const Ask& ask) { return dump(named("ask", ask.name, ask.fields)); },
-                          [](const Finished& end) {
-                              return dump(Json{{"result", end.result}});
-                          },
-                          [](const Failed& end) {
-                              return dump(Json{{"error", to_json(end.error)}});
-                          },
-                      },
-                      message);
+    return std::visit(
+        Visitor{
+            [](const Event& event) { return wire::json_text(named("event", event.name, event.fields)); },
+            [](const Ask& ask) { return wire::json_text(named("ask", ask.name, ask.fields)); },
+            [](const Finished& end) {
+                return wire::json_text(Json{{"result", end.result}});
+            },
+            [](const Failed& end) {
+                return wire::json_text(Json{{"error", to_json(end.error)}});
+            },
+        },
+        message);
 }
 
 Result<Json> parse_json(std::string_view text) {

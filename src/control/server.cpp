@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "wire/json.h"
+
 namespace kith::control {
 
 // Shared by the handler's side (Request) and the caller's (Call). The sink is there as long as somebody
@@ -72,7 +74,7 @@ const Json& Request::args() const {
     return state_->args;
 }
 wire::Fields Request::fields() const {
-    return wire::Fields::parse(state_->args.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return wire::Fields::parse(wire::json_text(state_->args));
 }
 const Secrets& Request::secrets() const {
     return state_->secrets;

@@ -16,10 +16,6 @@ using tmtp::Head;
 // A header names three of them, each byte of which JSON may write as six.
 constexpr std::size_t name_bytes = 2048;
 
-std::string text(const Head& head, std::string_view key) {
-    return head.text(key).value_or(std::string());
-}
-
 std::optional<std::vector<Head>> read_list(std::string_view json) {
     auto head = Head::parse("{\"list\":" + std::string(json) + "}");
     return head ? head->objects("list", limits::mnm_list_entries) : std::nullopt;
@@ -39,35 +35,29 @@ tmtp::Delivered delivered(const Head& item, tmtp::Kind kind) {
     tmtp::Queued queued;
     queued.kind = kind;
     queued.op = tmtp::kind_name(kind);
-    queued.id = text(item, "msgid");
-    queued.from = text(item, "uid");
-    queued.posted = text(item, "date");
-    queued.alias = text(item, "alias");
-    queued.to = text(item, "myalias");
-    if (kind == tmtp::Kind::invite) queued.gid = text(item, "gid");
-    auto data = text(item, "text");
+    queued.id = item.text_or_empty("msgid");
+    queued.from = item.text_or_empty("uid");
+    queued.posted = item.text_or_empty("date");
+    queued.alias = item.text_or_empty("alias");
+    queued.to = item.text_or_empty("myalias");
+    if (kind == tmtp::Kind::invite) queued.gid = item.text_or_empty("gid");
+    auto data = item.text_or_empty("text");
     queued.datalen = data.size();
-    tmtp::Delivered message;
-    message.kind = kind;
-    message.op = queued.op;
-    message.msgid = queued.id;
-    message.from = queued.from;
-    message.posted = queued.posted;
-    message.posted_ms = std::max<std::int64_t>(0, tmtp::parse_posted(queued.posted).value_or(0));
-    message.alias = queued.alias;
-    message.to = queued.to;
-    message.gid = queued.gid;
-    message.raw = to_bytes(tmtp::encode(queued));
+    const auto head = tmtp::encode(queued);
+    auto message = tmtp::to_delivered(std::move(queued));
+    message.raw = to_bytes(head);
     message.head_size = message.raw.size();
     append(message.raw, data);
     return message;
 }
 
 bool fits(const Head& item) {
-    auto within = [&](std::string_view key, std::size_t max) { return text(item, key).size() <= max; };
+    auto within = [&](std::string_view key, std::size_t max) {
+        return item.text_or_empty(key).size() <= max;
+    };
     return within("alias", name_bytes) && within("myalias", name_bytes) && within("gid", name_bytes) &&
            within("uid", limits::tmtp_id) && within("msgid", limits::tmtp_id) &&
-           within("text", limits::tmtp_text) && tmtp::parse_posted(text(item, "date")) && item.ok();
+           within("text", limits::tmtp_text) && tmtp::parse_posted(item.text_or_empty("date")) && item.ok();
 }
 
 // {"name":"id", ...}, keeping the case of names, which Head does not.
@@ -106,15 +96,16 @@ class TagReader : public nlohmann::json_sax<nlohmann::json> {
 Result<Config> read_config(std::string_view json) {
     auto head = Head::parse(json);
     if (!head) return fail(Fault::corrupt, "its configuration is damaged");
-    const auto host = text(*head, "addr");
+    const auto host = head->text_or_empty("addr");
     const bool verify = head->flag("verify").value_or(false);
     const bool marked = host.starts_with('=') || host.starts_with('+');
-    Config config{text(*head, "name"),
+    Config config{head->text_or_empty("name"),
                   (marked   ? ""
                    : verify ? "+"
                             : "=") +
                       host,
-                  text(*head, "alias"), text(*head, "uid"), SecretBytes(as_bytes(text(*head, "node")))};
+                  head->text_or_empty("alias"), head->text_or_empty("uid"),
+                  SecretBytes(as_bytes(head->text_or_empty("node")))};
     if (!head->ok() || host.empty() || host.size() > 300 || config.uid.empty() ||
         config.uid.size() > limits::tmtp_id || config.alias.size() > limits::tmtp_text ||
         config.node.size() > limits::tmtp_id)
@@ -133,9 +124,10 @@ Result<AddressBook> read_address_book(std::string_view json, std::size_t& skippe
             ++skipped;
             continue;
         }
-        const auto alias = text(item, "alias"), uid = text(item, "uid"), gid = text(item, "gid");
-        const auto met =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, *tmtp::parse_posted(text(item, "date"))));
+        const auto alias = item.text_or_empty("alias"), uid = item.text_or_empty("uid"),
+                   gid = item.text_or_empty("gid");
+        const auto met = static_cast<std::uint64_t>(
+            std::max<std::int64_t>(0, *tmtp::parse_posted(item.text_or_empty("date"))));
         if (type == ping_received || type == invitation_received) {
             auto message = delivered(item, type == ping_received ? tmtp::Kind::ping : tmtp::Kind::invite);
             if (!message.msgid.empty() && !message.from.empty()) book.received.push_back(std::move(message));

@@ -12,10 +12,6 @@ namespace {
 
 using tmtp::Head;
 
-std::string text(const Head& head, std::string_view key) {
-    return head.text(key).value_or(std::string());
-}
-
 // A list as an object's only field, which is what Head reads.
 std::optional<std::vector<Head>> read_list(std::string_view json, std::size_t max) {
     auto head = Head::parse("{\"list\":" + std::string(json) + "}");
@@ -76,9 +72,9 @@ Result<std::vector<Entry>> read_index(std::string_view json, std::uint64_t messa
     std::uint64_t covered = 0;
     for (const auto& item : *list) {
         Entry entry;
-        entry.id = text(item, "id");
-        entry.seen = text(item, "seen");
-        entry.forward_by = text(item, "forwardby");
+        entry.id = item.text_or_empty("id");
+        entry.seen = item.text_or_empty("seen");
+        entry.forward_by = item.text_or_empty("forwardby");
         entry.tags = item.texts("tags", limits::mnm_tags).value_or(std::vector<std::string>());
         const auto offset = item.number("offset").value_or(-2), size = item.number("size").value_or(-1),
                    sum = item.number("checksum").value_or(-1);
@@ -105,8 +101,9 @@ Result<std::vector<tmtp::Copy>> read_cc(std::string_view json) {
     if (!list) return damaged("its list of subscribers is damaged");
     std::vector<tmtp::Copy> copies;
     for (const auto& item : *list) {
-        copies.push_back({text(item, "who"), text(item, "whouid"), text(item, "by"), text(item, "byuid"),
-                          text(item, "date"), text(item, "note"), item.flag("subscribe").value_or(false)});
+        copies.push_back({item.text_or_empty("who"), item.text_or_empty("whouid"), item.text_or_empty("by"),
+                          item.text_or_empty("byuid"), item.text_or_empty("date"), item.text_or_empty("note"),
+                          item.flag("subscribe").value_or(false)});
         if (!item.ok()) return damaged("its list of subscribers is damaged");
     }
     return copies;
@@ -116,11 +113,18 @@ Result<MessageHead> read_message_head(std::string_view json) {
     auto head = Head::parse(json);
     auto inner = head ? head->object("subhead") : std::nullopt;
     if (!inner) return damaged("its header is damaged");
-    MessageHead message{text(*head, "id"), text(*head, "from"), text(*head, "posted"), 0, {}, {}, {}, {}};
+    MessageHead message{head->text_or_empty("id"),
+                        head->text_or_empty("from"),
+                        head->text_or_empty("posted"),
+                        0,
+                        {},
+                        {},
+                        {},
+                        {}};
     const auto size = head->number("size").value_or(-1);
-    message.threadid = text(*inner, "threadid");
-    message.alias = text(*inner, "alias");
-    message.subject = text(*inner, "subject");
+    message.threadid = inner->text_or_empty("threadid");
+    message.alias = inner->text_or_empty("alias");
+    message.subject = inner->text_or_empty("subject");
     auto attached = inner->objects("attach", limits::tmtp_attachments).value_or(std::vector<Head>());
     std::uint64_t total = 0;
     for (const auto& item : attached) {
@@ -129,7 +133,7 @@ Result<MessageHead> read_message_head(std::string_view json) {
             return damaged("its header is damaged");
         total += static_cast<std::uint64_t>(bytes);
         message.attached.push_back(
-            {text(item, "name"), text(item, "ffn"), static_cast<std::uint64_t>(bytes)});
+            {item.text_or_empty("name"), item.text_or_empty("ffn"), static_cast<std::uint64_t>(bytes)});
         if (!item.ok()) return damaged("its header is damaged");
     }
     const bool fits = head->ok() && inner->ok() && size >= 0 && !message.id.empty() &&
@@ -155,16 +159,10 @@ Delivery delivery_of(const MessageHead& head, const std::vector<tmtp::Copy>& cc)
     queued.datahead = delivery.inner.size();
     queued.datalen = delivery.inner.size() + head.body;
     for (const auto& one : head.attached) queued.datalen += one.size;
-    auto& message = delivery.message;
-    message.kind = queued.kind;
-    message.op = queued.op;
-    message.msgid = queued.id;
-    message.from = queued.from;
-    message.posted = queued.posted;
-    message.posted_ms = std::max<std::int64_t>(0, tmtp::parse_posted(queued.posted).value_or(0));
-    message.datahead = queued.datahead;
-    message.raw = to_bytes(tmtp::encode(queued));
-    message.head_size = message.raw.size();
+    const auto outer = tmtp::encode(queued);
+    delivery.message = tmtp::to_delivered(std::move(queued));
+    delivery.message.raw = to_bytes(outer);
+    delivery.message.head_size = outer.size();
     return delivery;
 }
 

@@ -9,7 +9,7 @@
 namespace kith::pairing {
 namespace {
 
-std::string again(OfferKind kind) {
+std::string offer_again(OfferKind kind) {
     return kind == OfferKind::device ? "run `kith device add` again for a new offer"
                                      : "make a new invitation";
 }
@@ -86,7 +86,8 @@ HostActions Host::decline(std::string_view reason) {
     if (!session_->lost)
         actions.push_back(host::Send{session_->client, seal_message(*session_->keys, op_verdict, plain)});
     state_ = State::failed;
-    actions.push_back(host::Failed{{Fault::refused, "the new device was declined", again(offer_.kind)}});
+    actions.push_back(
+        host::Failed{{Fault::refused, "the new device was declined", offer_again(offer_.kind)}});
     return actions;
 }
 
@@ -107,14 +108,14 @@ HostActions Host::tick(Now now) {
         case State::awaiting_code:
         case State::awaiting_tag:
             if (now.mono_ms >= expires_ms_)
-                return end_offer({Fault::timed_out, "the offer has expired", again(offer_.kind)});
+                return end_offer({Fault::timed_out, "the offer has expired", offer_again(offer_.kind)});
             return session_lost(now);
         case State::awaiting_reply:
         case State::awaiting_done:
             return session_lost(now);
         case State::deciding:
             return end_offer(
-                {Fault::timed_out, "the new device was not accepted in time", again(offer_.kind)});
+                {Fault::timed_out, "the new device was not accepted in time", offer_again(offer_.kind)});
         case State::finished:
         case State::failed:
             break;
@@ -164,10 +165,11 @@ HostActions Host::on_hello(const LinkPublic& client, const wire::Frame& frame, N
     if (now.mono_ms >= expires_ms_ || seen_.size() == limits::pairing_sessions) {
         actions.push_back(host::Send{client, make_over()});
         actions.push_back(host::Drop{client});
-        add_all(actions, end_offer(now.mono_ms >= expires_ms_
-                                       ? Error{Fault::timed_out, "the offer has expired", again(offer_.kind)}
-                                       : Error{Fault::refused, "too many connections came for this offer",
-                                               again(offer_.kind)}));
+        add_all(actions,
+                end_offer(now.mono_ms >= expires_ms_
+                              ? Error{Fault::timed_out, "the offer has expired", offer_again(offer_.kind)}
+                              : Error{Fault::refused, "too many connections came for this offer",
+                                      offer_again(offer_.kind)}));
         return actions;
     }
     start_session(actions, client, std::move(*hello), frame, now, random);
@@ -197,7 +199,7 @@ HostActions Host::on_second_client(const LinkPublic& client) {
     actions.push_back(host::Drop{client});
     if (at_code_stage)
         add_all(actions, end_offer({Fault::refused, "two devices used the same offer, so it is void",
-                                    again(offer_.kind) + ", where nobody else can see it"}));
+                                    offer_again(offer_.kind) + ", where nobody else can see it"}));
     return actions;
 }
 
@@ -232,7 +234,7 @@ HostActions Host::session_lost(Now) {
             if (tries_left_ == 0) {
                 add_all(actions,
                         end_offer({Fault::refused, "the code was wrong too often, so the offer is over",
-                                   again(offer_.kind)}));
+                                   offer_again(offer_.kind)}));
                 return actions;
             }
             session_.reset();

@@ -8,7 +8,7 @@
 namespace kith::pairing {
 namespace {
 
-std::string again(OfferKind kind) {
+std::string ask_again(OfferKind kind) {
     return kind == OfferKind::device
                ? "run `kith device add` again on the other device and take its new offer"
                : "ask for a new invitation";
@@ -56,7 +56,7 @@ JoinerActions Joiner::received(const wire::Frame& frame, Now now, Random& random
     if (op == op_over)
         return end({Fault::refused,
                     "the other device ended the pairing: the offer was used, cancelled, or is too old",
-                    again(offer_.kind)});
+                    ask_again(offer_.kind)});
     switch (state_) {
         case State::awaiting_ready:
             return on_ready(frame, now);
@@ -73,7 +73,7 @@ JoinerActions Joiner::received(const wire::Frame& frame, Now now, Random& random
         case State::failed:
             break;
     }
-    return end({Fault::protocol, "the other device said something unexpected", again(offer_.kind)});
+    return end({Fault::protocol, "the other device said something unexpected", ask_again(offer_.kind)});
 }
 
 JoinerActions Joiner::link_lost(Now now, Random& random) {
@@ -83,7 +83,7 @@ JoinerActions Joiner::link_lost(Now now, Random& random) {
         case State::awaiting_introduction:
         case State::deciding:
             if (connects_left_ > 0) return connect(now, random);
-            return end({Fault::unreachable, "the connection was lost too often", again(offer_.kind)});
+            return end({Fault::unreachable, "the connection was lost too often", ask_again(offer_.kind)});
         case State::awaiting_verdict:
             return end({Fault::unreachable, "the connection was lost before the other device confirmed",
                         "look at the other device: it may have added this one"},
@@ -127,12 +127,12 @@ JoinerActions Joiner::tick(Now now, Random&) {
         case State::awaiting_ready:
             return end({Fault::timed_out,
                         "the other device does not take this offer: it was used, cancelled, or is too old",
-                        again(offer_.kind)});
+                        ask_again(offer_.kind)});
         case State::awaiting_share:
-            return end({Fault::timed_out, "the code was not typed in time", again(offer_.kind)});
+            return end({Fault::timed_out, "the code was not typed in time", ask_again(offer_.kind)});
         case State::awaiting_introduction:
         case State::deciding:
-            return end({Fault::timed_out, "the pairing took too long", again(offer_.kind)});
+            return end({Fault::timed_out, "the pairing took too long", ask_again(offer_.kind)});
         case State::awaiting_verdict:
             return end({Fault::timed_out, "the other device did not confirm in time",
                         "look at the other device: it may have added this one"},
@@ -167,7 +167,7 @@ JoinerActions Joiner::connect(Now now, Random& random) {
 JoinerActions Joiner::on_ready(const wire::Frame& frame, Now now) {
     auto ready = read_ready(frame);
     if (!ready || !ready_proven(*ready, offer_key_, client_, hello_frame_))
-        return end({Fault::protocol, "the other device does not know its own offer", again(offer_.kind)});
+        return end({Fault::protocol, "the other device does not know its own offer", ask_again(offer_.kind)});
     ready_frame_ = frame;
     wait(State::awaiting_share, now.mono_ms + limits::pairing_code_ms);
     JoinerActions actions;
@@ -178,11 +178,11 @@ JoinerActions Joiner::on_ready(const wire::Frame& frame, Now now) {
 JoinerActions Joiner::on_share(const wire::Frame& frame, Now now, Random& random) {
     auto share = read_share(frame);
     if (!share)
-        return end({Fault::protocol, "the other device said something unexpected", again(offer_.kind)});
+        return end({Fault::protocol, "the other device said something unexpected", ask_again(offer_.kind)});
     auto key =
         cpace_->finish_initiator(share->share, as_bytes(hello_frame_.head), as_bytes(ready_frame_.head));
     cpace_.reset();  // one try a run
-    if (!key) return end({Fault::protocol, "the other device sent a broken key", again(offer_.kind)});
+    if (!key) return end({Fault::protocol, "the other device sent a broken key", ask_again(offer_.kind)});
     keys_ = session_keys(*key);
     if (!same_tag(share->tag, keys_->host_tag)) return wrong_code(now, random);
     wait(State::awaiting_introduction, now.mono_ms + limits::pairing_answer_ms);
@@ -200,7 +200,7 @@ JoinerActions Joiner::wrong_code(Now now, Random& random) {
     auto next = tries_left_ > 0 && connects_left_ > 0
                     ? connect(now, random)
                     : end({Fault::refused, "a wrong code was typed too often, so the offer is over",
-                           again(offer_.kind)});
+                           ask_again(offer_.kind)});
     for (auto& action : next) actions.push_back(std::move(action));
     return actions;
 }
@@ -208,7 +208,7 @@ JoinerActions Joiner::wrong_code(Now now, Random& random) {
 JoinerActions Joiner::on_introduction(const wire::Frame& frame, Now now) {
     auto introduction = open_message(*keys_, op_introduction, frame);
     if (!introduction)
-        return end({Fault::protocol, "the other device said something unexpected", again(offer_.kind)});
+        return end({Fault::protocol, "the other device said something unexpected", ask_again(offer_.kind)});
     wait(State::deciding, now.mono_ms + limits::pairing_reply_ms);
     JoinerActions actions;
     actions.push_back(joiner::Introduced{std::move(*introduction)});
@@ -223,7 +223,7 @@ JoinerActions Joiner::on_verdict(const wire::Frame& frame) {
                    true);
     const ByteView rest = ByteView(*plain).subspan(1);
     if ((*plain)[0] == 0)
-        return end({Fault::refused, "the other device declined: " + printable(rest), again(offer_.kind)});
+        return end({Fault::refused, "the other device declined: " + printable(rest), ask_again(offer_.kind)});
     JoinerActions actions;
     actions.push_back(joiner::Finished{to_bytes(rest)});
     actions.push_back(joiner::Send{seal_message(*keys_, op_done, {})});

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view prefix = "KITH-RECOVERY";
 constexpr std::string_view prefix_letters = "KITHRECOVERY";
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t sheet_version = 1;
 constexpr std::size_t check_size = 4;
 constexpr std::size_t body_size = 1 + 32 + PersonHint::size;
 constexpr std::size_t letters = ((body_size + check_size) * 8 + 4) / 5;
@@ -63,7 +63,7 @@ PersonHint hint_of(const PersonId& person) {
 }
 
 SecretBytes encode_sheet(const RecoverySheet& sheet) {
-    Bytes bytes{version};
+    Bytes bytes{sheet_version};
     bytes.reserve(body_size + check_size);
     append(bytes, sheet.seed.view());
     append(bytes, sheet.person.view());
@@ -101,7 +101,7 @@ Result<RecoverySheet> decode_sheet(std::string_view text) {
     const auto body = bytes.view().first(body_size);
     if (check_of(body) != to_bytes(bytes.view().subspan(body_size)))
         return wrong("the recovery sheet's text has a typing mistake");
-    if (body[0] != version)
+    if (body[0] != sheet_version)
         return fail(Fault::invalid, "this recovery sheet is of a newer version of kith", "update kith");
     return RecoverySheet{Key(body.subspan<1, 32>()), *PersonHint::from(body.subspan(33))};
 }

@@ -50,14 +50,14 @@ Error unknown_blob() {
 
 }  // namespace
 
-BlobStore::BlobStore(std::filesystem::path folder, Database& db, const Key& database_key)
+BlobStore::BlobStore(std::filesystem::path folder, Database& db, const kith::Key& database_key)
     : folder_(std::move(folder)),
       db_(db),
       name_key_(crypto::derive(database_key, "kith.blob.name")),
       file_key_(crypto::derive(database_key, "kith.blob.file")) {}
 
 Result<std::unique_ptr<BlobStore>> BlobStore::open(const std::filesystem::path& folder, Database& db,
-                                                   const Key& database_key) {
+                                                   const kith::Key& database_key) {
     std::unique_ptr<BlobStore> store(new BlobStore(folder, db, database_key));
     KITH_TRY(make_folder(folder));
     // Names that a killed program has made may not be durable yet, and nobody makes them again.
@@ -356,7 +356,7 @@ std::filesystem::path BlobStore::path_of(const BlobId& id) const {
     return folder_ / name.substr(0, 2) / name;
 }
 
-Key BlobStore::key_of(const BlobId& id) const {
+kith::Key BlobStore::key_of(const BlobId& id) const {
     return crypto::derive(file_key_, "kith.blob.file", id.view());
 }
 

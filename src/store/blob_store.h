@@ -32,7 +32,7 @@ class BlobStore {
     // Makes the folder when it is not there, removes files that no row knows (left by a crash), and counts
     // blobs whose file is gone as missing. The database must outlive this.
     static Result<std::unique_ptr<BlobStore>> open(const std::filesystem::path& folder, Database& db,
-                                                   const Key& database_key);
+                                                   const kith::Key& database_key);
 
     // Keeps a whole blob; what is here already is not written again. The row is complete when this returns,
     // or when an outer transaction commits. No space: Fault::disk_full, and nothing is left of it.
@@ -75,7 +75,7 @@ class BlobStore {
         std::vector<bool> have;
         std::size_t unsynced = 0;
     };
-    BlobStore(std::filesystem::path folder, Database& db, const Key& database_key);
+    BlobStore(std::filesystem::path folder, Database& db, const kith::Key& database_key);
     Result<Receiving*> receiving(const BlobId& id);
     Result<Receiving*> keep(const BlobId& id, Receiving blob);
     Result<> keep_progress(const BlobId& id, Receiving& blob);
@@ -84,12 +84,12 @@ class BlobStore {
     Result<> complete(const BlobId& id, std::uint64_t size, ByteView piece_hashes);
     Result<> match_files();
     std::filesystem::path path_of(const BlobId& id) const;
-    Key key_of(const BlobId& id) const;
+    kith::Key key_of(const BlobId& id) const;
 
     std::filesystem::path folder_;
     Database& db_;
-    Key name_key_;
-    Key file_key_;
+    kith::Key name_key_;
+    kith::Key file_key_;
     std::map<BlobId, Receiving> receiving_;
 };
 

@@ -58,7 +58,7 @@ Result<> make_log_certain(std::filesystem::path file) {
 }
 
 // Hands SQLite the key as it is, so that no password hash of its own is computed.
-int give_key(sqlite3* handle, const Key& key) {
+int give_key(sqlite3* handle, const kith::Key& key) {
     std::array<std::uint8_t, 4 + 32> raw{'r', 'a', 'w', ':'};
     std::copy(key.view().begin(), key.view().end(), raw.begin() + 4);
     int code = sqlite3_key(handle, raw.data(), raw.size());
@@ -68,7 +68,7 @@ int give_key(sqlite3* handle, const Key& key) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const Key& key,
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const kith::Key& key,
                                                  const std::vector<std::string_view>& migrations) {
     KITH_TRY(make_private(file));
     sqlite3* handle = nullptr;

@@ -105,7 +105,7 @@ class Database {
     // texts, of which the first n have been run when the schema number (user_version) is n. The missing ones
     // run in one transaction. A schema newer than known is Fault::refused, a wrong key or a damaged file
     // Fault::corrupt; the file is then as it was.
-    static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const Key& key,
+    static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const kith::Key& key,
                                                   const std::vector<std::string_view>& migrations);
     ~Database();
     Database(const Database&) = delete;

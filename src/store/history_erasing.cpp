@@ -2,6 +2,7 @@
 #include <set>
 
 #include "store/history_store.h"
+#include "store/record_flags.h"
 
 namespace kith::store {
 
@@ -42,7 +43,6 @@ Result<> HistoryStore::set_erased(const std::vector<Erased>& erased) {
     return tx.commit();
 }
 
-// flags: 1 shown, 8 blobs, 16 absent, 32 erased, 64 was shown.
 Result<> HistoryStore::hide(const history::Key& key) {
     std::optional<history::Record> with_blobs;
     {
@@ -50,35 +50,36 @@ Result<> HistoryStore::hide(const history::Key& key) {
                               key.time_ms, key.id);
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};  // it is erased when it comes
-        if (rows.number(0) & 16)
+        if (rows.number(0) & flag_absent)
             KITH_TRY(db_.run("UPDATE history_state SET absent = absent - 1, absent_bytes = absent_bytes - ?",
                              rows.number(1)));
-        if ((rows.number(0) & 24) == 8) {
+        if ((rows.number(0) & (flag_blobs | flag_absent)) == flag_blobs) {
             KITH_TRY_VALUE(record, load_record(rows));
             with_blobs = std::move(record);
         }
     }
     if (with_blobs) KITH_TRY(unname_blobs(*with_blobs));
-    KITH_TRY(db_.run(
-        "UPDATE record SET flags = (flags & ~1) | 32 | ((flags & 1) << 6) WHERE time_ms = ? AND id = ?",
-        key.time_ms, key.id));
+    KITH_TRY(
+        db_.run("UPDATE record SET flags = (flags & ~?3) | ?4 | iif(flags & ?3, ?5, 0) "
+                "WHERE time_ms = ?1 AND id = ?2",
+                key.time_ms, key.id, flag_shown, flag_erased, flag_was_shown));
     return {};
 }
 
 Result<> HistoryStore::show_again(const history::Key& key) {
-    KITH_TRY(
-        db_.run("UPDATE record SET flags = (flags & ~96) | ((flags & 64) >> 6) WHERE time_ms = ? AND id = ?",
-                key.time_ms, key.id));
+    KITH_TRY(db_.run(
+        "UPDATE record SET flags = (flags & ~?3) | iif(flags & ?4, ?5, 0) WHERE time_ms = ?1 AND id = ?2",
+        key.time_ms, key.id, flag_erased | flag_was_shown, flag_was_shown, flag_shown));
     std::optional<history::Record> with_blobs;
     {
         auto rows = db_.query("SELECT flags, size, body FROM record WHERE time_ms = ? AND id = ?",
                               key.time_ms, key.id);
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return {};
-        if (rows.number(0) & 16)
+        if (rows.number(0) & flag_absent)
             KITH_TRY(db_.run("UPDATE history_state SET absent = absent + 1, absent_bytes = absent_bytes + ?",
                              rows.number(1)));
-        if ((rows.number(0) & 24) == 8) {
+        if ((rows.number(0) & (flag_blobs | flag_absent)) == flag_blobs) {
             KITH_TRY_VALUE(record, load_record(rows));
             with_blobs = std::move(record);
         }
@@ -89,10 +90,10 @@ Result<> HistoryStore::show_again(const history::Key& key) {
 Result<std::size_t> HistoryStore::purge_erased(std::uint64_t before_ms, std::size_t max) {
     KITH_TRY_VALUE(tx, Transaction::begin(db_));
     KITH_TRY_VALUE(
-        purged, db_.run("UPDATE record SET flags = (flags & ~74) | 16, kind = '', sender = '', subject = '', "
+        purged, db_.run("UPDATE record SET flags = (flags & ~?3) | ?4, kind = '', sender = '', subject = '', "
                         "body = x'' WHERE seq IN (SELECT seq FROM erased JOIN record USING (time_ms, id) "
-                        "WHERE erased_ms < ? AND flags & 16 = 0 LIMIT ?)",
-                        before_ms, max));
+                        "WHERE erased_ms < ?1 AND flags & ?4 = 0 LIMIT ?2)",
+                        before_ms, max, flag_packed | flag_blobs | flag_was_shown, flag_absent));
     KITH_TRY(tx.commit());
     return static_cast<std::size_t>(purged);
 }

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "store/buckets.h"
 #include "store/history_store.h"
+#include "store/record_flags.h"
 
 namespace kith::store {
 namespace {
@@ -152,13 +153,12 @@ Result<std::vector<Key>> HistoryStore::wanted(const history::Selection& selectio
 }
 
 history::StoredRecord HistoryStore::load(Statement& row, const history::Selection& selection) const {
-    constexpr std::int64_t packed = 2, absent = 16, erased = 32;
     const auto flags = row.number(2);
     history::StoredRecord record{load_key(row, 0), {}, history::Form::absent, row.count(3), {}};
     if (!row.is_null(4)) record.account = row.id<AccountId>(4);
     const bool wanted = selection.all() || selection.takes(row.text(5), record.key.time_ms, record.account);
-    if ((flags & (absent | erased)) || !wanted) return record;
-    record.form = flags & packed ? history::Form::packed : history::Form::plain;
+    if ((flags & (flag_absent | flag_erased)) || !wanted) return record;
+    record.form = flags & flag_packed ? history::Form::packed : history::Form::plain;
     record.bytes = to_bytes(row.bytes(6));
     return record;
 }

@@ -1,12 +1,10 @@
 #include "store/history_search.h"
 
 #include "history/range.h"
+#include "store/record_flags.h"
 
 namespace kith::store {
 namespace {
-
-// Of the column `flags` (src/store/README.md).
-constexpr std::int64_t flag_shown = 1, flag_absent = 16, flag_erased = 32;
 
 // Columns: seq, time, id.
 Result<std::vector<Arrival>> read_arrivals(Statement rows) {

@@ -5,13 +5,11 @@
 #include "base/limits.h"
 #include "crypto/keys.h"
 #include "store/buckets.h"
+#include "store/record_flags.h"
 
 namespace kith::store {
 namespace {
 
-// Of a row of `record`; what they mean is in the README.
-constexpr std::int64_t flag_shown = 1, flag_packed = 2, flag_conflict = 4, flag_blobs = 8, flag_absent = 16,
-                       flag_erased = 32, flag_was_shown = 64;
 constexpr std::string_view check_purpose = "kith.history.term-check";
 
 // At most limits::listing_bytes, not cut within a character.

@@ -49,8 +49,8 @@ Result<KeyFile> KeyFile::create(const std::filesystem::path& file, const SecretB
     std::error_code ignored;
     if (std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
         return fail(Fault::refused, "there is a key file already: " + file.string());
-    const Key database_key = crypto::random_secret(random);
-    const Key act_seed = crypto::random_secret(random);
+    const kith::Key database_key = crypto::random_secret(random);
+    const kith::Key act_seed = crypto::random_secret(random);
     KITH_TRY_VALUE(keys, make(database_key, act_seed, passphrase, cost, random));
     keys.file_ = file;
     KITH_TRY(replace_file(file, keys.to_json().view()));
@@ -110,8 +110,8 @@ Result<> KeyFile::change(const SecretBytes& old_passphrase, const SecretBytes& n
     return {};
 }
 
-Result<KeyFile> KeyFile::make(const Key& database_key, const Key& act_seed, const SecretBytes& passphrase,
-                              crypto::PassphraseCost cost, Random& random) {
+Result<KeyFile> KeyFile::make(const kith::Key& database_key, const kith::Key& act_seed,
+                              const SecretBytes& passphrase, crypto::PassphraseCost cost, Random& random) {
     KeyFile keys;
     keys.sealed_ = !passphrase.empty();
     if (!keys.sealed_) {
@@ -124,7 +124,7 @@ Result<KeyFile> KeyFile::make(const Key& database_key, const Key& act_seed, cons
     keys.cost_ = cost;
     random.fill(keys.salt_);
     KITH_TRY_VALUE(root, crypto::stretch(passphrase, keys.salt_, cost));
-    auto sealed = [&](std::string_view name, const Key& key) {
+    auto sealed = [&](std::string_view name, const kith::Key& key) {
         return SecretBytes(crypto::seal(crypto::derive(root, name), name, key.view(), random));
     };
     keys.database_ = sealed(database_purpose, database_key);
@@ -134,12 +134,12 @@ Result<KeyFile> KeyFile::make(const Key& database_key, const Key& act_seed, cons
 
 Result<Key> KeyFile::open(const SecretBytes& passphrase, std::string_view name,
                           const SecretBytes& held) const {
-    if (!sealed_) return Key(std::span<const std::uint8_t, 32>(held.view()));
+    if (!sealed_) return kith::Key(std::span<const std::uint8_t, 32>(held.view()));
     if (passphrase.empty()) return fail(Fault::locked, "the profile is locked", "give the passphrase");
     KITH_TRY_VALUE(root, crypto::stretch(passphrase, salt_, cost_));
     auto opened = crypto::open(crypto::derive(root, name), name, held.view());
     if (!opened || opened->size() != Key::size()) return fail(Fault::locked, "wrong passphrase", "try again");
-    return Key(std::span<const std::uint8_t, 32>(opened->view()));
+    return kith::Key(std::span<const std::uint8_t, 32>(opened->view()));
 }
 
 SecretBytes KeyFile::to_json() const {

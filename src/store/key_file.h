@@ -35,8 +35,8 @@ class KeyFile {
 
   private:
     KeyFile() = default;
-    static Result<KeyFile> make(const Key& database_key, const Key& act_seed, const SecretBytes& passphrase,
-                                crypto::PassphraseCost cost, Random& random);
+    static Result<KeyFile> make(const kith::Key& database_key, const kith::Key& act_seed,
+                                const SecretBytes& passphrase, crypto::PassphraseCost cost, Random& random);
     Result<Key> open(const SecretBytes& passphrase, std::string_view purpose, const SecretBytes& held) const;
     SecretBytes to_json() const;
 

@@ -58,6 +58,24 @@ Error not_online() {
 
 }  // namespace
 
+Delivered to_delivered(Queued message) {
+    Delivered delivered;
+    delivered.kind = message.kind;
+    delivered.op = std::move(message.op);
+    delivered.msgid = std::move(message.id);
+    delivered.from = std::move(message.from);
+    delivered.posted = std::move(message.posted);
+    delivered.posted_ms = std::max<std::int64_t>(0, parse_posted(delivered.posted).value_or(0));
+    delivered.alias = std::move(message.alias);
+    delivered.to = std::move(message.to);
+    delivered.gid = std::move(message.gid);
+    delivered.newalias = std::move(message.newalias);
+    delivered.recipients = std::move(message.recipients);
+    delivered.type = std::move(message.type);
+    delivered.datahead = message.datahead;
+    return delivered;
+}
+
 Client Client::login(std::string uid, SecretBytes nodeid) {
     Client client;
     client.uid_ = std::move(uid);
@@ -278,26 +296,16 @@ void Client::on_queued(Queued message, ClientActions& out) {
     in.datalen = reader_.datalen();
     in.again = confirmed_.contains(message.id);
     in.sum = crc32c(as_bytes(reader_.raw()));
-    Delivered& delivered = in.message;
-    delivered.kind = message.kind;
-    delivered.op = std::move(message.op);
-    delivered.msgid = std::move(message.id);
-    delivered.from = std::move(message.from);
-    delivered.posted = std::move(message.posted);
-    delivered.posted_ms = std::max<std::int64_t>(0, parse_posted(delivered.posted).value_or(0));
-    delivered.alias = std::move(message.alias);
-    delivered.to = std::move(message.to);
-    delivered.gid = std::move(message.gid);
-    delivered.newalias = std::move(message.newalias);
-    delivered.recipients = std::move(message.recipients);
-    delivered.type = std::move(message.type);
-    delivered.datahead = message.datahead;
     if (!message.nodeid.empty()) {
         in.nodeid = std::move(message.nodeid);
         in.label = std::move(message.newnode);
+    }
+    in.message = to_delivered(std::move(message));
+    if (!in.nodeid.empty()) {
         reader_.wipe_raw();
         return;
     }
+    Delivered& delivered = in.message;
     in.large = in.datalen > limits::tmtp_whole_bytes;
     delivered.head_size = reader_.raw().size();
     if (in.large && in.again) return;

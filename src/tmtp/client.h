@@ -75,6 +75,8 @@ struct Delivered {
     ByteView head() const { return ByteView(raw).first(head_size); }
     ByteView data() const { return ByteView(raw).subspan(head_size); }
 };
+// What `message` tells; raw stays empty, and its nodeid behind.
+Delivered to_delivered(Queued message);
 // The same for data over limits::tmtp_whole_bytes: `begin` as above, with the header alone in raw and the
 // size that will follow; then the data in order; then the end, after which acked() is due. A lost link in
 // between means that the message will come again from its start.

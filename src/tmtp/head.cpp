@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "tmtp/json_text.h"
+#include "wire/json.h"
 
 namespace kith::tmtp {
 namespace {
@@ -125,7 +126,7 @@ std::optional<std::vector<std::string>> Head::texts(std::string_view key, std::s
 }
 
 std::string json_text(const Json& value) {
-    std::string plain = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string plain = wire::json_text(value);
     std::string text;
     text.reserve(plain.size());
     for (std::size_t i = 0; i < plain.size(); ++i) {
@@ -144,6 +145,18 @@ std::string json_text(const Json& value) {
         }
     }
     return text;
+}
+
+void put(Json& json, const char* key, const std::string& value) {
+    if (!value.empty()) json[key] = value;
+}
+
+void put(Json& json, const char* key, std::uint64_t value) {
+    if (value) json[key] = value;
+}
+
+void put(Json& json, const char* key, std::optional<std::uint32_t> value) {
+    if (value) json[key] = *value;
 }
 
 }  // namespace kith::tmtp

@@ -20,6 +20,7 @@ class Head {
     bool has(std::string_view key) const;
     // The value, or nothing when it is absent; a value of another type marks the head as bad.
     std::optional<std::string> text(std::string_view key) const;
+    std::string text_or_empty(std::string_view key) const { return text(key).value_or(std::string()); }
     std::optional<std::int64_t> number(std::string_view key) const;  // whole, -(2^53-1) .. 2^53-1
     std::optional<bool> flag(std::string_view key) const;
     std::optional<Head> object(std::string_view key) const;

@@ -161,16 +161,6 @@ Json list(const std::vector<Recipient>& recipients) {
     return items;
 }
 
-void put(Json& json, const char* key, const std::string& value) {
-    if (!value.empty()) json[key] = value;
-}
-void put(Json& json, const char* key, std::uint64_t value) {
-    if (value) json[key] = value;
-}
-void put(Json& json, const char* key, std::optional<std::uint32_t> value) {
-    if (value) json[key] = *value;
-}
-
 Json to_json(const TmtpRev& op) {
     return {{"op", tmtprev}, {"id", op.id}};
 }

@@ -68,10 +68,6 @@ Queued read_queued(const Head& head, std::string op) {
     return message;
 }
 
-void put(Json& json, const char* key, const std::string& value) {
-    if (!value.empty()) json[key] = value;
-}
-
 Json to_json(const TmtpRevReply& reply) {
     Json json{{"op", "tmtprev"}, {"id", reply.id}, {"name", reply.name}};
     if (reply.auth) json["auth"] = reply.auth;

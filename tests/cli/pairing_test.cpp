@@ -17,13 +17,13 @@ Json next_event(Dialogue& dialogue) {
     auto line = dialogue.line();
     return line ? Json::parse(*line, nullptr, false) : Json();
 }
-bool has(const std::string& text, const std::string& part) {
+bool mentions(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 // Waits for what the daemon notes when a client has gone.
 bool noted(const Setting& setting, const std::string& part) {
-    for (int i = 0; i < 1000 && !has(setting.seen(), part); ++i) run(setting.command({"status"}));
-    return has(setting.seen(), part);
+    for (int i = 0; i < 1000 && !mentions(setting.seen(), part); ++i) run(setting.command({"status"}));
+    return mentions(setting.seen(), part);
 }
 
 }  // namespace
@@ -45,30 +45,30 @@ TEST_CASE("a program adds a device by events and one line for each code") {
     CHECK(next_event(dialogue) == Json{{"event", "done"}, {"digest", "dd"}, {"seconds", 1.5}});
     CHECK_FALSE(dialogue.line());
     CHECK(dialogue.wait() == 0);
-    CHECK(has(setting.seen(), R"({"expires":300})"));
-    CHECK(has(setting.seen(), R"({"answer":"123456"})"));
+    CHECK(mentions(setting.seen(), R"({"expires":300})"));
+    CHECK(mentions(setting.seen(), R"({"answer":"123456"})"));
 }
 
 TEST_CASE("codes that were written beforehand are taken one at a time") {
     Setting setting;
     auto outcome = run(setting.command({"device", "add", "--json"}), "\n111111\n123456\n");
     CHECK(outcome.code == 0);
-    CHECK(has(outcome.out, R"("event":"done")"));
+    CHECK(mentions(outcome.out, R"("event":"done")"));
     auto plain = run(setting.command({"device", "add"}), "123456");  // without a line end
     CHECK(plain.code == 0);
-    CHECK(has(plain.out, "KITH:D1ABCDEFGH\n"));
-    CHECK(has(plain.out, "EVERYTHING"));
-    CHECK(has(plain.out, "digest dd\n"));
-    CHECK_FALSE(has(plain.out, "\x1b"));
+    CHECK(mentions(plain.out, "KITH:D1ABCDEFGH\n"));
+    CHECK(mentions(plain.out, "EVERYTHING"));
+    CHECK(mentions(plain.out, "digest dd\n"));
+    CHECK_FALSE(mentions(plain.out, "\x1b"));
 }
 
 TEST_CASE("standard input that ends before the code drops the offer") {
     Setting setting;
     auto outcome = run(setting.command({"device", "add", "--json"}));
     CHECK(outcome.code == kith::cli::exit_code(Fault::invalid));
-    CHECK(has(outcome.err, "standard input ended"));
-    CHECK(has(outcome.out, R"("event":"failed")"));
-    CHECK(has(setting.seen(), R"({"cancelled":"asked"})"));
+    CHECK(mentions(outcome.err, "standard input ended"));
+    CHECK(mentions(outcome.out, R"("event":"failed")"));
+    CHECK(mentions(setting.seen(), R"({"cancelled":"asked"})"));
 }
 
 TEST_CASE("an interrupt before the approval drops the offer, whether a code is wanted or not") {
@@ -82,7 +82,7 @@ TEST_CASE("an interrupt before the approval drops the offer, whether a code is w
         while (auto line = dialogue.line()) last = Json::parse(*line, nullptr, false);
         CHECK(last["event"] == "failed");
         CHECK(dialogue.wait() == kith::cli::exit_code(Fault::cancelled));
-        CHECK(has(setting.seen(), R"({"cancelled":"asked"})"));
+        CHECK(mentions(setting.seen(), R"({"cancelled":"asked"})"));
     }
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("an interrupt after the approval leaves the transfer going on") {
     dialogue.interrupt();
     CHECK(dialogue.wait() == 0);
     CHECK(noted(setting, R"({"cancelled":"gone"})"));
-    CHECK_FALSE(has(setting.seen(), R"({"cancelled":"asked"})"));
+    CHECK_FALSE(mentions(setting.seen(), R"({"cancelled":"asked"})"));
 }
 
 TEST_CASE("a device joins by events") {
@@ -104,12 +104,12 @@ TEST_CASE("a device joins by events") {
     auto outcome = run(setting.command({"device", "join", "KITH:D1ABCDEFGH", "--name", "new", "--json"}));
     CHECK(outcome.code == 0);
     CHECK(outcome.out.starts_with("{\"code\":\"123456\",\"event\":\"code\"}\n{\"event\":\"approved\"}\n"));
-    CHECK(has(outcome.out, R"("event":"done")"));
-    CHECK(has(setting.seen(), R"({"name":"new","text":"KITH:D1ABCDEFGH"})"));
+    CHECK(mentions(outcome.out, R"("event":"done")"));
+    CHECK(mentions(setting.seen(), R"({"name":"new","text":"KITH:D1ABCDEFGH"})"));
     auto read = run(setting.command({"device", "join", "-"}), "KITH:READ\n");
     CHECK(read.code == 0);
-    CHECK(has(setting.seen(), "KITH:READ"));
-    CHECK(has(read.out, "Code: 123456\n"));
+    CHECK(mentions(setting.seen(), "KITH:READ"));
+    CHECK(mentions(read.out, "Code: 123456\n"));
 }
 
 TEST_CASE("an offer that is none is an error, in its last event too") {
@@ -145,9 +145,9 @@ TEST_CASE("on a terminal the offer is drawn, the code asked for, and progress re
     REQUIRE(terminal.expect("100 of 100 messages"));
     REQUIRE(terminal.expect("digest dd"));
     CHECK(terminal.wait() == 0);
-    CHECK_FALSE(has(terminal.screen(), "wrong\r"));  // passphrases are not echoed
-    CHECK_FALSE(has(terminal.screen(), "right\r"));
-    CHECK_FALSE(has(terminal.screen(), "\x1b[2J"));  // nor is a device's name obeyed
+    CHECK_FALSE(mentions(terminal.screen(), "wrong\r"));  // passphrases are not echoed
+    CHECK_FALSE(mentions(terminal.screen(), "right\r"));
+    CHECK_FALSE(mentions(terminal.screen(), "\x1b[2J"));  // nor is a device's name obeyed
 }
 
 TEST_CASE("Ctrl-C at the question for the code drops the offer") {
@@ -157,7 +157,7 @@ TEST_CASE("Ctrl-C at the question for the code drops the offer") {
     terminal.type("\x03");
     REQUIRE(terminal.expect("kith: the offer is withdrawn"));
     CHECK(terminal.wait() == kith::cli::exit_code(Fault::cancelled));
-    CHECK(has(setting.seen(), R"({"cancelled":"asked"})"));
+    CHECK(mentions(setting.seen(), R"({"cancelled":"asked"})"));
 }
 
 TEST_CASE("Ctrl-C during the transfer says that it goes on, and how to stop it") {
@@ -199,8 +199,8 @@ TEST_CASE("joining at a terminal asks for what is missing and shows the code big
     REQUIRE(terminal.expect("██"));
     REQUIRE(terminal.expect("Code: 123456"));
     CHECK(terminal.wait() == 0);
-    CHECK(has(setting.seen(), R"("secrets":{"passphrase":"three"})"));
-    CHECK_FALSE(has(terminal.screen(), "three"));
+    CHECK(mentions(setting.seen(), R"("secrets":{"passphrase":"three"})"));
+    CHECK_FALSE(mentions(terminal.screen(), "three"));
 }
 
 TEST_CASE("init at a terminal asks for a passphrase and for the sheet to be typed back") {
@@ -226,7 +226,7 @@ TEST_CASE("Ctrl-C at a passphrase ends kith and gives the terminal its echo back
     REQUIRE(terminal.expect("New passphrase"));
     terminal.type("\x03");
     REQUIRE(terminal.expect("end"));
-    CHECK(has(terminal.screen(), " echo "));
+    CHECK(mentions(terminal.screen(), " echo "));
     CHECK_FALSE(std::filesystem::exists(setting.home));
     terminal.wait();
 }
@@ -245,7 +245,7 @@ TEST_CASE("a message is written at the terminal when no --body is given") {
     terminal.type("one\ntwo\n.\n");
     REQUIRE(terminal.expect("sent"));
     CHECK(terminal.wait() == 0);
-    CHECK(has(setting.seen(), R"("body":"one\ntwo\n")"));
+    CHECK(mentions(setting.seen(), R"("body":"one\ntwo\n")"));
 }
 
 TEST_CASE("under --json a terminal is asked nothing") {

@@ -120,6 +120,7 @@ def onboarding_is_watched(world, passphrase):
     secrets["recovery sheet"] = old.run("init", *words)["recovery"]
     secrets["recovery sheet, unspaced"] = "".join(c for c in secrets["recovery sheet"] if c.isalnum())
     uid = old.run("service", "add", service.address, "--alias", secrets["alias"])["uid"]
+    nodeids = nodeids_of(old.daemon_pid(), service.process.pid)
     friend.run("init")
     friend.run("service", "add", service.address, "--alias", "a-good-friend")
     old.run("history", "import", folder.path)
@@ -140,7 +141,7 @@ def onboarding_is_watched(world, passphrase):
             device.run("lock")
             device.fails(6, "unlock", "--passphrase-file", world.file("wrong", "wisteria-nightjar-42\n"))
             device.run("unlock", *words)
-    nodeids = nodeids_of(old.daemon_pid(), new.daemon_pid(), service.process.pid)
+    nodeids |= nodeids_of(old.daemon_pid(), new.daemon_pid(), service.process.pid)
     world.say(f"the programs' memory tells {len(nodeids)} nodeids to look for")
     assert len(nodeids) >= 2, "no nodeid was found in memory to look for"
     for number, nodeid in enumerate(sorted(nodeids)):

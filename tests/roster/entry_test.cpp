@@ -2,11 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "base/limits.h"
 #include "roster/people.h"
+#include "roster/vectors.h"
 
 using namespace kith;
 using namespace kith::roster;
@@ -20,11 +18,6 @@ Entry signed_act(Person& p, Act act) {
 
 bool readable(std::string_view bytes) {
     return read_entry(as_bytes(bytes), {}).has_value();
-}
-
-nlohmann::json vectors() {
-    std::ifstream file(std::string(KITH_VECTORS) + "/roster/person.json");
-    return nlohmann::json::parse(file);
 }
 
 }  // namespace
@@ -189,7 +182,7 @@ TEST_CASE("the keys for accounts come from the seed alone, and differ from each 
 }
 
 TEST_CASE("the person of the vectors has the expected bytes, ids and devices") {
-    const auto v = vectors();
+    const auto v = read_vectors("person.json");
     auto bytes = [&](const char* name) { return *from_hex(v.at(name).get<std::string>()); };
     const Bytes raw = bytes("seed");
     const Key seed{std::span<const std::uint8_t, 32>(raw)};

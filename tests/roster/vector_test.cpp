@@ -1,21 +1,15 @@
 // tests/vectors/roster/folds.json, whose expectations are those of another implementation (roster.py there).
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "roster/people.h"
+#include "roster/vectors.h"
 
 using namespace kith;
 using namespace kith::roster;
+using namespace kith::roster::test;
 using nlohmann::json;
 
 namespace {
-
-json vectors() {
-    std::ifstream file(std::string(KITH_VECTORS) + "/roster/folds.json");
-    return json::parse(file);
-}
 
 std::string standing_name(Standing standing) {
     return standing == Standing::open ? "open" : standing == Standing::counts ? "counts" : "void";
@@ -46,7 +40,7 @@ json described(const State& state) {
 
 TEST_CASE("every roster of the vectors folds to what another implementation made of it") {
     REQUIRE(crypto::start());
-    const auto v = vectors();
+    const auto v = read_vectors("folds.json");
     REQUIRE(v.at("cases").size() > 30);
     for (const auto& item : v.at("cases")) {
         CAPTURE(item.at("name").get<std::string>());
@@ -63,7 +57,7 @@ TEST_CASE("every roster of the vectors folds to what another implementation made
 }
 
 TEST_CASE("bytes and sheets of the vectors are read, or refused for the reason that is given") {
-    const auto v = vectors();
+    const auto v = read_vectors("folds.json");
     for (const auto& item : v.at("entries")) {
         const auto text = item[1].get<std::string>();
         CAPTURE(text);

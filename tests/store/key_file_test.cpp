@@ -12,10 +12,6 @@ namespace {
 
 const crypto::PassphraseCost cheap{1, 64 * 1024};
 
-SecretBytes secret(std::string_view text) {
-    return SecretBytes(as_bytes(text));
-}
-
 }  // namespace
 
 TEST_CASE("a key file with a passphrase opens with it alone, and holds no key in clear") {

@@ -15,10 +15,6 @@ IdType id_of(std::uint8_t byte) {
     return id;
 }
 
-SecretBytes secret(std::string_view text) {
-    return SecretBytes(as_bytes(text));
-}
-
 Account account_of(std::uint8_t byte, std::string uid) {
     return {id_of<AccountId>(byte), "=127.0.0.1:443", "pin:abc", {1, 2, 3}, "example",
             "alice in town",        std::move(uid),   "offline"};

@@ -44,10 +44,14 @@ class SeededRandom : public Random {
     std::mt19937_64 engine;
 };
 
-inline Key key_of_byte(std::uint8_t byte) {
-    Key key;
+inline kith::Key key_of_byte(std::uint8_t byte) {
+    kith::Key key;
     std::fill(key.fill().begin(), key.fill().end(), byte);
     return key;
+}
+
+inline SecretBytes secret(std::string_view text) {
+    return SecretBytes(as_bytes(text));
 }
 
 inline std::string slurp(const std::filesystem::path& file) {

@@ -61,6 +61,13 @@ function(kith_build_fast target)
     endif()
 endfunction()
 
+# With CMAKE_UNITY_BUILD several sources are compiled as one, which halves a whole build's time. Not those whose
+# headers of libraries do not get along, or that are linked one by one.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+function(kith_build_apart target)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+endfunction()
+
 # kith_layer(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...])
 # One static library a layer: kith_NAME. Headers are included as "NAME/file.h".
 function(kith_layer name)
@@ -87,7 +94,7 @@ function(kith_test name)
     if(KITH_SANITIZE)
         set(timeout 900)
     endif()
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} PROCESSORS 2)  # see tools/test
 endfunction()
 
 # kith_fuzz(NAME SOURCE file [DEPENDS layers ...])

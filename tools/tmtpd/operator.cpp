@@ -5,6 +5,7 @@
 
 #include "net/file_lock.h"
 #include "service_files.h"
+#include "wire/json.h"
 
 namespace kith::tmtpd {
 namespace {
@@ -12,10 +13,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t sent_at_once = 256 * 1024;
-
-std::string text_of(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json error_of(const Error& error) {
     Json value{{"error", error.what}};
@@ -76,7 +73,7 @@ std::optional<int> take(const std::string& line, bool json, bool& first) {
 
 int failed(const Error& error, bool json) {
     bool first = true;
-    return *take(text_of(error_of(error)), json, first);
+    return *take(wire::json_text(error_of(error)), json, first);
 }
 
 }  // namespace
@@ -84,7 +81,7 @@ int failed(const Error& error, bool json) {
 std::vector<std::string> answer_operator(std::string_view request, SqlStore& store,
                                          const OperatorHooks& hooks) {
     std::vector<std::string> lines;
-    auto add = [&](const Json& row) { lines.push_back(text_of(row)); };
+    auto add = [&](const Json& row) { lines.push_back(wire::json_text(row)); };
     auto asked = Json::parse(request, nullptr, false);
     const std::string what = asked.is_object() ? asked.value("do", std::string()) : std::string();
     Result<> done;
