@@ -143,8 +143,7 @@ Result<store::NewRecord> message_record(const tmtp::Delivered& message, const Ac
                        boundaries, blobs);
 }
 
-store::NewRecord new_record(history::StoredRecord stored, history::Record record) {
-    auto listing = listing_of(record);
+store::NewRecord new_record(history::StoredRecord stored, history::Record record, store::Listing listing) {
     return {std::move(stored), std::move(record), std::move(listing)};
 }
 
@@ -152,7 +151,8 @@ store::NewRecord new_record(history::Record record) {
     auto canonical = history::encode(record);
     auto key = history::key_of(record, canonical);
     auto stored = history::plain_record(key, record.account, std::move(canonical));
-    return new_record(std::move(stored), std::move(record));
+    auto listing = listing_of(record);
+    return new_record(std::move(stored), std::move(record), std::move(listing));
 }
 
 Result<MessageParts> read_message_record(ByteView leading) {

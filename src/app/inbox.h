@@ -30,7 +30,7 @@ Result<store::NewRecord> message_record(const tmtp::Delivered& message, const Ac
                                         const store::BlobStore::Source& data);
 
 // A record that came from another device, or was made by this one.
-store::NewRecord new_record(history::StoredRecord stored, history::Record record);
+store::NewRecord new_record(history::StoredRecord stored, history::Record record, store::Listing listing);
 store::NewRecord new_record(history::Record record);
 
 // The bytes of a message record taken apart again, as far as it is here.

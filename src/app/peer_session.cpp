@@ -121,6 +121,7 @@ void PeerSession::read_ahead() {
         worker_.run(
             [item, arrival, packer = packer_] {
                 *arrival = history::read_arrival(item->op, item->head, std::move(item->frame.body), *packer);
+                if (*arrival && **arrival) StoreVault::prepare(***arrival);
             },
             [this, item, arrival, alive = std::weak_ptr<bool>(alive_)] {
                 item->arrival = std::move(*arrival);

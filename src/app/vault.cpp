@@ -10,6 +10,11 @@
 
 namespace kith::app {
 
+void StoreVault::prepare(history::Arrival& arrival) {
+    if (auto* batch = std::get_if<history::BatchArrival>(&arrival))
+        for (auto& arrived : batch->records) arrived.prepared = listing_of(arrived.record);
+}
+
 Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
     std::vector<store::NewRecord> rows;
     std::vector<store::Account> accounts;
@@ -25,7 +30,9 @@ Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
             auto named = read_erasure(profile_, arrived.record);
             erased.insert(erased.end(), named.begin(), named.end());
         }
-        rows.push_back(new_record(std::move(arrived.stored), std::move(arrived.record)));
+        auto* prepared = std::any_cast<store::Listing>(&arrived.prepared);
+        auto listing = prepared ? std::move(*prepared) : listing_of(arrived.record);
+        rows.push_back(new_record(std::move(arrived.stored), std::move(arrived.record), std::move(listing)));
     }
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY_VALUE(added, profile_.history().add(rows));

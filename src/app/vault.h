@@ -24,6 +24,8 @@ class StoreVault : public history::Vault {
 
     Result<history::Totals> totals() const override { return profile_.history().totals(); }
     Result<std::uint64_t> free_space() const override { return store::free_bytes(profile_.home()); }
+    // Does ahead what `add` would do for each record, on any thread.
+    static void prepare(history::Arrival& arrival);
     // Fault::protocol names a record that no device of the person has made or taken in: a forged one, or a
     // message of an account that is not the person's. Then none is kept.
     Result<std::uint64_t> add(std::vector<history::Arrived> records) override;

@@ -48,8 +48,8 @@ inline constexpr std::size_t listed_keys = 256;
 inline constexpr std::size_t ranges_pending = 65'536;
 inline constexpr std::size_t fetched_keys = 1024;
 inline constexpr std::size_t sync_streams = 4;
-// One batch is stored while the next one is on its way.
-inline constexpr std::uint64_t sync_credit = 2;
+// One batch is stored while a worker unpacks the next one and a third is on its way.
+inline constexpr std::uint64_t sync_credit = 3;
 inline constexpr std::size_t blobs_in_flight = 16;
 inline constexpr std::size_t pieces_in_flight = 16;
 inline constexpr std::size_t pieces_of_one_blob = 2;

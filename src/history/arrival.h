@@ -3,6 +3,7 @@
 // loop takes the result (Transfer::on_arrival).
 #pragma once
 
+#include <any>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -19,7 +20,8 @@ namespace kith::history {
 // A record that arrived: checked, decoded, not stored yet.
 struct Arrived {
     StoredRecord stored;
-    Record record;  // of one that is absent: nothing
+    Record record;      // of one that is absent: nothing
+    std::any prepared;  // what the vault would else make of the record on the loop; its own business
 };
 
 // A blob's piece with its hash, which was computed here.
