@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/pairing_view.h"
 #include "cli/prompt.h"
+#include "cli/scan.h"
 #include "cli/select_options.h"
 #include "cli/text.h"
 
@@ -15,7 +16,7 @@ struct AddOptions {
     std::uint64_t expires = 0;
 };
 struct JoinOptions {
-    std::string text, name, passphrase_file;
+    std::string text, scan, name, passphrase_file;
     std::optional<std::string> nearby;  // the words of an offer, or empty
     SelectOptions select;
 };
@@ -49,7 +50,7 @@ Result<std::string> offer_text(Context& context, const std::string& option) {
     if (!option.empty() && option != "-") return option;
     if (option.empty() && !context.can_ask)
         return fail(Fault::invalid, "the offer's text is missing",
-                    "give it as TEXT, or as - to read it from standard input");
+                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
     auto line = option == "-" ? standard_input().wait() : ask("The text below the other device's QR code: ");
     if (!line || line->empty())
         return fail(Fault::invalid, "no offer was given", "paste the text that kith device add shows");
@@ -57,11 +58,14 @@ Result<std::string> offer_text(Context& context, const std::string& option) {
 }
 
 int join(Context& context, const JoinOptions& options) {
-    if (options.nearby && !options.text.empty())
-        return context.out.usage_error("an offer's text and --nearby exclude each other", "give one of them");
-    auto text = options.nearby ? Result<std::string>() : offer_text(context, options.text);
+    if (options.nearby.has_value() + !options.text.empty() + !options.scan.empty() > 1)
+        return context.out.usage_error("an offer's text, --scan and --nearby exclude each other",
+                                       "give one of them");
+    auto text = options.nearby         ? Result<std::string>()
+                : options.scan.empty() ? offer_text(context, options.text)
+                                       : scan_offer(context, options.scan, pairing::OfferKind::device);
     if (!text)
-        return options.text.empty() && !context.can_ask
+        return options.text.empty() && options.scan.empty() && !context.can_ask
                    ? context.out.usage_error(text.error().what, text.error().hint)
                    : context.out.error(text.error());
     auto passphrase = new_passphrase(context, options.passphrase_file);
@@ -131,6 +135,10 @@ void add_device_commands(CLI::App& app, Command& chosen) {
             ->expected(0, 1)
             ->default_str("")
             ->type_name("WORDS");
+        command
+            ->add_option("--scan", options->scan,
+                         "read the QR code from a picture (PNG or JPEG), or a camera such as /dev/video0")
+            ->type_name("FILE");
         command->add_option("--name", options->name, "what this device is called (the host's name)");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is to be this device's passphrase");
