@@ -38,7 +38,8 @@ Core::~Core() {
     close();
 }
 
-Result<> Core::start() {
+Result<> Core::start(std::uint16_t port) {
+    port_ = port;
     KITH_TRY(profile_.load());
     if (profile_.open()) return open();
     return {};
@@ -180,7 +181,7 @@ Result<> Core::open() {
     if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);
     indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
     KITH_TRY(services_->start());
-    KITH_TRY(peers_->start());
+    KITH_TRY(peers_->start(port_));
     indexer_->wake();
     keep_house();
     around_.watch_devices();

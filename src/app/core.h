@@ -40,8 +40,9 @@ class Core {
          std::function<void(const std::string&)> log);
     ~Core();
 
-    // Reads the profile and, when it can be opened without a passphrase, goes to work.
-    Result<> start();
+    // Reads the profile and, when it can be opened without a passphrase, goes to work. `port`: of the peer
+    // link (Peers).
+    Result<> start(std::uint16_t port = 0);
     control::Dispatcher& dispatcher() { return dispatcher_; }
 
   private:
@@ -183,6 +184,7 @@ class Core {
     crypto::SystemRandom random_;
     std::function<void()> on_stop_;
     std::function<void(const std::string&)> log_;
+    std::uint16_t port_ = 0;
     net::Worker worker_{loop_};
     net::Curve curve_;
     Profile profile_;

@@ -191,7 +191,7 @@ void Core::join_started(const Request& request, const Source& source, const std:
         return asked;
     };
     events.endpoints = [this] {
-        return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_);
+        return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_, port_);
     };
     events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
     auto started = std::visit(
