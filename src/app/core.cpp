@@ -38,7 +38,8 @@ Core::~Core() {
     close();
 }
 
-Result<> Core::start() {
+Result<> Core::start(std::uint16_t port) {
+    port_ = port;
     KITH_TRY(profile_.load());
     if (profile_.open()) return open();
     return {};
@@ -175,12 +176,12 @@ Result<> Core::open() {
         }
     };
     peers_ = std::make_unique<Peers>(loop_, worker_, curve_, profile_, *services_, std::move(peers));
-    auto busy = [this] { return importer_ || peers_->active(); };
+    auto busy = [this] { return importer_ || stick_import_ || peers_->active(); };
     // Its files are made before anybody is told that the home is ready; without it all else works.
     if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);
     indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
     KITH_TRY(services_->start());
-    KITH_TRY(peers_->start());
+    KITH_TRY(peers_->start(port_));
     indexer_->wake();
     keep_house();
     around_.watch_devices();
@@ -206,6 +207,10 @@ void Core::close() {
     indexer_.reset();
     adding_.reset();
     joining_.reset();
+    stick_export_.reset();
+    stick_import_.reset();
+    stick_act_key_.reset();
+    end(stick_request_, "the work with the stick was stopped; the same command begins it anew");
     end(import_request_, "the import was stopped");
     end(add_request_, "the offer was dropped");
     end(join_request_, "joining was stopped");
@@ -276,7 +281,7 @@ void Core::shut() {
 void Core::watch_idle() {
     lock_timer_.cancel();
     if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
-    const bool busy = importer_ || joining_ || adding_ || (peers_ && peers_->active());
+    const bool busy = importer_ || joining_ || adding_ || stick_request_ || (peers_ && peers_->active());
     const auto now = loop_.now().mono_ms;
     if (busy) asked_ms_ = now;
     const auto wait = asked_ms_ + lock_after_s_ * 1000 - now;

@@ -21,6 +21,8 @@
 #include "app/profile.h"
 #include "app/services.h"
 #include "app/sign_in.h"
+#include "app/stick_export.h"
+#include "app/stick_import.h"
 #include "control/server.h"
 #include "crypto/keys.h"
 #include "net/curve.h"
@@ -38,8 +40,9 @@ class Core {
          std::function<void(const std::string&)> log);
     ~Core();
 
-    // Reads the profile and, when it can be opened without a passphrase, goes to work.
-    Result<> start();
+    // Reads the profile and, when it can be opened without a passphrase, goes to work. `port`: of the peer
+    // link (Peers).
+    Result<> start(std::uint16_t port = 0);
     control::Dispatcher& dispatcher() { return dispatcher_; }
 
   private:
@@ -101,10 +104,26 @@ class Core {
     Result<> leave_asked();
     void end_void_jobs();
     void refresh_peers();
+    Result<> may_add_devices() const;
+    Result<> keep_added(const roster::Entry& add, const DeviceId& device);
     Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
     void admitted(Result<DeviceId> device);
     void follow(const Request& request, const DeviceId& peer);
     void tell(const DeviceId& peer, const std::string& event, const control::Json& fields);
+
+    // By a stick (core_stick.cpp).
+    void add_by_stick(const Request& request, const std::string& folder);
+    void fingerprint_typed(const Request& request, const std::string& folder, std::string_view text);
+    Result<> export_to(const Request& request, const std::string& folder, Bytes asked);
+    Result<DeviceId> admit_by_stick(const stick::Request& asked);
+    void join_by_stick(const Request& request, const std::string& folder, const std::string& name,
+                       const Choice& choice);
+    Result<> ask_by_stick(const Request& request, const std::string& folder, const std::string& name,
+                          const Choice& choice);
+    Result<> import_from(const Request& request, const std::string& folder);
+    void imported(Result<StickCounts> counts);
+    bool has_stick_request();
+    bool cancel_stick(const Request& request);
     void show_raw(const Request& request, const std::string& id, std::optional<std::uint64_t> attachment,
                   std::uint64_t offset);
     Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
@@ -165,6 +184,7 @@ class Core {
     crypto::SystemRandom random_;
     std::function<void()> on_stop_;
     std::function<void(const std::string&)> log_;
+    std::uint16_t port_ = 0;
     net::Worker worker_{loop_};
     net::Curve curve_;
     Profile profile_;
@@ -175,6 +195,12 @@ class Core {
     std::unique_ptr<Peers> peers_;
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
+    std::unique_ptr<StickExport> stick_export_;
+    std::unique_ptr<StickImport> stick_import_;
+    std::optional<crypto::SignKey> stick_act_key_;  // while the fingerprint is asked for
+    Request stick_request_;                         // whose import or export runs, or who types a fingerprint
+    std::int64_t stick_began_ms_ = 0;
+    net::Timer stick_end_timer_;
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<SignIn> sign_in_;
     std::unique_ptr<ImportJob> importer_;

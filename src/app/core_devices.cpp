@@ -12,19 +12,14 @@ using control::Json;
 void Core::device_add(const Request& request) {
     auto fields = request->fields();
     auto seconds = fields.has("expires") ? fields.u64("expires") : limits::offer_valid_ms / 1000;
+    auto folder = fields.has("to") ? fields.text("to", 4096) : std::string();
     if (auto read = fields.finish("device.add"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     if (seconds < 10 || seconds > 24 * 3600)
         return request->fail(
             {Fault::invalid, "an offer is good for 10 seconds to a day", "give --expires within that"});
-    if (profile_.membership() != Membership::member || !profile_.term_key())
-        return request->fail(
-            {Fault::refused, "this device is still being set up itself", "wait until that is done"});
-    if (const auto* self = profile_.roster().find(profile_.device());
-        self && self->state != roster::DeviceState::active)
-        return request->fail(
-            {Fault::forbidden, "this device may not add others",
-             "it is " + std::string(roster::device_state_name(self->state)) + ": " + self->why});
+    if (auto may = may_add_devices(); !may) return request->fail(may.error());
+    if (!folder.empty()) return add_by_stick(request, folder);
     if (adding_)
         return request->fail(
             {Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
@@ -65,8 +60,18 @@ void Core::device_add(const Request& request) {
     request->event("offer", std::move(offer));
 }
 
+Result<> Core::may_add_devices() const {
+    if (profile_.membership() != Membership::member || !profile_.term_key())
+        return fail(Fault::refused, "this device is still being set up itself", "wait until that is done");
+    const auto* self = profile_.roster().find(profile_.device());
+    if (self && self->state != roster::DeviceState::active)
+        return fail(Fault::forbidden, "this device may not add others",
+                    "it is " + std::string(roster::device_state_name(self->state)) + ": " + self->why);
+    return {};
+}
+
 // The new device is one of the person's from here on, with everything that this brings, or not at all.
-Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, const DeviceId& device) {
+Result<> Core::keep_added(const roster::Entry& add, const DeviceId& device) {
     auto kept = [&]() -> Result<> {
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY(profile_.add_own_entry(add, loop_.now().unix_ms));
@@ -85,12 +90,17 @@ Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, con
     }
     services_->ask_provisions(device);
     log_("device " + device.hex().substr(0, 8) + " was added");
+    refresh_peers();
+    return {};
+}
+
+Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, const DeviceId& device) {
+    KITH_TRY(keep_added(add, device));
     if (add_request_) {
         add_request_->event("approved", {{"device", device.hex()}, {"name", asked.name}});
         follow(add_request_, device);
         add_request_ = nullptr;
     }
-    refresh_peers();
     return {};
 }
 
@@ -105,17 +115,19 @@ void Core::admitted(Result<DeviceId> device) {
 void Core::device_join(const Request& request) {
     auto fields = request->fields();
     const bool nearby = fields.has("nearby");
-    auto text = nearby ? std::string() : fields.text("text", limits::input_line);
+    auto folder = fields.has("from") ? fields.text("from", 4096) : std::string();
+    auto text = nearby || !folder.empty() ? std::string() : fields.text("text", limits::input_line);
     auto words = nearby ? fields.text("nearby", limits::name_bytes) : std::string();
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
     auto choice = read_choice(fields);
     if (auto read = fields.finish("device.join"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     if (!choice) return request->fail(choice.error());
-    if (joining_ || join_request_)
+    if (joining_ || join_request_ || stick_import_)
         return request->fail(
             {Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
     // What is not an offer, or is not there, must not even make a profile.
+    if (!folder.empty()) return join_by_stick(request, folder, name, *choice);
     if (nearby) return find_and_join(request, words, name, *choice);
     if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer)
         return request->fail(offer.error());
@@ -125,6 +137,9 @@ void Core::device_join(const Request& request) {
 void Core::prepare_join(const Request& request, const Source& source, const std::string& name,
                         const Choice& choice) {
     auto passphrase = request->secret("passphrase");
+    // The keys of a request on a stick may be on the list of devices already; there they are good once.
+    if (profile_.open() && profile_.membership() == Membership::none && has_stick_request())
+        if (auto gone = profile_.discard(); !gone) return request->fail(gone.error());
     if (auto ready = joinable(passphrase); !ready) return request->fail(ready.error());
     auto act = profile_.act_key(passphrase);
     if (!act) return request->fail(act.error());
@@ -175,7 +190,9 @@ void Core::join_started(const Request& request, const Source& source, const std:
         KITH_TRY(tx.commit());
         return asked;
     };
-    events.endpoints = [this] { return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_); };
+    events.endpoints = [this] {
+        return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_, port_);
+    };
     events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
     auto started = std::visit(
         [&](const auto& offer) {
@@ -224,6 +241,7 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
 }
 
 void Core::device_cancel(const Request& request) {
+    if (cancel_stick(request)) return;
     if (adding_ && !adding_->admitted()) {
         adding_->cancel();
         return request->finish({{"state", "the offer is withdrawn"}, {"remains", Json::array()}});

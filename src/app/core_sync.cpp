@@ -5,6 +5,7 @@
 #include "app/content.h"
 #include "app/core.h"
 #include "app/erasing.h"
+#include "app/person_facts.h"
 #include "base/limits.h"
 #include "control/time_text.h"
 
@@ -122,12 +123,9 @@ void Core::history_select(const Request& request) {
         return request->fail({Fault::invalid, read.error().what, ""});
     if (!choice) return request->fail(choice.error());
     if (!asked) {
-        auto accounts = profile_.store().accounts();
-        if (!accounts) return request->fail(accounts.error());
-        std::vector<AccountName> known;
-        for (const auto& account : *accounts)
-            known.push_back({account.id, account.address, account.site, account.alias});
-        if (auto resolved = resolve(*choice, known); !resolved) return request->fail(resolved.error());
+        auto known = known_accounts(profile_);
+        if (!known) return request->fail(known.error());
+        if (auto resolved = resolve(*choice, *known); !resolved) return request->fail(resolved.error());
         if (auto kept = keep_choice(profile_, *choice); !kept) return request->fail(kept.error());
         peers_->selection_changed();
     }
@@ -230,7 +228,7 @@ void Core::keep_house() {
     auto more = purge_erased(profile_, loop_.now());
     if (!more) log_("erased messages could not be removed: " + more.error().what);
     bool again = more && *more;
-    if (!again && !importer_) (void)profile_.blobs().remove_unreferenced();
+    if (!again && !importer_ && !stick_import_) (void)profile_.blobs().remove_unreferenced();
     house_timer_ = loop_.after(again ? 10 : housekeeping_ms, [this] { keep_house(); });
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/node_labels.h"
+#include "app/person_facts.h"
 #include "app/trust_limits.h"
 #include "crypto/keys.h"
 #include "wire/fields.h"
@@ -318,45 +319,17 @@ Result<> PeerSession::send_peers() {
     return {};
 }
 
-// So that a new device can be told what to take before it knows the person's accounts.
 Result<> PeerSession::send_accounts() {
     if (!profile_.term_key()) return {};
-    KITH_TRY_VALUE(accounts, profile_.store().accounts());
-    KITH_TRY_VALUE(labels, node_labels(profile_));
-    Json list = Json::array();
-    for (const auto& account : accounts) {
-        if (list.size() >= limits::accounts || account.uid.empty()) continue;
-        Json nodes = Json::array();
-        for (const auto& [device, label] : labels[account.id])
-            nodes.push_back({{"device", device.hex()}, {"label", label}});
-        list.push_back({{"account", account.id.hex()},
-                        {"address", account.address},
-                        {"site", account.site},
-                        {"alias", account.alias},
-                        {"nodes", nodes}});
-    }
-    send(wire::json_text(Json{{"op", "accounts"}}), wire::json_list(list));
+    KITH_TRY_VALUE(list, pack_accounts(profile_));
+    send(wire::json_text(Json{{"op", "accounts"}}), std::move(list));
     return {};
 }
 
 Result<> PeerSession::on_accounts(ByteView body) {
-    auto told = wire::Fields::parse(body);
-    std::vector<AccountName> list;
-    NodeLabels labels;
-    for (auto& item : told.objects("list", limits::accounts)) {
-        list.push_back({item.id<AccountId>("account"), item.text("address", 300), item.text("site", 4096),
-                        item.text("alias", 4096)});
-        if (item.has("nodes"))
-            for (auto& node : item.objects("nodes", limits::roster_devices + limits::roster_heads)) {
-                labels[list.back().id][node.id<DeviceId>("device")] =
-                    node.text("label", limits::node_label_bytes);
-                KITH_TRY(node.finish("accounts"));
-            }
-        KITH_TRY(item.finish("accounts"));
-    }
-    KITH_TRY(told.finish("accounts"));
-    KITH_TRY(keep_node_labels(profile_, labels));
-    peer_accounts_ = std::move(list);
+    KITH_TRY_VALUE(list, read_accounts(body));
+    KITH_TRY(keep_node_labels(profile_, list.labels));
+    peer_accounts_ = std::move(list.accounts);
     return select();
 }
 
@@ -364,9 +337,8 @@ Result<> PeerSession::on_accounts(ByteView body) {
 Result<> PeerSession::select() {
     KITH_TRY_VALUE(choice, kept_choice(profile_));
     std::vector<AccountName> known = peer_accounts_.value_or(std::vector<AccountName>{});
-    KITH_TRY_VALUE(accounts, profile_.store().accounts());
-    for (const auto& account : accounts)
-        known.push_back({account.id, account.address, account.site, account.alias});
+    KITH_TRY_VALUE(own, known_accounts(profile_));
+    known.insert(known.end(), own.begin(), own.end());
     auto selection = resolve(choice, known);
     if (!selection && !peer_accounts_) return {};
     if (!selection) {
@@ -397,14 +369,8 @@ void PeerSession::selection_changed() {
 Result<> PeerSession::on_welcome(ByteView body) {
     // From the device that let this one in, and no other: a wrong secret would stay.
     if (profile_.term_key() || !job("joiner")) return {};
-    auto secrets = wire::Fields::parse(body);
-    auto version = secrets.u64("v");
-    auto term_key = SecretBytes(secrets.hex("term_key", 32));
-    auto accounts = secrets.hex("recovery_accounts", 256 * 32);
-    auto number = secrets.has("term_number") ? secrets.u64("term_number") : 0;
-    KITH_TRY(secrets.finish("welcome"));
-    if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "welcome is malformed");
-    KITH_TRY(profile_.take_person_secrets(Key(term_key.view().first<32>()), number, accounts));
+    KITH_TRY_VALUE(secrets, read_secrets(body));
+    KITH_TRY(profile_.take_person_secrets(secrets.term_key, secrets.number, secrets.recovery_accounts));
     if (events_.on_membership) events_.on_membership();
     return start_transfer();
 }
@@ -412,14 +378,8 @@ Result<> PeerSession::on_welcome(ByteView body) {
 // The secrets were changed because a device was barred. The newer ones count.
 Result<> PeerSession::on_secrets(ByteView body) {
     if (!profile_.term_key()) return {};
-    auto secrets = wire::Fields::parse(body);
-    auto version = secrets.u64("v");
-    auto term_key = SecretBytes(secrets.hex("term_key", 32));
-    auto accounts = secrets.hex("recovery_accounts", 256 * 32);
-    auto number = secrets.u64("term_number");
-    KITH_TRY(secrets.finish("secrets"));
-    if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "secrets are malformed");
-    const Key key(term_key.view().first<32>());
+    KITH_TRY_VALUE(secrets, read_secrets(body));
+    const auto& [key, number, accounts] = secrets;
     // A step at a time: nobody is to use up the numbers.
     if (number > profile_.term_version().number + limits::term_steps)
         return fail(Fault::protocol, "the number of the secrets makes no sense");
@@ -547,12 +507,8 @@ void PeerSession::send_roster() {
 // The secrets that all devices of the person share. The link is encrypted to the key that the roster names.
 Result<> PeerSession::send_secrets(std::string_view op) {
     if (!profile_.term_key()) return {};
-    KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
-    std::string secrets = "{\"v\":1,\"term_number\":" + std::to_string(profile_.term_version().number) +
-                          ",\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
-                          "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
-    send(wire::json_text(Json{{"op", op}}), to_bytes(secrets));
-    wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
+    KITH_TRY_VALUE(secrets, pack_secrets(profile_));
+    send(wire::json_text(Json{{"op", op}}), std::move(secrets));
     return {};
 }
 

@@ -51,10 +51,11 @@ Peers::Peers(net::Loop& loop, net::Worker& worker, net::Curve& curve, Profile& p
       interface_watch_(loop, [this] { addresses_changed(); }) {}
 Peers::~Peers() = default;
 
-Result<> Peers::start() {
+Result<> Peers::start(std::uint16_t wanted) {
     net::CurveListener::Options options;
     KITH_TRY_VALUE(port, profile_.store().setting(port_setting));
     if (port && port->size() == 4) options.port = static_cast<std::uint16_t>(load_u32(port->view().data()));
+    if (wanted != 0) options.port = wanted;
     net::CurveListener::Events events;
     events.allow = [this](const LinkPublic& key) { return allowed(key) != nullptr; };
     events.on_frame = [this](const LinkPublic& client, net::Connection connection, wire::Frame frame) {
@@ -75,6 +76,9 @@ Result<> Peers::start() {
     };
     KITH_TRY_VALUE(listener,
                    net::CurveListener::listen(curve_, profile_.link_key(), options, std::move(events)));
+    if (wanted != 0 && listener->port() != wanted)
+        return fail(Fault::unavailable, "port " + std::to_string(wanted) + " is in use on this machine",
+                    "end what uses it, or choose another one (kithd --port, or KITH_PORT)");
     listener_ = std::move(listener);
     Bytes bound;
     append_u32(bound, listener_->port());
@@ -89,7 +93,8 @@ std::vector<std::string> Peers::endpoints() const {
     return endpoints_at(port());
 }
 
-std::vector<std::string> Peers::future_endpoints(Profile& profile) {
+std::vector<std::string> Peers::future_endpoints(Profile& profile, std::uint16_t wanted) {
+    if (wanted != 0) return endpoints_at(wanted);
     const auto kept = profile.store().setting(port_setting);
     if (!kept) return {};
     if (*kept && (*kept)->size() == 4)

@@ -31,13 +31,15 @@ class Peers {
           Events events);
     ~Peers();
 
-    // Listens and dials. The port is remembered; another one is taken when it is in use.
-    Result<> start();
+    // Listens and dials, at this port: Fault::unavailable when it is in use. With 0 at the port of the last
+    // time, and at another one when that is in use. It is remembered.
+    Result<> start(std::uint16_t wanted);
     std::uint16_t port() const { return listener_ ? listener_->port() : 0; }
     // Where this device is reached, as endpoints in text.
     std::vector<std::string> endpoints() const;
-    // The same before there is a listener: chooses a port that is free, and remembers it for `start`.
-    static std::vector<std::string> future_endpoints(Profile& profile);
+    // The same before there is a listener: of the port that `start` will take, chosen and remembered if it
+    // must be.
+    static std::vector<std::string> future_endpoints(Profile& profile, std::uint16_t wanted);
 
     // The roster or the known endpoints changed: sessions and dialers are made and dropped.
     void refresh();

@@ -200,16 +200,26 @@ Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state,
                                                    const store::Peer& host) {
     KITH_TRY_VALUE(request, roster::make_request(state.person, name, device_key_, act_key,
                                                  link_key_.public_key, random_));
+    KITH_TRY(belong_to(state, entries, request, host));
+    return request;
+}
+
+Result<> Profile::belong_to(const roster::State& state, std::span<const roster::Entry> entries,
+                            const roster::SignedRequest& request, const store::Peer& host) {
+    KITH_TRY_VALUE(read, roster::read_request(request));
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     KITH_TRY(store_->put_setting(setting::person, state.person.view()));
     KITH_TRY(store_->put_setting(setting::device, request.id().view()));
-    KITH_TRY(store_->put_setting(setting::request_name, as_bytes(name)));
+    KITH_TRY(store_->put_setting(setting::request_name, as_bytes(read.name)));
     person_ = state.person;
     KITH_TRY(add_entries(entries, host.seen_ms));
     KITH_TRY(store_->put_peer(host));
     KITH_TRY(tx.commit());
-    KITH_TRY(read_identity());
-    return request;
+    return read_identity();
+}
+
+Result<roster::SignedRequest> Profile::open_request(const std::string& name, const crypto::SignKey& act_key) {
+    return roster::make_request(PersonId{}, name, device_key_, act_key, link_key_.public_key, random_);
 }
 
 Profile::TermVersion Profile::version_of(std::uint64_t number, const Key& term_key) {

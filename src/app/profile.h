@@ -71,6 +71,12 @@ class Profile {
     Result<roster::SignedRequest> ask_to_join(const roster::State& state,
                                               std::span<const roster::Entry> entries, const std::string& name,
                                               const crypto::SignKey& act_key, const store::Peer& host);
+    // The same on a device that asked by a stick, and was let in: by this request, made before it knew whose
+    // it would be.
+    Result<> belong_to(const roster::State& state, std::span<const roster::Entry> entries,
+                       const roster::SignedRequest& request, const store::Peer& host);
+    // Such a request, signed by this device's keys; nothing is kept.
+    Result<roster::SignedRequest> open_request(const std::string& name, const crypto::SignKey& act_key);
     // The secrets that devices of one person share. They are numbered, and made anew when a device is barred:
     // of two the one with the higher number counts, of equal ones the one with the lower check.
     struct TermVersion {

@@ -16,7 +16,8 @@ struct Choice {
     std::optional<std::vector<std::string>> accounts;  // nothing: all
     std::uint64_t since_ms = 0;
     std::uint64_t largest = UINT64_MAX;  // the largest attachment, in bytes
-    bool all() const { return !accounts && since_ms == 0 && largest == UINT64_MAX; }
+    bool operator==(const Choice&) const = default;
+    bool all() const { return *this == Choice{}; }
 };
 
 // What imported mail is called among accounts.

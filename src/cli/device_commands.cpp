@@ -4,18 +4,20 @@
 #include "cli/commands.h"
 #include "cli/pairing_view.h"
 #include "cli/prompt.h"
+#include "cli/scan.h"
 #include "cli/select_options.h"
+#include "cli/stick_view.h"
 #include "cli/text.h"
 
 namespace kith::cli {
 namespace {
 
 struct AddOptions {
-    std::string passphrase_file;
+    std::string passphrase_file, to;
     std::uint64_t expires = 0;
 };
 struct JoinOptions {
-    std::string text, name, passphrase_file;
+    std::string text, scan, from, name, passphrase_file;
     std::optional<std::string> nearby;  // the words of an offer, or empty
     SelectOptions select;
 };
@@ -33,7 +35,23 @@ int conclude_pairing(Context& context, PairingView& view, const Result<std::opti
     return exit_ok;
 }
 
+int add_by_stick(Context& context, const AddOptions& options) {
+    if (options.expires > 0)
+        return context.out.usage_error("--to and --expires exclude each other",
+                                       "a request on a stick does not expire");
+    auto folder = absolute_path(options.to);
+    if (!folder) return context.out.error(folder.error());
+    StickView view(context, options.to);
+    auto run = [&](SecretBytes passphrase) {
+        control::Start start{"device.add", {{"to", *folder}}, {}};
+        start.secrets.set("passphrase", std::move(passphrase));
+        return converse(context, std::move(start), view.listener());
+    };
+    return view.conclude_add(with_passphrase(context, options.passphrase_file, Opens::no, run));
+}
+
 int add(Context& context, const AddOptions& options) {
+    if (!options.to.empty()) return add_by_stick(context, options);
     PairingView view(context, PairingView::Side::adding);
     auto run = [&](SecretBytes passphrase) {
         control::Start start{"device.add", Json::object(), {}};
@@ -49,19 +67,44 @@ Result<std::string> read_offer(Context& context, const std::string& option) {
     if (!option.empty() && option != "-") return option;
     if (option.empty() && !context.can_ask)
         return fail(Fault::invalid, "the offer's text is missing",
-                    "give it as TEXT, or as - to read it from standard input");
+                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
     auto line = option == "-" ? standard_input().wait() : ask("The text below the other device's QR code: ");
     if (!line || line->empty())
         return fail(Fault::invalid, "no offer was given", "paste the text that kith device add shows");
     return *line;
 }
 
+// Asked once, when the keys are made: the second time this device has them.
+Result<SecretBytes> passphrase_of(Context& context, const std::string& file) {
+    std::error_code ignored;
+    if (file.empty() && std::filesystem::exists(context.home / "keys.json", ignored)) return SecretBytes();
+    return new_passphrase(context, file);
+}
+
+int join_by_stick(Context& context, const JoinOptions& options) {
+    auto folder = absolute_path(options.from);
+    if (!folder) return context.out.error(folder.error());
+    Json args{{"from", *folder}, {"name", options.name.empty() ? default_device_name() : options.name}};
+    if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
+    auto passphrase = passphrase_of(context, options.passphrase_file);
+    if (!passphrase) return context.out.error(passphrase.error());
+    StickView view(context, options.from);
+    control::Start start{"device.join", std::move(args), {}};
+    start.secrets.set("passphrase", std::move(*passphrase));
+    return view.conclude_join(converse(context, std::move(start), view.listener()));
+}
+
 int join(Context& context, const JoinOptions& options) {
-    if (options.nearby && !options.text.empty())
-        return context.out.usage_error("an offer's text and --nearby exclude each other", "give one of them");
-    auto text = options.nearby ? Result<std::string>() : read_offer(context, options.text);
+    if (options.nearby.has_value() + !options.text.empty() + !options.scan.empty() + !options.from.empty() >
+        1)
+        return context.out.usage_error("an offer's text, --scan, --nearby and --from exclude each other",
+                                       "give one of them");
+    if (!options.from.empty()) return join_by_stick(context, options);
+    auto text = options.nearby         ? Result<std::string>()
+                : options.scan.empty() ? read_offer(context, options.text)
+                                       : scan_offer(context, options.scan, pairing::OfferKind::device);
     if (!text)
-        return options.text.empty() && !context.can_ask
+        return options.text.empty() && options.scan.empty() && !context.can_ask
                    ? context.out.usage_error(text.error().what, text.error().hint)
                    : context.out.error(text.error());
     auto passphrase = new_passphrase(context, options.passphrase_file);
@@ -115,6 +158,12 @@ void add_device_commands(CLI::App& app, Command& chosen) {
         auto* command = device->add_subcommand("add", "add a new device: this one shows a QR code");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is the passphrase");
+        command
+            ->add_option(
+                "--to", options->to,
+                "without a network, by a stick: the folder on it that holds the new device's request "
+                "(there, first: kith device join --from)")
+            ->type_name("DIR");
         command->add_option("--expires", options->expires, "seconds that the offer is good for")
             ->check(CLI::Range(1, 86400));
         command->callback(
@@ -131,6 +180,16 @@ void add_device_commands(CLI::App& app, Command& chosen) {
             ->expected(0, 1)
             ->default_str("")
             ->type_name("WORDS");
+        command
+            ->add_option("--scan", options->scan,
+                         "read the QR code from a picture (PNG or JPEG), or a camera such as /dev/video0")
+            ->type_name("FILE");
+        command
+            ->add_option(
+                "--from", options->from,
+                "without a network, by a stick: a folder on it. The first time, this device's request is "
+                "written there; the second time, what the other device has written is taken in")
+            ->type_name("DIR");
         command->add_option("--name", options->name, "what this device is called (the host's name)");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is to be this device's passphrase");

@@ -86,22 +86,19 @@ Transfer::Outcome Transfer::prefer(const BlobWant& blob) {
     return step;
 }
 
-Result<> Transfer::send_state(Step& step) {
-    KITH_TRY_VALUE(all, vault_.fingerprint(Range::all()));
-    KITH_TRY_VALUE(totals, vault_.totals());
-    Json head{{"op", "state"},
-              {"count", all.count},
-              {"sum", to_hex(all.sum.bytes)},
-              {"record_bytes", totals.record_bytes},
-              {"blobs", totals.blobs},
-              {"blob_bytes", totals.blob_bytes},
-              {"blobs_missing", totals.blobs_missing},
-              {"absent", totals.absent}};
-    step.send.push_back({head.dump(), {}});
-    return {};
+std::string state_head(const Fingerprint& all, const Totals& totals) {
+    return Json{{"op", "state"},
+                {"count", all.count},
+                {"sum", to_hex(all.sum.bytes)},
+                {"record_bytes", totals.record_bytes},
+                {"blobs", totals.blobs},
+                {"blob_bytes", totals.blob_bytes},
+                {"blobs_missing", totals.blobs_missing},
+                {"absent", totals.absent}}
+        .dump();
 }
 
-Result<> Transfer::on_state(wire::Fields& head, Step& step) {
+Result<PeerState> read_state(wire::Fields& head) {
     PeerState state;
     state.all.count = state.totals.records = head.u64("count");
     auto sum = head.hex("sum", 32);
@@ -113,6 +110,18 @@ Result<> Transfer::on_state(wire::Fields& head, Step& step) {
     KITH_TRY(head.finish("state"));
     if (sum.size() != 32) return fail(Fault::protocol, "state: sum has the wrong length");
     std::copy(sum.begin(), sum.end(), state.all.sum.bytes.begin());
+    return state;
+}
+
+Result<> Transfer::send_state(Step& step) {
+    KITH_TRY_VALUE(all, vault_.fingerprint(Range::all()));
+    KITH_TRY_VALUE(totals, vault_.totals());
+    step.send.push_back({state_head(all, totals), {}});
+    return {};
+}
+
+Result<> Transfer::on_state(wire::Fields& head, Step& step) {
+    KITH_TRY_VALUE(state, read_state(head));
     // Only news counts: two devices that both lack a blob would otherwise tell each other so for ever.
     news_ = news_ || peer_ != state;
     peer_ = state;

@@ -30,6 +30,15 @@ struct Progress {
     std::uint64_t bytes = 0, bytes_total = 0;
 };
 
+// What a device says that it has: the frame `state`.
+struct PeerState {
+    Fingerprint all;
+    Totals totals;
+    bool operator==(const PeerState&) const = default;
+};
+std::string state_head(const Fingerprint& all, const Totals& totals);
+Result<PeerState> read_state(wire::Fields& head);
+
 class Transfer {
   public:
     explicit Transfer(Vault& vault) : vault_(vault), records_(vault), blobs_(vault), server_(vault, vault) {}
@@ -68,11 +77,6 @@ class Transfer {
     Result<std::optional<wire::Frame>> work() { return server_.work(); }
 
     // What the peer said that it has.
-    struct PeerState {
-        Fingerprint all;
-        Totals totals;
-        bool operator==(const PeerState&) const = default;
-    };
     const std::optional<PeerState>& peer() const { return peer_; }
     Progress progress() const;
     // Nothing is under way here.

@@ -42,7 +42,7 @@ std::string default_home() {
     return {};
 }
 
-int serve(const fs::path& home, nearby::Options nearby) {
+int serve(const fs::path& home, nearby::Options nearby, std::uint16_t port) {
     std::error_code error;
     bool made = fs::create_directories(home, error);
     if (error) return give_up({Fault::io, "cannot make " + home.string() + ": " + error.message(), ""});
@@ -59,7 +59,7 @@ int serve(const fs::path& home, nearby::Options nearby) {
             loop.stop();
     };
     app::Core core(loop, home, nearby, stop, log_line);
-    if (auto started = core.start(); !started) return give_up(started.error());
+    if (auto started = core.start(port); !started) return give_up(started.error());
     auto listening = control::SocketServer::listen(loop, core.dispatcher(), home / control::socket_name);
     if (!listening) return give_up(listening.error());
     socket = std::move(*listening);
@@ -97,11 +97,18 @@ int main(int count, char** words) {
            "how devices nearby are found: automatic, embedded, daemon, dns-sd or off; with ,loopback on "
            "this machine too")
         ->envname("KITH_NEARBY");
+    std::uint16_t port = 0;
+    app.add_option(
+           "--port", port,
+           "the TCP port at which this person's other devices reach this one, by IPv4 and IPv6; it is "
+           "remembered (otherwise: the one that was used last, and any free one the first time)")
+        ->envname("KITH_PORT")
+        ->check(CLI::Range(1, 65535));
     app.set_version_flag("--version", std::string("kithd " KITH_VERSION));
     CLI11_PARSE(app, count, words);
     if (home.empty()) return give_up({Fault::invalid, "no home is known", "give --home DIR"});
     if (!unprotected.empty()) log_line(unprotected);
     auto nearby = nearby::parse_options(way);
     if (!nearby) return give_up(nearby.error());
-    return serve(fs::absolute(home), *nearby);
+    return serve(fs::absolute(home), *nearby, port);
 }

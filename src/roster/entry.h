@@ -31,11 +31,12 @@ struct SignedRequest {
     bool operator==(const SignedRequest&) const = default;
 };
 struct Request {
-    PersonId person;
+    PersonId person;  // zero: an open request, of a device that could not know whose it would be (src/stick)
     std::string name;
     SignPublic device_key;  // everyday signatures: receipts, records
     SignPublic act_key;     // signs roster entries
     LinkPublic link_key;    // the peer link
+    bool may_join(const PersonId& other) const { return person == other || person.is_zero(); }
 };
 // Fails when `name` is empty, longer than limits::name_bytes, or no printable UTF-8.
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,

@@ -156,7 +156,7 @@ bool Log::fits_act(const Placed& candidate) const {
     const auto known = [&](const DeviceId& device) { return added_before(device, candidate).has_value(); };
     if (const auto* add = candidate.as<Add>()) {
         const auto& request = candidate.request;
-        if (!request || request->person != person_ || known(add->request.id())) return false;
+        if (!request || !request->may_join(person_) || known(add->request.id())) return false;
         for (const auto& [device, numbers] : adds_) {
             for (auto number : numbers) {
                 const auto& other = *placed_[number].request;

@@ -23,21 +23,6 @@ Bytes check_of(ByteView body) {
     return {sum.begin(), sum.begin() + check_size};
 }
 
-// The letters alone, as they were meant. At most a few more than a sheet has.
-std::string squeeze(std::string_view text) {
-    std::string out;
-    for (char c : text) {
-        if (c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n') continue;
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-        if (c == '0') c = 'O';
-        if (c == '1') c = 'I';
-        if (c == '8') c = 'B';
-        out.push_back(c);
-        if (out.size() > prefix_letters.size() + letters + 64) break;
-    }
-    return out;
-}
-
 }  // namespace
 
 crypto::SignKey recovery_key(const Key& seed) {
@@ -82,7 +67,7 @@ SecretBytes encode_sheet(const RecoverySheet& sheet) {
 }
 
 Result<RecoverySheet> decode_sheet(std::string_view text) {
-    std::string squeezed = squeeze(text);
+    std::string squeezed = wire::typed_base32(text, prefix_letters.size() + letters + 64);
     if (squeezed.starts_with("KITH:"))
         return fail(Fault::invalid, "this is an offer, not a recovery sheet",
                     "take the sheet that was written down at `kith init`");

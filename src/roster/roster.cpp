@@ -129,7 +129,7 @@ Entry make_genesis(const Key& recovery_seed) {
 Result<Entry> make_add(const State& state, const Signer& signer, const crypto::SignKey& key,
                        const SignedRequest& request, std::int64_t time_ms) {
     KITH_TRY_VALUE(read, read_request(request));
-    if (read.person != state.person)
+    if (!read.may_join(state.person))
         return fail(Fault::refused, "the device asks to be added to another person's devices");
     if (state.find(request.id()))
         return fail(Fault::refused, "the device is on the list already", "it needs a new request");

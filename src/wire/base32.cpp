@@ -40,4 +40,18 @@ std::optional<Bytes> from_base32(std::string_view text) {
     return bytes;
 }
 
+std::string typed_base32(std::string_view text, std::size_t max) {
+    std::string out;
+    for (char c : text) {
+        if (c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n') continue;
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (c == '0') c = 'O';
+        if (c == '1') c = 'I';
+        if (c == '8') c = 'B';
+        if (out.size() == max) break;
+        out.push_back(c);
+    }
+    return out;
+}
+
 }  // namespace kith::wire

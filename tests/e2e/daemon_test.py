@@ -289,7 +289,46 @@ def it_takes_a_socket_that_a_service_manager_passes(world):
         assert os.path.exists(path), "the socket is the service manager's, and was removed"
 
 
+def listens(port):
+    """At this machine's own addresses of both kinds, where there are such."""
+    families = [(socket.AF_INET, "127.0.0.1")] + ([(socket.AF_INET6, "::1")] if os.path.exists("/proc/net/if_inet6") and
+                                                   open("/proc/net/if_inet6").read() else [])
+    for family, address in families:
+        with socket.socket(family) as line:
+            if line.connect_ex((address, port)) != 0:
+                return False
+    return True
+
+
+def the_port_of_the_peer_link_is_chosen_and_remembered(world):
+    device = world.device("device")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ["KITH_PORT"] = str(port)
+    device.run("init")
+    del os.environ["KITH_PORT"]
+    wait_until(lambda: listens(port), "the port")
+    device.run("stop")
+    assert not listens(port)
+    device.run("status")
+    wait_until(lambda: listens(port), "the same port without being told")
+    device.run("stop")
+    world.say("one that is in use: the one that was named is not exchanged for another")
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        daemon = subprocess.run([f"{world.programs}/kithd", "--home", device.home, "--port", str(taken)],
+                                stderr=subprocess.PIPE, text=True, timeout=60)
+        assert daemon.returncode == 1 and f"port {taken} is in use" in daemon.stderr, daemon
+        wrong = subprocess.run([f"{world.programs}/kithd", "--home", device.home, "--port", "70000"], capture_output=True,
+                               timeout=60)
+        assert wrong.returncode != 0
+
+
 run_tests(it_takes_a_socket_that_a_service_manager_passes, it_is_started_without_any_pipe_of_the_caller, each_command_starts_it, what_a_killed_one_left_behind_stops_no_start,
           many_starts_at_once_make_one_daemon, a_port_that_is_taken_is_replaced, it_ends_when_its_home_vanishes,
           it_ends_at_a_signal, global_options_stand_anywhere, nothing_is_asked_under_json, homes_are_closed_to_others,
-          two_profiles_know_nothing_of_each_other, who_reads_slowly_gets_all_of_a_large_answer)
+          two_profiles_know_nothing_of_each_other, who_reads_slowly_gets_all_of_a_large_answer,
+          the_port_of_the_peer_link_is_chosen_and_remembered)

@@ -1,10 +1,13 @@
 """Devices on hosts of their own find each other, or say why not."""
 
+import os
+import signal
 import statistics
 import time
 
 from hosts import Net, enter_own_network, measured
-from people import run_tests, same_digest, wait_until
+from mdns import PTR, SERVICE, TXT, Capture, Packet
+from people import gone, run_tests, same_digest, wait_until
 
 
 def a_person(net, name="old", **options):
@@ -171,7 +174,30 @@ def own_devices_meet_in_another_network(world):
         assert {(item["kind"], item["state"]) for item in new.run("nearby")["nearby"]} == {("device", "connected")}
 
 
+def a_clean_stop_withdraws_what_is_announced(world):
+    with Net(world) as net:
+        new = net.device("new")
+        watching = watch(new)
+        for way in (signal.SIGTERM, None):
+            old = a_person(net, f"old {way}")
+            old.begin("device", "add").wait_for("offer")
+            offer_seen(watching)
+            capture = Capture(net.bridge)
+            pid = old.daemon_pid()
+            if way:
+                os.kill(pid, way)
+            else:
+                old.run("stop")
+            wait_until(lambda: gone(pid), "the end of kithd", 10)
+            watching.wait_for("gone", timeout=5)
+            packets = [Packet(data) for _, data in capture.stop()]
+            # A record that lives for no time any more: a goodbye (RFC 6762, 10.1).
+            withdrawn = {kind for packet in packets for name, kind, ttl, _, _ in packet.records
+                         if ttl == 0 and name[-3:] == SERVICE}
+            assert withdrawn >= {PTR, TXT}, [packet.records for packet in packets]
+
+
 enter_own_network()
 run_tests(an_offer_is_found_within_two_seconds, a_device_is_set_up_by_an_offer_found_nearby,
           two_offers_have_to_be_chosen_from, fails_with_a_reason, a_cable_that_is_plugged_in_later,
-          own_devices_meet_in_another_network)
+          own_devices_meet_in_another_network, a_clean_stop_withdraws_what_is_announced)

@@ -7,6 +7,12 @@
 using namespace kith;
 using wire::Fields;
 
+TEST_CASE("typed base32 is read as it was meant, and not without end") {
+    CHECK(wire::typed_base32(" ab-c0\t1\n8\r2", 100) == "ABCOIB2");
+    CHECK(wire::typed_base32(std::string(1000, 'a'), 10) == std::string(10, 'A'));
+    CHECK(wire::typed_base32("9_", 10) == "9_");
+}
+
 TEST_CASE("base32 has one text for each byte string") {
     CHECK(wire::to_base32(as_bytes("foobar")) == "MZXW6YTBOI");
     CHECK(wire::from_base32("mzxw6ytboi") == to_bytes("foobar"));

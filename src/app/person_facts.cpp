@@ -1,0 +1,82 @@
+#include "app/person_facts.h"
+
+#include <nlohmann/json.hpp>
+
+#include "app/trust_limits.h"
+#include "base/limits.h"
+#include "wire/fields.h"
+
+namespace kith::app {
+
+using Json = nlohmann::json;
+
+Result<Bytes> pack_secrets(const Profile& profile) {
+    KITH_TRY_VALUE(accounts, profile.recovery_accounts());
+    std::string text = "{\"v\":1,\"term_number\":" + std::to_string(profile.term_version().number) +
+                       ",\"term_key\":\"" + to_hex(profile.term_key()->view()) +
+                       "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
+    auto body = to_bytes(text);
+    wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    return body;
+}
+
+Result<PersonSecrets> read_secrets(ByteView body) {
+    auto fields = wire::Fields::parse(body);
+    const auto version = fields.u64("v");
+    const auto term_key = SecretBytes(fields.hex("term_key", 32));
+    PersonSecrets secrets;
+    secrets.recovery_accounts = fields.hex("recovery_accounts", 256 * 32);
+    secrets.number = fields.has("term_number") ? fields.u64("term_number") : 0;
+    KITH_TRY(fields.finish("secrets"));
+    if (version != 1 || term_key.size() != Key::size())
+        return fail(Fault::protocol, "the person's secrets are malformed");
+    secrets.term_key = Key(term_key.view().first<32>());
+    return secrets;
+}
+
+Result<Bytes> pack_accounts(Profile& profile) {
+    KITH_TRY_VALUE(accounts, profile.store().accounts());
+    KITH_TRY_VALUE(labels, node_labels(profile));
+    Json list = Json::array();
+    for (const auto& account : accounts) {
+        if (list.size() >= limits::accounts || account.uid.empty()) continue;
+        Json nodes = Json::array();
+        for (const auto& [device, label] : labels[account.id])
+            nodes.push_back({{"device", device.hex()}, {"label", label}});
+        list.push_back({{"account", account.id.hex()},
+                        {"address", account.address},
+                        {"site", account.site},
+                        {"alias", account.alias},
+                        {"nodes", nodes}});
+    }
+    // Names and sites are as others wrote them.
+    return to_bytes(Json{{"list", list}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+Result<AccountList> read_accounts(ByteView body) {
+    auto told = wire::Fields::parse(body);
+    AccountList list;
+    for (auto& item : told.objects("list", limits::accounts)) {
+        list.accounts.push_back({item.id<AccountId>("account"), item.text("address", 300),
+                                 item.text("site", 4096), item.text("alias", 4096)});
+        if (item.has("nodes"))
+            for (auto& node : item.objects("nodes", limits::roster_devices + limits::roster_heads)) {
+                list.labels[list.accounts.back().id][node.id<DeviceId>("device")] =
+                    node.text("label", limits::node_label_bytes);
+                KITH_TRY(node.finish("accounts"));
+            }
+        KITH_TRY(item.finish("accounts"));
+    }
+    KITH_TRY(told.finish("accounts"));
+    return list;
+}
+
+Result<std::vector<AccountName>> known_accounts(Profile& profile) {
+    KITH_TRY_VALUE(accounts, profile.store().accounts());
+    std::vector<AccountName> known;
+    for (const auto& account : accounts)
+        known.push_back({account.id, account.address, account.site, account.alias});
+    return known;
+}
+
+}  // namespace kith::app

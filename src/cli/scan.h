@@ -1,0 +1,18 @@
+// `--scan`: an offer read from its QR code, in a picture's file or before a camera. Here, and not in the
+// daemon, for pictures come from anywhere, and the daemon has the keys.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "cli/context.h"
+#include "pairing/offer.h"
+
+namespace kith::cli {
+
+// `from` is a PNG or JPEG file, or a V4L2 device, which is looked through until it sees an offer of this kind
+// (two minutes at most). Other codes in the picture do no harm. Otherwise the error says what was seen
+// instead.
+Result<std::string> scan_offer(Context& context, const std::string& from, pairing::OfferKind kind);
+
+}  // namespace kith::cli

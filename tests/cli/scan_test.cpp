@@ -1,0 +1,96 @@
+// `device join --scan`: pictures of offers, and of other things.
+#include <doctest/doctest.h>
+
+#include "base/result.h"
+#include "cli/context.h"
+#include "cli/process.h"
+#include "crypto/keys.h"
+#include "pairing/offer.h"
+#include "qr/picture.h"
+
+using namespace kith;
+using namespace kith::cli_test;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+std::string offer_text(pairing::OfferKind kind) {
+    REQUIRE(crypto::start());
+    crypto::SystemRandom random;
+    auto made = pairing::make_offer(kind, {*pairing::Address::parse("192.0.2.1")}, 4567, 600'000, {}, random);
+    auto text = pairing::encode_offer(made.offer);
+    REQUIRE(text);
+    return *text;
+}
+
+qr::Picture code_of(const std::string& text) {
+    auto code = qr::encode(text, 10);
+    REQUIRE(code);
+    return qr::enlarge(qr::draw(*code), 5);
+}
+
+struct Scanned {
+    Outcome outcome;
+    std::string seen;  // by the daemon
+};
+Scanned join_from(const std::string& file) {
+    Setting setting;
+    const auto path = setting.file("picture", file);
+    auto outcome = run(setting.command({"device", "join", "--scan", path, "--name", "new", "--json"}));
+    return {std::move(outcome), setting.seen()};
+}
+std::string png_of(const qr::Picture& picture) {
+    return std::string(as_text(qr::to_png(picture)));
+}
+
+}  // namespace
+
+TEST_CASE("the offer in a picture is joined, with foreign codes beside it") {
+    const auto text = offer_text(pairing::OfferKind::device);
+    const auto seen = qr::photograph(code_of(text), {.turned = 9, .slant = 0.1, .noise = 15});
+    for (const auto& picture :
+         {code_of(text), seen, qr::beside(code_of("https://example.org"), code_of(text))}) {
+        const auto scanned = join_from(png_of(picture));
+        CHECK(scanned.outcome.code == 0);
+        CHECK(has(scanned.seen, R"({"name":"new","text":")" + text + R"("})"));
+    }
+}
+
+TEST_CASE("what is not the offer of a device is told apart, and nothing is asked of the daemon") {
+    struct Case {
+        std::string file;
+        Fault kind;
+        const char* says;
+    };
+    const auto png = [](const std::string& text) { return png_of(code_of(text)); };
+    const qr::Picture grey{64, 64, std::vector<std::uint8_t>(64 * 64, 128)};
+    const std::vector<Case> cases{
+        {"no picture at all", Fault::invalid, "neither a PNG nor a JPEG"},
+        {png_of(grey), Fault::not_found, "no QR code can be read"},
+        {png("https://example.org"), Fault::invalid, "not one of kith"},
+        {png("KITH-RECOVERY-AAAAA"), Fault::invalid, "recovery sheet"},
+        {png(offer_text(pairing::OfferKind::invitation)), Fault::invalid, "invitation"},
+    };
+    for (const auto& one : cases) {
+        CAPTURE(one.says);
+        const auto scanned = join_from(one.file);
+        CHECK(scanned.outcome.code == cli::exit_code(one.kind));
+        CHECK(has(scanned.outcome.err, one.says));
+        CHECK_FALSE(has(scanned.outcome.err, R"("hint":"")"));
+        CHECK_FALSE(has(scanned.seen, "device.join"));
+    }
+}
+
+TEST_CASE("a picture that is not there, a device that is no camera, and two sources at once") {
+    Setting setting;
+    auto missing = run(setting.command({"device", "join", "--scan", "/nowhere/picture.png"}));
+    CHECK(missing.code == cli::exit_code(Fault::not_found));
+    auto device = run(setting.command({"device", "join", "--scan", "/dev/null"}));
+    CHECK(device.code == cli::exit_code(Fault::unavailable));
+    CHECK(has(device.err, "camera"));
+    auto both = run(setting.command({"device", "join", "KITH:D1", "--scan", "/nowhere"}));
+    CHECK(both.code == cli::exit_usage);
+}
