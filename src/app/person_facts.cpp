@@ -5,6 +5,7 @@
 #include "app/trust_limits.h"
 #include "base/limits.h"
 #include "wire/fields.h"
+#include "wire/json.h"
 
 namespace kith::app {
 
@@ -50,7 +51,7 @@ Result<Bytes> pack_accounts(Profile& profile) {
                         {"nodes", nodes}});
     }
     // Names and sites are as others wrote them.
-    return to_bytes(Json{{"list", list}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return wire::json_list(list);
 }
 
 Result<AccountList> read_accounts(ByteView body) {
