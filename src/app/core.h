@@ -100,6 +100,7 @@ class Core {
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
     void end_void_jobs();
+    void roster_changed();
     void refresh_peers();
     Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
     void admitted(Result<DeviceId> device);
@@ -127,12 +128,18 @@ class Core {
         EntryId entry;
         control::Json result;  // its "effects" get one more for each other device
         std::int64_t until_ms = 0;
+        // What services are to hear too, about these devices: an effect more for each.
+        std::vector<Services::Signed> brought = {};
+        std::vector<roster::Device> dropped = {};
     };
     void add_trust_methods();
     Result<const roster::Device*> find_device(const std::string& text) const;
     Result<> keep_signed(std::span<const roster::Entry> entries, bool renews_secrets,
                          const std::function<Result<>()>& besides = nullptr);
-    void tell_devices(const Request& request, const EntryId& entry, control::Json result);
+    void tell_devices(const Request& request, const EntryId& entry, control::Json result,
+                      std::vector<Services::Signed> brought = {}, std::vector<roster::Device> dropped = {});
+    control::Json effect_at(const Services::Signed& brought, const roster::Device& device) const;
+    void act_key_opened(const SecretBytes& passphrase);
     void look_at_tellings();
     control::Json effects_of_bar(const roster::Device& device);
     Result<std::vector<roster::Entry>> recovery_entries(const Key& seed, const std::vector<DeviceId>& out,

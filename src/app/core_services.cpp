@@ -13,6 +13,8 @@ Json Core::service_json(const ServiceStatus& status) const {
               {"pin", to_hex(status.account.pin)}, {"state", service_state_name(status.state)}};
     if (!status.why.empty()) json["why"] = status.why;
     if (status.alarm_ms != 0) json["alarm"] = control::to_time_text(status.alarm_ms);
+    json["control"] = services_->rosters().ruled(status.account.id);
+    if (status.binding_ms != 0) json["binding"] = control::to_time_text(status.binding_ms);
     if (status.passed_over != 0) json["passed_over"] = status.passed_over;
     return json;
 }
