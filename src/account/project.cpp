@@ -50,8 +50,9 @@ class Signing {
     roster::State state_;
 };
 
-// Whether the person's roster says that this node has no business at the service. One that belongs to no device
-// known here may be that of a device whose adding has not been heard of yet: it is judged by who added it.
+// Whether the person's roster says that this node has no business at the service. One that belongs to no
+// device known here may be that of a device whose adding has not been heard of yet: it is judged by who added
+// it.
 bool is_unwanted(const roster::Device& node, const roster::State& state, const Source& source) {
     const roster::Device* at = &node;
     for (std::size_t steps = 0; at && steps <= state.devices.size(); ++steps) {
@@ -151,7 +152,8 @@ Result<std::vector<Entry>> recover(std::span<const Entry> log, const Source& sou
     // Also those that are barred already: by this key's word it is for good.
     roster::Recover recover{std::nullopt, {}, out};
     for (const auto& node : state.devices)
-        if (node.state == DeviceState::barred && is_unwanted(node, state, source)) recover.bars.push_back(node.id);
+        if (node.state == DeviceState::barred && is_unwanted(node, state, source))
+            recover.bars.push_back(node.id);
     if (recover.bars.size() > limits::roster_devices) recover.bars.resize(limits::roster_devices);
     if (!recover.bars.empty()) KITH_TRY(signing.take(roster::make_recover(state, key, recover, 0)));
     for (const auto& bar : unjust(state, source))

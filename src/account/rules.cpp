@@ -85,12 +85,11 @@ Result<tmtp::Ruling> Rules::found(ByteView log) const {
     if (entries.size() < 3) return refused("this is not the beginning of a roster");
     const auto* genesis = std::get_if<roster::Genesis>(&entries.front().body.act);
     const auto* renewal = std::get_if<roster::Recover>(&entries.back().body.act);
-    const bool shaped =
-        genesis && renewal && renewal->recovery && *renewal->recovery != genesis->recovery &&
-        renewal->bars.empty() && renewal->cuts.empty() &&
-        std::all_of(entries.begin() + 1, entries.end() - 1, [](const Entry& entry) {
-            return !entry.body.signer && std::holds_alternative<roster::Add>(entry.body.act);
-        });
+    const bool shaped = genesis && renewal && renewal->recovery && *renewal->recovery != genesis->recovery &&
+                        renewal->bars.empty() && renewal->cuts.empty() &&
+                        std::all_of(entries.begin() + 1, entries.end() - 1, [](const Entry& entry) {
+                            return !entry.body.signer && std::holds_alternative<roster::Add>(entry.body.act);
+                        });
     if (!shaped || !std::all_of(entries.begin(), entries.end(), is_nameless))
         return refused("this is not the beginning of a roster");
     auto state = roster::fold(roster::person_of(entries.front().id), entries);
@@ -119,7 +118,8 @@ Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) con
         std::set<EntryId> placed;
         for (const auto& line : taken.state.lines) placed.insert(line.id);
         // What waits for something else would let a stranger's garbage stay.
-        if (!std::all_of(asked.begin(), asked.end(), [&](const Entry& one) { return placed.contains(one.id); }))
+        if (!std::all_of(asked.begin(), asked.end(),
+                         [&](const Entry& one) { return placed.contains(one.id); }))
             return refused("an entry does not fit the account's roster");
         state = std::move(taken.state);
         kept.insert(kept.end(), asked.begin(), asked.end());

@@ -12,7 +12,8 @@ namespace {
 using Json = nlohmann::json;
 using roster::Entry;
 
-constexpr std::string_view foundings_setting = "foundings", log_setting = "roster", wait_setting = "roster_wait";
+constexpr std::string_view foundings_setting = "foundings", log_setting = "roster",
+                           wait_setting = "roster_wait";
 constexpr char id_of_roster[] = "roster", id_of_nodeid[] = "nodeid", id_of_request[] = "request";
 
 std::string setting_of(std::string_view what, const AccountId& account) {
@@ -34,7 +35,8 @@ Result<> put_json(Profile& profile, std::string_view name, const Json& json) {
 
 Bytes hex_in(const Json& json, const char* key) {
     auto at = json.find(key);
-    auto bytes = at != json.end() && at->is_string() ? from_hex(at->get_ref<const std::string&>()) : std::nullopt;
+    auto bytes =
+        at != json.end() && at->is_string() ? from_hex(at->get_ref<const std::string&>()) : std::nullopt;
     return bytes.value_or(Bytes());
 }
 
@@ -105,8 +107,8 @@ Result<> AccountRosters::founded(const AccountId& account, ByteView log) {
     return put(account, std::move(entries));
 }
 
-// Its recovery key is one that no other account has: two services would see that they have one owner.
-Result<> AccountRosters::make_founding(const crypto::SignKey& act) {
+// One that no other account has: two services would see that they have one owner.
+Result<SignPublic> AccountRosters::free_recovery_key() const {
     KITH_TRY_VALUE(list, foundings());
     KITH_TRY_VALUE(packed, profile_.recovery_accounts());
     std::set<SignPublic> used;
@@ -119,17 +121,28 @@ Result<> AccountRosters::make_founding(const crypto::SignKey& act) {
     for (std::size_t at = 0; at + SignPublic::size <= packed.size(); at += SignPublic::size)
         if (auto key = SignPublic::from(ByteView(packed).subspan(at, SignPublic::size)); !used.contains(*key))
             free.push_back(*key);
-    if (free.empty()) return fail(Fault::refused, "this person has more accounts than recovery keys for them");
+    if (free.empty())
+        return fail(Fault::refused, "this person has more accounts than recovery keys for them");
     std::array<std::uint8_t, 2> dice{};
     random_.fill(dice);
-    const auto& recovery = free[(dice[0] * 256u + dice[1]) % free.size()];
+    return free[(dice[0] * 256u + dice[1]) % free.size()];
+}
 
+Result<Bytes> AccountRosters::found(const AccountId& account, const SecretBytes& nodeid,
+                                    const crypto::SignKey& act) {
+    KITH_TRY_VALUE(recovery, free_recovery_key());
     const auto begun = account::begin(random_);
-    Founding made{crypto::random_id<AccountId>(random_), account::make_nodeid(random_), {}};
-    KITH_TRY_VALUE(request, account::make_request(begun.id, made.account, profile_.device(), act.seed(),
-                                                  profile_.device_key().seed(), account::hash_of(made.nodeid)));
+    KITH_TRY_VALUE(request, account::make_request(begun.id, account, profile_.device(), act.seed(),
+                                                  profile_.device_key().seed(), account::hash_of(nodeid)));
     KITH_TRY_VALUE(entries, account::found(begun, {&request, 1}, recovery));
-    made.log = roster::pack_entries(entries);
+    return roster::pack_entries(entries);
+}
+
+Result<> AccountRosters::make_founding(const crypto::SignKey& act) {
+    KITH_TRY_VALUE(list, foundings());
+    Founding made{crypto::random_id<AccountId>(random_), account::make_nodeid(random_), {}};
+    KITH_TRY_VALUE(log, found(made.account, made.nodeid, act));
+    made.log = std::move(log);
     list.push_back(std::move(made));
     return put_foundings(list);
 }
@@ -202,7 +215,8 @@ Result<> AccountRosters::put(const AccountId& account, std::vector<Entry> entrie
 
 Result<> AccountRosters::keep(const AccountId& account, Log& log, std::vector<Entry> fresh) {
     auto entries = log.entries;
-    entries.insert(entries.end(), std::make_move_iterator(fresh.begin()), std::make_move_iterator(fresh.end()));
+    entries.insert(entries.end(), std::make_move_iterator(fresh.begin()),
+                   std::make_move_iterator(fresh.end()));
     KITH_TRY_VALUE(state, roster::fold(roster::person_of(entries.front().id), entries, log.memory));
     KITH_TRY(profile_.store().put_setting(setting_of(log_setting, account), roster::pack_entries(entries)));
     log.entries = std::move(entries);
@@ -217,8 +231,8 @@ Result<bool> AccountRosters::want_node(const AccountId& account, const PersonId&
     KITH_TRY_VALUE(kept, read_json(profile_, name));
     if (!kept.is_object() || hex_in(kept, id_of_roster) != to_bytes(roster.view())) {
         const auto nodeid = account::make_nodeid(random_);
-        KITH_TRY(put_json(profile_, name,
-                          {{id_of_roster, roster.hex()}, {id_of_nodeid, to_hex(nodeid.view())}}));
+        KITH_TRY(
+            put_json(profile_, name, {{id_of_roster, roster.hex()}, {id_of_nodeid, to_hex(nodeid.view())}}));
         kept = Json::object();
     }
     if (!hex_in(kept, id_of_request).empty()) return true;
@@ -282,7 +296,8 @@ Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, con
     return made;
 }
 
-Result<std::vector<Entry>> AccountRosters::renew(const AccountId& account, const Key& seed, const Key& fresh) {
+Result<std::vector<Entry>> AccountRosters::renew(const AccountId& account, const Key& seed,
+                                                 const Key& fresh) {
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
     KITH_TRY_VALUE(made, account::renew(at->second.entries, seed, fresh));

@@ -1,6 +1,6 @@
-// The rosters of this device's accounts (src/account/README.md), as far as they are known here: kept with what
-// is needed to be added to others, and to begin new ones without the passphrase. Durable when a call returns.
-// No network: Services brings entries to the services, and back.
+// The rosters of this device's accounts (src/account/README.md), as far as they are known here: kept with
+// what is needed to be added to others, and to begin new ones without the passphrase. Durable when a call
+// returns. No network: Services brings entries to the services, and back.
 #pragma once
 
 #include <map>
@@ -30,6 +30,9 @@ class AccountRosters {
     Result<> use_founding(const AccountId& account);
     // The account was founded with this.
     Result<> founded(const AccountId& account, ByteView log);
+
+    // The beginning of a roster, for an account that this device has a node of.
+    Result<Bytes> found(const AccountId& account, const SecretBytes& nodeid, const crypto::SignKey& act);
 
     bool ruled(const AccountId& account) const { return logs_.contains(account); }
     // Null: the account has no roster, as far as is known here.
@@ -71,6 +74,7 @@ class AccountRosters {
     };
     Result<> keep(const AccountId& account, Log& log, std::vector<roster::Entry> fresh);
     Result<> put(const AccountId& account, std::vector<roster::Entry> entries);
+    Result<SignPublic> free_recovery_key() const;
     Result<> make_founding(const crypto::SignKey& act);
     Result<std::vector<Founding>> foundings() const;
     Result<> put_foundings(const std::vector<Founding>& list);

@@ -56,6 +56,8 @@ void Core::add_methods() {
     add("service.list", &Core::service_list, person);
     add("service.repin", &Core::service_repin, person);
     add("service.dismiss", &Core::service_dismiss, person);
+    add("service.bind", &Core::service_bind, person);
+    add("service.object", &Core::service_object, person);
     add("history.import", &Core::history_import, person);
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);

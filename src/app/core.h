@@ -60,6 +60,9 @@ class Core {
     void service_list(const Request& request);
     void service_repin(const Request& request);
     void service_dismiss(const Request& request);
+    void service_bind(const Request& request);
+    void service_object(const Request& request);
+    void ask_about_binding(const Request& request, bool bind);
     void history_import(const Request& request);
     Result<std::unique_ptr<ImportJob>> start_import(const std::string& path, const std::string& format,
                                                     bool accounts, ImportEvents events);

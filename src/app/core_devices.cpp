@@ -275,8 +275,8 @@ void Core::device_cancel(const Request& request) {
             KITH_TRY_VALUE(provisions, profile_.store().provisions());
             KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
             for (const auto& provision : provisions) {
-                if (provision.device != device || provision.state == "wanted" || provision.state == "refused" ||
-                    services_->rosters().ruled(provision.account))
+                if (provision.device != device || provision.state == "wanted" ||
+                    provision.state == "refused" || services_->rosters().ruled(provision.account))
                     continue;
                 KITH_TRY_VALUE(account, profile_.store().account(provision.account));
                 if (account)

@@ -99,6 +99,33 @@ void Core::service_repin(const Request& request) {
     });
 }
 
+void Core::service_bind(const Request& request) {
+    ask_about_binding(request, true);
+}
+
+void Core::service_object(const Request& request) {
+    ask_about_binding(request, false);
+}
+
+void Core::ask_about_binding(const Request& request, bool bind) {
+    auto fields = request->fields();
+    auto address = fields.text("address", 300);
+    if (auto read = fields.finish(bind ? "service.bind" : "service.object"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    const auto* account = services_->find(address);
+    if (!account)
+        return request->fail(
+            {Fault::not_found, "there is no account at " + address, "'kith service list' shows them"});
+    auto done = [this, request](Result<ServiceStatus> status) {
+        if (!status) return request->fail(status.error());
+        request->finish(service_json(*status));
+    };
+    if (!bind) return services_->object(account->id, done);
+    auto act = profile_.act_key(request->secret("passphrase"));
+    if (!act) return request->fail(act.error());
+    services_->bind(account->id, *act, done);
+}
+
 void Core::service_dismiss(const Request& request) {
     auto fields = request->fields();
     auto address = fields.text("address", 300);

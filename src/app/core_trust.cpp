@@ -275,14 +275,16 @@ Json Core::effect_at(const Services::Signed& brought, const roster::Device& devi
     const auto* node = state ? account::node_of(*state, brought.account, device.id) : nullptr;
     if (!node) return say("no node", device.name + " has no access of its own at " + address);
     if (node->state == roster::DeviceState::active)
-        return say("still let in", address + " still lets " + device.name +
-                                       " in: this device has no say there yet. Do the same on another of your "
-                                       "devices, or use the recovery sheet");
+        return say("still let in",
+                   address + " still lets " + device.name +
+                       " in: this device has no say there yet. Do the same on another of your "
+                       "devices, or use the recovery sheet");
     switch (services_->brought(brought)) {
         case Services::Brought::taken:
-            return say("dropped", address + " has cut " + device.name +
-                                      " off and lets it in no more; what waits for it there is erased after 30 "
-                                      "days, at once with the recovery sheet");
+            return say("dropped",
+                       address + " has cut " + device.name +
+                           " off and lets it in no more; what waits for it there is erased after 30 "
+                           "days, at once with the recovery sheet");
         case Services::Brought::waits:
             break;
         case Services::Brought::refused:

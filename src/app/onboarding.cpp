@@ -79,8 +79,9 @@ void Onboarding::stop() {
 }
 
 bool Onboarding::handles(std::string_view op) {
-    constexpr std::string_view ops[] = {"node",     "node.ask", "node.request", "node.ok", "services",  "service",
-                                        "progress", "prove",    "prove.no",     "receipt", "receipt.ok"};
+    constexpr std::string_view ops[] = {"node",     "node.ask", "node.request", "node.ok",
+                                        "services", "service",  "progress",     "prove",
+                                        "prove.no", "receipt",  "receipt.ok"};
     return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
 }
 
@@ -120,10 +121,10 @@ Result<> Onboarding::send_nodes() {
     for (const auto& provision : provisions) {
         if (provision.device != peer_) continue;
         if (auto roster = services_.rosters().id(provision.account); roster && provision.state == "wanted") {
-            events_.send(text(Json{{"op", "node.ask"},
-                                   {"account", provision.account.hex()},
-                                   {"roster", roster->hex()}}),
-                         {});
+            events_.send(
+                text(Json{
+                    {"op", "node.ask"}, {"account", provision.account.hex()}, {"roster", roster->hex()}}),
+                {});
             continue;
         }
         if (provision.state != "made") continue;
@@ -146,7 +147,7 @@ Result<> Onboarding::send_nodes() {
 Result<> Onboarding::send_requests() {
     KITH_TRY_VALUE(wanted, services_.rosters().wanted());
     for (const auto& one : wanted)
-        if (!one.request.empty())
+        if (!one.request.empty() && !services_.has_node(one.account))
             events_.send(text(Json{{"op", "node.request"}, {"account", one.account.hex()}}), one.request);
     return {};
 }

@@ -131,16 +131,18 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
 void Services::begin_registering(Link& link, std::string id_token) {
     std::optional<tmtp::Client::Founding> founding;
     if (link.founding) founding = {link.founding->log, link.founding->nodeid.copy()};
-    link.client = tmtp::Client::registering(link.account().alias, link.label, std::move(id_token), std::move(founding));
+    link.client =
+        tmtp::Client::registering(link.account().alias, link.label, std::move(id_token), std::move(founding));
     connect(link);
 }
 
 // The service lets the account's owner decide about its nodes. What goes to it now must never go to another.
 Result<> Services::ready_to_found(const Link& link) {
     if (!link.founding)
-        return fail(Fault::locked,
-                    "this service lets you decide by signature which devices get in, and that takes the passphrase",
-                    "run 'kith unlock' and give it; then add the service again");
+        return fail(
+            Fault::locked,
+            "this service lets you decide by signature which devices get in, and that takes the passphrase",
+            "run 'kith unlock' and give it; then add the service again");
     return rosters_.use_founding(link.founding->account);
 }
 
@@ -653,7 +655,8 @@ void Services::receive_large(Link& link, tmtp::DeliveryBegin begin) {
 
 // Stores durably, then acknowledges. What cannot be stored stays with the service, which sends it again.
 void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large) {
-    const bool own_post = message.from == link.account().uid && message.kind == tmtp::Kind::delivery && !large;
+    const bool own_post =
+        message.from == link.account().uid && message.kind == tmtp::Kind::delivery && !large;
     const bool news = own_post && is_roster_news(message.data(), message.datahead);
     // A post of ours whose answer was lost: its bytes tell that it did arrive.
     const auto look_for_answer = [&] {

@@ -45,7 +45,7 @@ class Services {
         std::function<void(const AccountId&)> on_state;  // any of ServiceStatus changed
         std::function<void()> on_history;                // records were added
         std::function<void(const DeviceId&)>
-            on_provision;  // a node was made for this device, or its state changed
+            on_provision;                 // a node was made for this device, or its state changed
         std::function<void()> on_roster;  // entries of the person's roster came by a service
         std::function<void(const std::string&)> log;
     };
@@ -109,8 +109,8 @@ class Services {
     // Node control (services_control.cpp). The act key is open: what waits for it in the accounts' rosters is
     // signed, and brought to the services. `keep`: for a while also what a setup under way will bring.
     void act_key_opened(const crypto::SignKey& act, bool keep = false);
-    // The accounts' rosters follow the person's: what was signed, for each account that has one. It is durable,
-    // and brought as soon as the service is reached.
+    // The accounts' rosters follow the person's: what was signed, for each account that has one. It is
+    // durable, and brought as soon as the service is reached.
     struct Signed {
         AccountId account;
         std::vector<EntryId> entries;
@@ -122,6 +122,9 @@ class Services {
     Brought brought(const Signed& what) const;
     bool reached(const AccountId& account) const;
     const AccountRosters& rosters() const { return rosters_; }
+    // An older account gets a roster, in a week in which its other devices can object; or this one does.
+    void bind(const AccountId& account, const crypto::SignKey& act, Done done);
+    void object(const AccountId& account, Done done);
     // Another device offers a node in this roster: asks for it, now or when the act key is open.
     Result<> want_node(const AccountId& account, const PersonId& roster);
     // `device` asks for a node. What is not in order is passed over.
@@ -145,6 +148,9 @@ class Services {
     bool roster_news(Link& link, const tmtp::Delivered& message);
     void take_news(const Link& link, const tmtp::Delivered& message);
     void held(Link& link);
+    void ask_roster(Link& link, tmtp::Asking asking);
+    void ask_about_binding(const AccountId& account, tmtp::Asking asking, Done done);
+    Result<> want_others(const AccountId& account);
     Link& link_for(store::Account account);
     void connect(Link& link);
     void sign_in(Link& link, const std::vector<tmtp::AuthBy>& providers);

@@ -11,7 +11,7 @@
 namespace kith::app {
 namespace {
 
-constexpr std::string_view requested = "requested", made = "made", done = "done";
+constexpr std::string_view requested = "requested", made = "made", handed_over = "done";
 
 std::set<EntryId> ids_of(std::span<const roster::Entry> entries) {
     std::set<EntryId> ids;
@@ -108,19 +108,32 @@ void Services::bring(Link& link) {
         op.act = "add";
         // What does not fit one request comes with the next.
         std::size_t size = 0, count = 0;
-        while (count < missing.size() && size + missing[count].bytes.size() + 100 <= limits::tmtp_roster_request)
+        while (count < missing.size() &&
+               size + missing[count].bytes.size() + 100 <= limits::tmtp_roster_request)
             size += missing[count++].bytes.size() + 100;
         missing.resize(count);
         data = roster::pack_entries(missing);
         link.roster_brought = ids_of(missing);
     }
+    ask_roster(link, {std::move(op), std::move(data)});
+}
+
+void Services::ask_roster(Link& link, tmtp::Asking asking) {
     link.roster_asked = true;
-    run(link, link.client->ask(of_roster, {std::move(op), std::move(data)}, loop_.now()));
+    run(link, link.client->ask(of_roster, std::move(asking), loop_.now()));
 }
 
 void Services::roster_answered(Link& link, const tmtp::RequestResult& result) {
     link.roster_asked = false;
     const auto brought = std::exchange(link.roster_brought, {});
+    auto binding = std::exchange(link.binding, nullptr);
+    if (binding && result.outcome != tmtp::RequestResult::Outcome::accepted) {
+        auto error = result.error;
+        if (error.hint.empty()) error.hint = "'kith service list' shows how it stands";
+        binding(fail(error));
+        binding = nullptr;
+        if (!result.roster) return;
+    }
     if (!result.roster) return;  // the link is lost, or busy: after the next login
     auto entries = roster::unpack_entries(result.log);
     if (!entries) {
@@ -137,7 +150,8 @@ void Services::roster_answered(Link& link, const tmtp::RequestResult& result) {
     } else if (rosters_.ruled(link.account().id)) {
         link.status.why = "the service has forgotten which devices may use this account";
     }
-    if (result.outcome == tmtp::RequestResult::Outcome::refused)
+    if (binding) return binding(link.status);
+    if (result.outcome == tmtp::RequestResult::Outcome::refused && !brought.empty())
         link.status.why = "the service does not take what was signed here: " + result.error.what;
     bring(link);
     if (events_.on_state) events_.on_state(link.account().id);
@@ -168,9 +182,10 @@ void Services::look_at_nodes(Link& link) {
         const auto request = roster::unpack_request(provision.nodeid.view());
         if (!node || !request || node->id != request->id() || node->state != roster::DeviceState::active)
             continue;
-        const bool there = std::any_of(state->lines.begin(), state->lines.end(), [&](const roster::Line& line) {
-            return line.adds == node->id && link.roster_there.contains(line.id);
-        });
+        const bool there =
+            std::any_of(state->lines.begin(), state->lines.end(), [&](const roster::Line& line) {
+                return line.adds == node->id && link.roster_there.contains(line.id);
+            });
         if (!there) continue;
         provision.state = made;
         provision.nodeid = {};
@@ -189,6 +204,8 @@ bool Services::roster_news(Link& link, const tmtp::Delivered& message) {
         link.status.binding_ms = 0;
     } else if (entries) {
         link.status.binding_ms = 0;
+        // The others' nodes are gone with their old secrets: they ask for new ones.
+        if (message.act == "bound" && !want_others(link.account().id)) return false;
         for (const auto& entry : *entries) link.roster_there.insert(entry.id);
         take_entries(link, *entries);
     }
@@ -210,7 +227,8 @@ Services::Brought Services::brought(const Signed& what) const {
     if (at == links_.end()) return Brought::waits;
     const auto& link = *at->second;
     const auto in = [&](const std::set<EntryId>& set) {
-        return std::all_of(what.entries.begin(), what.entries.end(), [&](const EntryId& id) { return set.contains(id); });
+        return std::all_of(what.entries.begin(), what.entries.end(),
+                           [&](const EntryId& id) { return set.contains(id); });
     };
     if (in(link.roster_there)) return Brought::taken;
     const bool refused = std::any_of(what.entries.begin(), what.entries.end(),
@@ -223,11 +241,55 @@ bool Services::reached(const AccountId& account) const {
     return at != links_.end() && at->second->status.state == ServiceState::online;
 }
 
+// --- older accounts
+
+void Services::bind(const AccountId& account, const crypto::SignKey& act, Done done) {
+    auto nodeid = profile_.store().node(account);
+    if (!nodeid || !*nodeid) return done(fail(Fault::refused, "this device has no access there itself"));
+    auto log = rosters_.found(account, **nodeid, act);
+    if (!log) return done(fail(log.error()));
+    ask_about_binding(account, {tmtp::Roster{{}, "bind", 0}, std::move(*log)}, std::move(done));
+}
+
+void Services::object(const AccountId& account, Done done) {
+    ask_about_binding(account, {tmtp::Roster{{}, "object", 0}, {}}, std::move(done));
+}
+
+void Services::ask_about_binding(const AccountId& account, tmtp::Asking asking, Done done) {
+    auto at = links_.find(account);
+    if (at == links_.end())
+        return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
+    auto& link = *at->second;
+    if (link.status.state != ServiceState::online)
+        return done(fail(Fault::unreachable, "the service is not reached now: " + link.status.why,
+                         "try again later"));
+    if (!link.control)
+        return done(fail(Fault::refused, "this service knows no lists of devices",
+                         "ask its operator for node control"));
+    if (rosters_.ruled(account))
+        return done(fail(Fault::refused, "this account has its list of devices already", ""));
+    if (link.roster_asked)
+        return done(fail(Fault::unavailable, "the service is being asked just now", "try again"));
+    link.binding = std::move(done);
+    ask_roster(link, std::move(asking));
+}
+
+Result<> Services::want_others(const AccountId& account) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    for (const auto& device : profile_.roster().devices) {
+        KITH_TRY(profile_.store().remove_provision(account, device.id));
+        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(account, device.id));
+    }
+    return tx.commit();
+}
+
 // --- nodes of other devices
 
 Result<> Services::want_node(const AccountId& account, const PersonId& roster) {
-    KITH_TRY(rosters_.want_node(account, roster));
-    if (act_key_) KITH_TRY(rosters_.prepare(*act_key_));
+    KITH_TRY_VALUE(signed_now, rosters_.want_node(account, roster));
+    if (!signed_now && act_key_) return rosters_.prepare(*act_key_);
+    if (auto at = links_.find(account); !signed_now && at != links_.end())
+        at->second->status.why = "this device's access waits for its passphrase: 'kith unlock'";
     return {};
 }
 
@@ -236,15 +298,21 @@ Result<> Services::take_request(const DeviceId& device, const AccountId& account
     auto request = roster::unpack_request(packed);
     if (!id || !request) return {};
     KITH_TRY_VALUE(read, roster::read_request(*request));
-    if (read.person != *id || read.nonce != account::mark_of(account, device) || !is_active(device)) return {};
+    if (read.person != *id || read.nonce != account::mark_of(account, device) || !is_active(device))
+        return {};
     KITH_TRY_VALUE(kept, profile_.store().provision(account, device));
-    if (kept && (kept->state == made || kept->state == done)) return {};
+    if (kept && (kept->state == made || kept->state == handed_over)) return {};
     if (kept && kept->state == requested && to_bytes(kept->nodeid.view()) == to_bytes(packed)) return {};
     store::Provision provision{account, device, {}, SecretBytes(packed), std::string(requested), {}};
     if (kept) provision.label = kept->label;
     KITH_TRY(profile_.store().put_provision(provision));
-    if (auto act = open_act_key()) (void)signed_at(account, rosters_.project(account, *act, {requests(account)}));
-    if (auto at = links_.find(account); at != links_.end()) look_at_nodes(*at->second);
+    auto at = links_.find(account);
+    if (auto act = open_act_key())
+        (void)signed_at(account, rosters_.project(account, *act, {requests(account)}));
+    else if (at != links_.end())
+        at->second->status.why =
+            "another device waits for access here, and that takes the passphrase: 'kith unlock'";
+    if (at != links_.end()) look_at_nodes(*at->second);
     return {};
 }
 
@@ -273,7 +341,8 @@ void Services::post_news() {
     }
 }
 
-// From this account itself; the entries speak for themselves, so that nothing is lost by one that was made up.
+// From this account itself; the entries speak for themselves, so that nothing is lost by one that was made
+// up.
 void Services::take_news(const Link& link, const tmtp::Delivered& message) {
     if (message.from != link.account_uid()) return;
     auto entries = open_roster_news(message.data(), message.datahead, profile_.link_key());

@@ -28,12 +28,13 @@ struct Services::Link {
     std::string label;                 // of the node that is being registered
 
     // Node control.
-    bool control = false;                               // the service knows it
-    std::optional<AccountRosters::Founding> founding;   // of the account that is being registered
-    bool founded = false;                               // the service took it
-    bool roster_asked = false, roster_shown = false;    // on this connection
-    std::set<EntryId> roster_there, roster_refused;     // what the service has, and does not take
-    std::set<EntryId> roster_brought;                   // by the request without an answer
+    bool control = false;                              // the service knows it
+    std::optional<AccountRosters::Founding> founding;  // of the account that is being registered
+    bool founded = false;                              // the service took it
+    bool roster_asked = false, roster_shown = false;   // on this connection
+    std::set<EntryId> roster_there, roster_refused;    // what the service has, and does not take
+    Done binding;                                      // waits for the answer about one
+    std::set<EntryId> roster_brought;                  // by the request without an answer
 
     store::Account& account() { return status.account; }
     const std::string& account_uid() const { return status.account.uid; }

@@ -1,6 +1,6 @@
-// Sealing to a Curve25519 key without one of one's own: libsodium's sealed boxes (crypto_box_seal: X25519 with
-// a key made for this box, XSalsa20-Poly1305, nonce BLAKE2b-192 of both public keys). Who opens it learns
-// nothing of who made it: what is inside must speak for itself.
+// Sealing to a Curve25519 key without one of one's own: libsodium's sealed boxes (crypto_box_seal: X25519
+// with a key made for this box, XSalsa20-Poly1305, nonce BLAKE2b-192 of both public keys). Who opens it
+// learns nothing of who made it: what is inside must speak for itself.
 #pragma once
 
 #include <optional>

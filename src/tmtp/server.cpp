@@ -18,7 +18,7 @@ Result<> Hub::start(Now now) {
     auto clock = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.unix_ms)) * 1'000'000;
     last_id_ = std::max(stored, clock);
     rosters_at_ms_ = now.mono_ms;
-    due(now.mono_ms);
+    if (node_rules_) due(now.mono_ms);
     return {};
 }
 
@@ -104,7 +104,8 @@ HubActions Hub::node_dropped(NodeRef node, Now now) {
 void Hub::end_node(NodeRef node, std::string_view reason, Now now) {
     if (auto at = online_.find(node); at != online_.end()) {
         Session& session = *at->second;
-        if (auto* waiting = by_link(session.challenger)) refuse(*waiting, reason == "node dropped" ? "login failed" : reason, now);
+        if (auto* waiting = by_link(session.challenger))
+            refuse(*waiting, reason == "node dropped" ? "login failed" : reason, now);
         refuse(session, reason, now);
     }
     for (auto& [link, session] : sessions_)

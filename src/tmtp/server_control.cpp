@@ -1,5 +1,5 @@
-// Node control: an account's roster decides which nodes it has. What entries mean is for NodeRules; here it is
-// kept, carried out and told to the account's nodes. README.md has the protocol.
+// Node control: an account's roster decides which nodes it has. What entries mean is for NodeRules; here it
+// is kept, carried out and told to the account's nodes. README.md has the protocol.
 #include <algorithm>
 
 #include "base/limits.h"
@@ -147,9 +147,8 @@ Result<> Hub::follow(const std::string& uid, const Ruling& ruling, NodeRef from,
     KITH_TRY_VALUE(nodes, store_.controlled(uid));
     std::size_t count = nodes.size();
     for (const auto& ruled : ruling.nodes) {
-        const auto at = std::find_if(nodes.begin(), nodes.end(), [&](const ControlledNode& node) {
-            return node.device == ruled.device;
-        });
+        const auto at = std::find_if(nodes.begin(), nodes.end(),
+                                     [&](const ControlledNode& node) { return node.device == ruled.device; });
         if (at == nodes.end()) {
             if (ruled.standing != RuledNode::active || ruled.was_active) continue;
             if (++count > limits::tmtpd_nodes) return fail(Fault::refused, "exceeds 100 nodes");
@@ -171,9 +170,8 @@ Result<> Hub::carry_out(const RosterChange& change, Now now) {
     KITH_TRY(store_.change_roster(change));
     for (NodeRef node : change.dropped) end_node(node, dropped, now);
     for (const auto& [node, since] : change.held) {
-        const auto was = std::find_if(before.begin(), before.end(), [&, ref = node](const ControlledNode& one) {
-            return one.node == ref;
-        });
+        const auto was = std::find_if(before.begin(), before.end(),
+                                      [&, ref = node](const ControlledNode& one) { return one.node == ref; });
         // Whatever it sends or waits for, at once; also when it is let in again, so that it logs in anew.
         if (was != before.end() && (was->held_ms != 0) != (since != 0))
             end_node(node, since != 0 ? node_held : let_in, now);

@@ -487,8 +487,7 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
         if (op.newnode.size() > limits::tmtpd_name) return answer(session, op.id, "newnode is too long", now);
         auto roster = store_.roster(session.uid);
         if (!roster) return answer(session, op.id, std::string(no_store), now);
-        if (!roster->log.empty())
-            return answer(session, op.id, "AddNode: the account's roster decides", now);
+        if (!roster->log.empty()) return answer(session, op.id, "AddNode: the account's roster decides", now);
         std::string code = new_code(40);
         SecretBytes nodeid{as_bytes(code)};
         wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});

@@ -27,8 +27,7 @@ struct Owner {
     }
     void found(const TestDevice& device) {
         const auto asked = request(device);
-        log = *account::found(begun, {&asked, 1},
-                              roster::recovery_account_key(person.seed, 9).public_key());
+        log = *account::found(begun, {&asked, 1}, roster::recovery_account_key(person.seed, 9).public_key());
     }
     // What the device signs now, kept; how many entries.
     std::size_t project(const TestDevice& device, Wishes wishes = {}) {
@@ -138,7 +137,8 @@ TEST_CASE("a thief's bar at the service is contested, and the recovery key resto
     person.log.push_back(person.recover({std::nullopt, {}, {lost.id()}}, person.log));
     for (const auto& bar : person.view().bars)
         if (bar.device == one.id())
-            person.log.push_back(*roster::make_lift(person.view(), std::nullopt, person.recovery, bar.entry, 0));
+            person.log.push_back(
+                *roster::make_lift(person.view(), std::nullopt, person.recovery, bar.entry, 0));
     REQUIRE(person.state_of(one) == roster::DeviceState::active);
     const auto view = person.view();
     auto made = recover(owner.log, {owner.account, view, one.id()}, person.seed);
@@ -148,9 +148,8 @@ TEST_CASE("a thief's bar at the service is contested, and the recovery key resto
     CHECK(owner.node(lost) == "barred");
     // For good: nothing of it waits for 30 days.
     const auto ruling = *Rules().judge(roster::pack_entries(owner.log), {});
-    CHECK(std::count_if(ruling.nodes.begin(), ruling.nodes.end(), [](const auto& node) {
-              return node.standing == tmtp::RuledNode::out;
-          }) == 1);
+    CHECK(std::count_if(ruling.nodes.begin(), ruling.nodes.end(),
+                        [](const auto& node) { return node.standing == tmtp::RuledNode::out; }) == 1);
     CHECK_FALSE(recover(owner.log, {owner.account, view, one.id()}, crypto::random_secret(person.random)));
 }
 
@@ -180,8 +179,8 @@ TEST_CASE("two accounts of a person have nothing in common that a service could 
     const auto begun = begin(a.person.random);
     const auto request = *make_request(begun.id, other, one.id(), one.act_key.seed(), one.device_key.seed(),
                                        crypto::random_id<LinkPublic>(a.person.random));
-    const auto log = *account::found(begun, {&request, 1},
-                                     roster::recovery_account_key(a.person.seed, 10).public_key());
+    const auto log =
+        *account::found(begun, {&request, 1}, roster::recovery_account_key(a.person.seed, 10).public_key());
     // Every run of 16 bytes of the one, in hex. (The request stands in its entry in hex: here, plain.)
     auto text_of = [](const std::vector<roster::Entry>& entries) {
         std::string text;

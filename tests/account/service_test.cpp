@@ -81,7 +81,8 @@ struct World {
         return roster::pack_entries(log);
     }
     void enrol(Node& node) {
-        node.client = Client::registering("_", "first", {}, Client::Founding{founding(node), node.nodeid.copy()});
+        node.client =
+            Client::registering("_", "first", {}, Client::Founding{founding(node), node.nodeid.copy()});
         connect(node);
     }
     void log_in(Node& node, const std::string& uid) {
@@ -89,6 +90,10 @@ struct World {
         connect(node);
     }
     void connect(Node& node) {
+        if (const auto old = std::exchange(node.link, 0)) {
+            links.erase(old);
+            from_hub(hub->closed(old, now));
+        }
         node.online = node.held = node.permanent = false;
         node.failed.clear();
         node.link = next_link++;
@@ -186,9 +191,9 @@ struct World {
         CHECK(from.result->outcome == RequestResult::Outcome::accepted);
     }
     static std::size_t count(const Node& node, const std::string& text) {
-        return static_cast<std::size_t>(std::count_if(node.got.begin(), node.got.end(), [&](const Delivered& one) {
-            return one.kind == Kind::delivery && as_text(one.data()) == text;
-        }));
+        return static_cast<std::size_t>(std::count_if(
+            node.got.begin(), node.got.end(),
+            [&](const Delivered& one) { return one.kind == Kind::delivery && as_text(one.data()) == text; }));
     }
     std::size_t nodes() { return store.all_nodes.size(); }
 };
@@ -285,7 +290,8 @@ TEST_CASE("a contest holds both, however long it takes; the recovery key lets in
     world.connect(one);
     REQUIRE(one.held);
     world.post(lost, one.uid, "while it was held");
-    auto contest = world.keep(roster::make_contest(world.state(), world.name(one), world.act(one), world.log.back().id, 0));
+    auto contest = world.keep(
+        roster::make_contest(world.state(), world.name(one), world.act(one), world.log.back().id, 0));
     CHECK(world.bring(one, {contest}).outcome == RequestResult::Outcome::accepted);
     CHECK(one.held);
     CHECK_FALSE(lost.online);
@@ -299,8 +305,8 @@ TEST_CASE("a contest holds both, however long it takes; the recovery key lets in
         world.keep(roster::make_recover(world.state(), world.recovery_key(), recover, 0))};
     for (const auto& against : world.state().bars)
         if (against.device == world.name(one))
-            word.push_back(
-                world.keep(roster::make_lift(world.state(), std::nullopt, world.recovery_key(), against.entry, 0)));
+            word.push_back(world.keep(
+                roster::make_lift(world.state(), std::nullopt, world.recovery_key(), against.entry, 0)));
     world.bring(one, word);
     CHECK(world.nodes() == 1);  // the thief's is gone at once
     world.connect(one);

@@ -1,4 +1,5 @@
-// tests/vectors/account/rosters.json, whose expectations are those of another implementation (account.py there).
+// tests/vectors/account/rosters.json, whose expectations are those of another implementation (account.py
+// there).
 #include <doctest/doctest.h>
 
 #include <fstream>

@@ -27,8 +27,7 @@ Result<NodeRef> SqlStore::insert_ruled(std::int64_t owner, const tmtp::RosterCha
                       node.secret_hash, node.label, node.device));
     const auto ref = db_->last_row();
     if (node.from == 0) return ref;
-    KITH_TRY(
-        db_->run("INSERT INTO queue SELECT ?, message FROM queue WHERE node = ?", ref, node.from));
+    KITH_TRY(db_->run("INSERT INTO queue SELECT ?, message FROM queue WHERE node = ?", ref, node.from));
     KITH_TRY(db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?",
                       node.from, ref));
     return ref;
@@ -92,8 +91,7 @@ Result<> SqlStore::change_roster(const tmtp::RosterChange& change) {
                 if (!more) break;
                 news.to.push_back(row.number(0));
             }
-            if (!change.news_data.empty() && !news.to.empty())
-                held_[news.message.id] = {0, change.news_data};
+            if (!change.news_data.empty() && !news.to.empty()) held_[news.message.id] = {0, change.news_data};
             KITH_TRY(write(news));
             messages.push_back(std::move(news));
         }
