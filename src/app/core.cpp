@@ -57,6 +57,8 @@ void Core::add_methods() {
     add("service.list", &Core::service_list, person);
     add("service.repin", &Core::service_repin, person);
     add("service.dismiss", &Core::service_dismiss, person);
+    add("service.bind", &Core::service_bind, person);
+    add("service.object", &Core::service_object, person);
     add("history.import", &Core::history_import, person);
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
@@ -125,18 +127,17 @@ Result<> Core::open() {
     services.on_provision = [this](const DeviceId&) {
         if (peers_) peers_->services_changed();
     };
+    services.on_roster = [this] {
+        log_("news of this person's devices came by a service");
+        roster_changed();
+        refresh_peers();
+        renew_marked_secrets();
+    };
     services.log = log_;
     services_ = std::make_unique<Services>(loop_, profile_, random_, std::move(services));
 
     Peers::Events peers;
-    peers.on_roster = [this] {
-        look_at_own_state();
-        end_void_jobs();
-        // Whose erasures count may have changed.
-        auto any = profile_.history().has_kind(history::kind::erasure);
-        if (any && *any)
-            if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
-    };
+    peers.on_roster = [this] { roster_changed(); };
     peers.on_blobs = [this] { look_at_blob_waits(); };
     peers.on_erased = [this](std::span<const history::Key> keys) {
         if (indexer_) indexer_->forget(keys);
@@ -192,6 +193,24 @@ Result<> Core::open() {
     asked_ms_ = loop_.now().mono_ms;
     watch_idle();
     return {};
+}
+
+void Core::roster_changed() {
+    look_at_own_state();
+    end_void_jobs();
+    // Whose erasures count may have changed.
+    auto any = profile_.history().has_kind(history::kind::erasure);
+    if (any && *any)
+        if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
+    // Without a passphrase the accounts' rosters follow at once.
+    if (services_ && !profile_.has_passphrase())
+        if (auto act = profile_.act_key({})) (void)services_->project(*act, {});
+}
+
+// Somebody has given the passphrase: what waits for it in the accounts' rosters is signed.
+void Core::act_key_opened(const SecretBytes& passphrase) {
+    if (!services_) return;
+    if (auto act = profile_.act_key(passphrase)) services_->act_key_opened(*act);
 }
 
 void Core::close() {
@@ -254,6 +273,7 @@ void Core::init(const Request& request) {
     auto founded = profile_.found(name, request->secret("passphrase"), loop_.now());
     if (!founded) return request->fail(founded.error());
     if (auto opened = open(); !opened) return request->fail(opened.error());
+    act_key_opened(request->secret("passphrase"));
     request->finish({{"device", founded->device.hex()},
                      {"person", founded->person.hex()},
                      {"recovery", std::string(as_text(founded->recovery_sheet.view()))}});
@@ -325,6 +345,10 @@ void Core::unlock(const Request& request) {
             shut();
             return request->fail(opened.error());
         }
+    if (auto act = profile_.act_key(request->secret("passphrase")); !act)
+        return request->fail(act.error());
+    else if (services_)
+        services_->act_key_opened(*act);
     request->finish();
 }
 

@@ -63,6 +63,9 @@ class Core {
     void service_list(const Request& request);
     void service_repin(const Request& request);
     void service_dismiss(const Request& request);
+    void service_bind(const Request& request);
+    void service_object(const Request& request);
+    void ask_about_binding(const Request& request, bool bind);
     void history_import(const Request& request);
     Result<std::unique_ptr<ImportJob>> start_import(const std::string& path, const std::string& format,
                                                     bool accounts, ImportEvents events);
@@ -103,6 +106,7 @@ class Core {
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
     void end_void_jobs();
+    void roster_changed();
     void refresh_peers();
     Result<> may_add_devices() const;
     Result<> keep_added(const roster::Entry& add, const DeviceId& device);
@@ -146,12 +150,18 @@ class Core {
         EntryId entry;
         control::Json result;  // its "effects" get one more for each other device
         std::int64_t until_ms = 0;
+        // What services are to hear too, about these devices: an effect more for each.
+        std::vector<Services::Signed> brought = {};
+        std::vector<roster::Device> dropped = {};
     };
     void add_trust_methods();
     Result<const roster::Device*> find_device(const std::string& text) const;
     Result<> keep_signed(std::span<const roster::Entry> entries, bool renews_secrets,
                          const std::function<Result<>()>& besides = nullptr);
-    void tell_devices(const Request& request, const EntryId& entry, control::Json result);
+    void tell_devices(const Request& request, const EntryId& entry, control::Json result,
+                      std::vector<Services::Signed> brought = {}, std::vector<roster::Device> dropped = {});
+    control::Json effect_at(const Services::Signed& brought, const roster::Device& device) const;
+    void act_key_opened(const SecretBytes& passphrase);
     void look_at_tellings();
     control::Json effects_of_bar(const roster::Device& device);
     Result<std::vector<roster::Entry>> recovery_entries(const Key& seed, const std::vector<DeviceId>& out,

@@ -25,6 +25,7 @@ void Core::device_add(const Request& request) {
             {Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
     auto act = profile_.act_key(request->secret("passphrase"));
     if (!act) return request->fail(act.error());
+    auto key = std::make_shared<crypto::SignKey>(act->copy());
 
     HostPairing::Events events;
     events.on_code_wanted = [this](int digits) {
@@ -37,8 +38,11 @@ void Core::device_add(const Request& request) {
         if (add_request_) add_request_->event("warning", {{"text", text}});
     };
     events.on_nearby_over = [this] { around_.hide_offer(); };
-    events.admit = [this](const roster::Entry& entry, const roster::Request& asked, const DeviceId& device) {
-        return admit(entry, asked, device);
+    events.admit = [this, key](const roster::Entry& entry, const roster::Request& asked,
+                               const DeviceId& device) -> Result<> {
+        KITH_TRY(admit(entry, asked, device));
+        services_->act_key_opened(*key, true);
+        return {};
     };
     events.on_end = [this](Result<DeviceId> device) { admitted(std::move(device)); };
     auto opened =
@@ -193,7 +197,13 @@ void Core::join_started(const Request& request, const Source& source, const std:
     events.endpoints = [this] {
         return peers_ ? peers_->endpoints() : Peers::future_endpoints(profile_, port_);
     };
-    events.on_end = [this](Result<DeviceId> host, bool undecided) { joined(std::move(host), undecided); };
+    events.on_end = [this, key](Result<DeviceId> host, bool undecided) {
+        auto kept = key;  // this function goes with the pairing
+        auto& core = *this;
+        core.joined(std::move(host), undecided);
+        if (core.services_ && core.profile_.membership() != Membership::none)
+            core.services_->act_key_opened(*kept, true);
+    };
     auto started = std::visit(
         [&](const auto& offer) {
             return JoinPairing::start(loop_, curve_, profile_, random_, offer, std::move(events));
@@ -283,7 +293,8 @@ void Core::device_cancel(const Request& request) {
             KITH_TRY_VALUE(provisions, profile_.store().provisions());
             KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
             for (const auto& provision : provisions) {
-                if (provision.device != device || provision.state == "wanted" || provision.state == "refused")
+                if (provision.device != device || provision.state == "wanted" ||
+                    provision.state == "refused" || services_->rosters().ruled(provision.account))
                     continue;
                 KITH_TRY_VALUE(account, profile_.store().account(provision.account));
                 if (account)
@@ -304,6 +315,8 @@ void Core::device_cancel(const Request& request) {
             (void)profile_.reload_roster();
             return request->fail(result.error());
         }
+        (void)services_->project(*act, {});
+        services_->post_news();
         for (auto& [peer, follower] : followers_)
             if (peer == device) follower->fail({Fault::cancelled, "the transfer was cancelled", ""});
         std::erase_if(followers_, [&](const auto& item) { return item.first == device; });

@@ -13,6 +13,8 @@ Json Core::service_json(const ServiceStatus& status) const {
               {"pin", to_hex(status.account.pin)}, {"state", service_state_name(status.state)}};
     if (!status.why.empty()) json["why"] = status.why;
     if (status.alarm_ms != 0) json["alarm"] = control::to_time_text(status.alarm_ms);
+    json["control"] = services_->rosters().ruled(status.account.id);
+    if (status.binding_ms != 0) json["binding"] = control::to_time_text(status.binding_ms);
     if (status.passed_over != 0) json["passed_over"] = status.passed_over;
     return json;
 }
@@ -95,6 +97,33 @@ void Core::service_repin(const Request& request) {
         if (!offered) return request->fail(offered.error());
         request->finish({{"address", text}, {"pinned", pinned}, {"offered", offered->hex()}});
     });
+}
+
+void Core::service_bind(const Request& request) {
+    ask_about_binding(request, true);
+}
+
+void Core::service_object(const Request& request) {
+    ask_about_binding(request, false);
+}
+
+void Core::ask_about_binding(const Request& request, bool bind) {
+    auto fields = request->fields();
+    auto address = fields.text("address", 300);
+    if (auto read = fields.finish(bind ? "service.bind" : "service.object"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    const auto* account = services_->find(address);
+    if (!account)
+        return request->fail(
+            {Fault::not_found, "there is no account at " + address, "'kith service list' shows them"});
+    auto done = [this, request](Result<ServiceStatus> status) {
+        if (!status) return request->fail(status.error());
+        request->finish(service_json(*status));
+    };
+    if (!bind) return services_->object(account->id, done);
+    auto act = profile_.act_key(request->secret("passphrase"));
+    if (!act) return request->fail(act.error());
+    services_->bind(account->id, *act, done);
 }
 
 void Core::service_dismiss(const Request& request) {

@@ -212,15 +212,18 @@ void Core::device_revoke(const Request& request) {
     if (auto kept = keep_signed({&*entry, 1}, true); !kept) return request->fail(kept.error());
     log_("device " + target.id.hex().substr(0, 8) + " was barred");
     const auto* now = profile_.roster().find(target.id);
+    auto brought = services_ ? services_->project(*act, {}) : std::vector<Services::Signed>();
+    if (services_) services_->post_news();
     tell_devices(request, entry->id,
                  {{"device", target.id.hex()},
                   {"name", target.name},
                   {"state", now ? roster::device_state_name(now->state) : ""},
                   {"secrets", profile_.secrets_to_be_renewed() ? "not renewed yet" : "renewed"},
-                  {"effects", effects_of_bar(target)}});
+                  {"effects", effects_of_bar(target)}},
+                 std::move(brought), {target});
 }
 
-// What a bar brings for the device itself and at each service. None of these has a way to drop a node.
+// What a bar brings for the device itself, and at each service that has no way to drop a node.
 Json Core::effects_of_bar(const roster::Device& device) {
     Json effects = Json::array();
     effects.push_back(
@@ -229,6 +232,7 @@ Json Core::effects_of_bar(const roster::Device& device) {
     auto labels = node_labels(profile_);
     for (const auto& service : services_->list()) {
         const auto& account = service.account;
+        if (services_->rosters().ruled(account.id)) continue;  // effect_at() tells
         std::string label;
         if (labels)
             if (auto at = labels->find(account.id); at != labels->end())
@@ -253,9 +257,48 @@ Json Core::effects_of_bar(const roster::Device& device) {
     return effects;
 }
 
-// The caller gets its result as soon as all devices in reach know of the entry.
-void Core::tell_devices(const Request& request, const EntryId& entry, Json result) {
-    tellings_.push_back({request, entry, std::move(result), loop_.now().mono_ms + limits::revoke_wait_ms});
+// The same at a service with node control, as far as it is known by now.
+Json Core::effect_at(const Services::Signed& brought, const roster::Device& device) const {
+    std::string address, uid;
+    for (const auto& service : services_->list())
+        if (service.account.id == brought.account) {
+            address = service.account.address;
+            uid = service.account.uid;
+        }
+    Json effect{{"service", address}, {"uid", uid}, {"node", nullptr}};
+    const auto say = [&](const char* outcome, const std::string& text) {
+        effect["outcome"] = outcome;
+        effect["text"] = text;
+        return effect;
+    };
+    const auto* state = services_->rosters().state(brought.account);
+    const auto* node = state ? account::node_of(*state, brought.account, device.id) : nullptr;
+    if (!node) return say("no node", device.name + " has no access of its own at " + address);
+    if (node->state == roster::DeviceState::active)
+        return say("still let in",
+                   address + " still lets " + device.name +
+                       " in: this device has no say there yet. Do the same on another of your "
+                       "devices, or use the recovery sheet");
+    switch (services_->brought(brought)) {
+        case Services::Brought::taken:
+            return say("dropped",
+                       address + " has cut " + device.name +
+                           " off and lets it in no more; what waits for it there is erased after 30 "
+                           "days, at once with the recovery sheet");
+        case Services::Brought::waits:
+            break;
+        case Services::Brought::refused:
+            return say("refused", address + " did not take the bar; 'kith service list' tells why");
+    }
+    return say("out of reach", address + " is not reached now and still lets " + device.name +
+                                   " in; it drops it as soon as it is reached");
+}
+
+// The caller gets its result as soon as all devices and services in reach know of the entry.
+void Core::tell_devices(const Request& request, const EntryId& entry, Json result,
+                        std::vector<Services::Signed> brought, std::vector<roster::Device> dropped) {
+    tellings_.push_back({request, entry, std::move(result), loop_.now().mono_ms + limits::revoke_wait_ms,
+                         std::move(brought), std::move(dropped)});
     look_at_tellings();
 }
 
@@ -273,12 +316,18 @@ void Core::look_at_tellings() {
             waiting = waiting || (linked && !knows);
             told.push_back({{"peer", device.name}, {"outcome", knows ? "told" : "out of reach"}});
         }
+        for (const auto& brought : telling.brought)
+            waiting = waiting || (services_ && services_->reached(brought.account) &&
+                                  services_->brought(brought) == Services::Brought::waits);
         if (waiting && loop_.now().mono_ms < telling.until_ms && telling.request->open()) {
             tellings_.push_back(std::move(telling));
             continue;
         }
         auto& effects = telling.result["effects"];
         if (!effects.is_array()) effects = Json::array();
+        for (const auto& device : telling.dropped)
+            for (const auto& brought : telling.brought)
+                if (services_) effects.push_back(effect_at(brought, device));
         for (auto& each : told) effects.push_back(std::move(each));
         telling.request->finish(std::move(telling.result));
     }
@@ -307,6 +356,10 @@ void Core::device_contest(const Request& request) {
     }
     if (entries.empty()) return request->fail(last.error());
     if (auto kept = keep_signed(entries, false); !kept) return request->fail(kept.error());
+    account::Wishes wishes;
+    wishes.contests = true;
+    auto brought = services_ ? services_->project(*act, wishes) : std::vector<Services::Signed>();
+    if (services_) services_->post_news();
     // Suspended ones too: what suspends a thief's device may fall with the next thing that he signs.
     Json others = Json::array();
     for (const auto& device : profile_.roster().devices)
@@ -315,7 +368,8 @@ void Core::device_contest(const Request& request) {
     tell_devices(request, entries.back().id,
                  {{"state", self ? roster::device_state_name(self->state) : ""},
                   {"contested", entries.size()},
-                  {"others", others}});
+                  {"others", others}},
+                 std::move(brought));
 }
 
 void Core::device_lift(const Request& request) {
@@ -328,11 +382,13 @@ void Core::device_lift(const Request& request) {
     const roster::Device target = **found;
     const auto sheet_text = request->secret("sheet");
     std::optional<crypto::SignKey> key;
+    std::optional<Key> seed;
     roster::Signer signer = profile_.device();
     if (!sheet_text.empty()) {
         auto sheet = roster::decode_sheet(as_text(sheet_text.view()));
         if (!sheet) return request->fail(sheet.error());
         key = roster::recovery_key(sheet->seed);
+        seed = std::move(sheet->seed);
         signer.reset();
     } else {
         auto act = profile_.act_key(request->secret("passphrase"));
@@ -367,11 +423,17 @@ void Core::device_lift(const Request& request) {
     if (lifts.empty()) return request->fail(why);
     if (auto kept = keep_signed(lifts, false); !kept) return request->fail(kept.error());
     const auto* now = profile_.roster().find(target.id);
+    account::Wishes wishes;
+    wishes.lifts = true;
+    std::vector<Services::Signed> brought;
+    if (services_) brought = seed ? services_->recover_rosters(*seed) : services_->project(*key, wishes);
+    if (services_) services_->post_news();
     tell_devices(request, lifts.back().id,
                  {{"device", target.id.hex()},
                   {"name", target.name},
                   {"state", now ? roster::device_state_name(now->state) : ""},
-                  {"lifted", lifts.size()}});
+                  {"lifted", lifts.size()}},
+                 std::move(brought));
 }
 
 // --- the recovery key
@@ -424,6 +486,7 @@ void Core::recover_empty(const Request& request, const roster::RecoverySheet& sh
         profile_.found_again(sheet.seed, sheet.person, name, request->secret("passphrase"), loop_.now());
     if (!founded) return request->fail(founded.error());
     if (auto opened = open(); !opened) return request->fail(opened.error());
+    act_key_opened(request->secret("passphrase"));
     request->finish(
         {{"device", founded->device.hex()},
          {"person", founded->person.hex()},
@@ -549,9 +612,13 @@ void Core::recover_here(const Request& request, const Key& seed, const std::vect
     if (!entries) return request->fail(entries.error());
     if (auto kept = keep_signed(*entries, true); !kept) return request->fail(kept.error());
     log_("the recovery key was used on this device");
+    auto brought = services_->recover_rosters(seed);
+    services_->post_news();
     Json effects = Json::array(), fallen = Json::array();
+    std::vector<roster::Device> dropped;
     for (const auto& device : profile_.roster().devices) {
         const bool named = std::ranges::find(out, device.id) != out.end();
+        if (named) dropped.push_back(device);
         if (named)
             for (auto& effect : effects_of_bar(device)) effects.push_back(effect);
         const auto* former = before.find(device.id);
@@ -565,7 +632,8 @@ void Core::recover_here(const Request& request, const Key& seed, const std::vect
                   {"state", "active"},
                   {"effects", effects},
                   {"fallen", fallen},
-                  {"remains", Json::array()}});
+                  {"remains", Json::array()}},
+                 std::move(brought), std::move(dropped));
 }
 
 // The new sheet is shown and typed back before it counts: of a key that nobody wrote down, nobody can
@@ -616,6 +684,8 @@ void Core::renew_confirmed(const Request& request, const Key& seed, const Key& f
     auto kept = keep_signed({&*entry, 1}, true, [&] { return profile_.put_recovery_accounts(fresh); });
     if (!kept) return request->fail(kept.error());
     log_("the recovery key was renewed");
+    if (services_) services_->renew_rosters(seed, fresh);
+    if (services_) services_->post_news();
     tell_devices(request, entry->id, Json::object());
 }
 

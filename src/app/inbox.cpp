@@ -106,6 +106,7 @@ bool is_history(const tmtp::Delivered& message) {
             return !message.newalias.empty();
         case Kind::login:
         case Kind::ohiedit:
+        case Kind::roster:
         case Kind::other:
             return false;
     }

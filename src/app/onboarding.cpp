@@ -75,13 +75,16 @@ void Onboarding::stop() {
 }
 
 bool Onboarding::handles(std::string_view op) {
-    constexpr std::string_view ops[] = {"node",  "node.ok",  "services", "service",   "progress",
-                                        "prove", "prove.no", "receipt",  "receipt.ok"};
+    constexpr std::string_view ops[] = {"node",     "node.ask", "node.request", "node.ok",
+                                        "services", "service",  "progress",     "prove",
+                                        "prove.no", "receipt",  "receipt.ok"};
     return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
 }
 
 Result<> Onboarding::on_frame(std::string_view op, wire::Fields& head, ByteView body) {
     if (op == "node") return on_node(head, body);
+    if (op == "node.ask") return on_node_ask(head);
+    if (op == "node.request") return on_node_request(head, body);
     if (op == "node.ok") return on_node_ok(head);
     if (op == "services") return on_services(body);
     if (op == "progress") return on_progress(head);
@@ -104,6 +107,7 @@ Result<> Onboarding::on_frame(std::string_view op, wire::Fields& head, ByteView 
 Result<> Onboarding::services_changed() {
     if (!running_) return {};
     KITH_TRY(send_nodes());
+    KITH_TRY(send_requests());
     KITH_TRY(send_services());
     return advance();
 }
@@ -111,7 +115,15 @@ Result<> Onboarding::services_changed() {
 Result<> Onboarding::send_nodes() {
     KITH_TRY_VALUE(provisions, profile_.store().provisions());
     for (const auto& provision : provisions) {
-        if (provision.device != peer_ || provision.state != "made") continue;
+        if (provision.device != peer_) continue;
+        if (auto roster = services_.rosters().id(provision.account); roster && provision.state == "wanted") {
+            events_.send(
+                wire::json_text(Json{
+                    {"op", "node.ask"}, {"account", provision.account.hex()}, {"roster", roster->hex()}}),
+                {});
+            continue;
+        }
+        if (provision.state != "made") continue;
         KITH_TRY_VALUE(account, profile_.store().account(provision.account));
         if (!account) continue;
         events_.send(wire::json_text(Json{{"op", "node"},
@@ -125,6 +137,34 @@ Result<> Onboarding::send_nodes() {
                      to_bytes(provision.nodeid.view()));
     }
     return {};
+}
+
+// The nodes that this device wants, of the devices that can sign for them.
+Result<> Onboarding::send_requests() {
+    KITH_TRY_VALUE(wanted, services_.rosters().wanted());
+    for (const auto& one : wanted)
+        if (!one.request.empty() && !services_.has_node(one.account))
+            events_.send(wire::json_text(Json{{"op", "node.request"}, {"account", one.account.hex()}}),
+                         one.request);
+    return {};
+}
+
+Result<> Onboarding::on_node_ask(wire::Fields& head) {
+    auto account = head.id<AccountId>("account");
+    auto roster = head.id<PersonId>("roster");
+    KITH_TRY(head.finish("node.ask"));
+    if (services_.has_node(account)) {
+        events_.send(wire::json_text(Json{{"op", "node.ok"}, {"account", account.hex()}}), {});
+        return {};
+    }
+    KITH_TRY(services_.want_node(account, roster));
+    return send_requests();
+}
+
+Result<> Onboarding::on_node_request(wire::Fields& head, ByteView body) {
+    auto account = head.id<AccountId>("account");
+    KITH_TRY(head.finish("node.request"));
+    return services_.take_request(peer_, account, body);
 }
 
 Result<> Onboarding::send_services() {
@@ -173,8 +213,14 @@ Result<> Onboarding::on_node(wire::Fields& head, ByteView body) {
         events_.send(wire::json_text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
         return {};
     }
-    if (body.empty() || body.size() > 256) return fail(Fault::protocol, "node: malformed");
-    KITH_TRY(services_.adopt(account, SecretBytes(body)));
+    if (body.size() > 256) return fail(Fault::protocol, "node: malformed");
+    // With node control this device has made the secret itself.
+    if (body.empty()) {
+        KITH_TRY_VALUE(adopted, services_.adopt_wanted(account));
+        if (!adopted) return {};
+    } else {
+        KITH_TRY(services_.adopt(account, SecretBytes(body)));
+    }
     events_.send(wire::json_text(Json{{"op", "node.ok"}, {"account", account.id.hex()}}), {});
     return advance();
 }

@@ -52,6 +52,9 @@ class Onboarding {
 
   private:
     Result<> send_nodes();
+    Result<> send_requests();
+    Result<> on_node_ask(wire::Fields& head);
+    Result<> on_node_request(wire::Fields& head, ByteView body);
     Result<> send_services();
     Result<> send_receipt_again();
     Result<> on_node(wire::Fields& head, ByteView body);

@@ -6,7 +6,8 @@
 
 #include "app/node_labels.h"
 #include "app/own_records.h"
-#include "app/spool.h"
+#include "app/roster_news.h"
+#include "app/services_link.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 
@@ -27,26 +28,6 @@ std::string_view service_state_name(ServiceState state) {
     }
     return "unknown";
 }
-
-struct Services::Link {
-    ServiceStatus status;
-    ServiceAddress address;
-    std::optional<tmtp::Client> client;
-    std::unique_ptr<net::TlsClient> tls;
-    net::Timer timer;
-    tmtp::Backoff backoff;
-    bool was_online = false;
-    bool caught_up = false;
-    std::optional<SecretBytes> unsaved;  // the nodeid of a new account that could not be stored yet
-    std::unique_ptr<Spool> large;        // a message too large for memory, on its way in
-    std::optional<tmtp::Delivered> large_head;
-    Done adding;                       // registration under way
-    Ask ask;                           // for it, once
-    std::string new_alias;             // asked for, without an answer
-    std::set<std::int64_t> in_flight;  // of the outbox: without an answer on this connection
-    std::string label;                 // of the node that is being registered
-    store::Account& account() { return status.account; }
-};
 
 namespace {
 
@@ -72,11 +53,17 @@ std::string random_label(Random& random) {
 }  // namespace
 
 Services::Services(net::Loop& loop, Profile& profile, Random& random, Events events)
-    : loop_(loop), profile_(profile), random_(random), events_(std::move(events)), outbox_(profile) {}
+    : loop_(loop),
+      profile_(profile),
+      random_(random),
+      events_(std::move(events)),
+      rosters_(profile, random),
+      outbox_(profile) {}
 Services::~Services() = default;
 
 Result<> Services::start() {
     KITH_TRY_VALUE(accounts, profile_.store().accounts());
+    KITH_TRY(rosters_.load());
     for (auto& account : accounts) link_for(std::move(account));
     // What a crash left between a record and its account.
     KITH_TRY(profile_.history().for_each_of_kind(
@@ -125,7 +112,11 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
         return run(*link, link->client->ask(of_alias, {tmtp::UserEdit{{}, {}, alias}, {}}, loop_.now()));
     }
     store::Account account;
-    account.id = crypto::random_id<AccountId>(random_);
+    std::set<AccountId> taken;
+    for (const auto& [id, link] : links_) taken.insert(id);
+    auto founding = rosters_.founding(taken);
+    if (!founding) return done(fail(founding.error()));
+    account.id = *founding ? (**founding).account : crypto::random_id<AccountId>(random_);
     account.address = address.text();
     account.alias = alias;
     if (pin) account.pin = to_bytes(pin->view());
@@ -133,8 +124,26 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
     link.adding = std::move(done);
     link.ask = std::move(ask);
     link.label = random_label(random_);
-    link.client = tmtp::Client::registering(alias, link.label);
+    link.founding = std::move(*founding);
+    begin_registering(link, {});
+}
+
+void Services::begin_registering(Link& link, std::string id_token) {
+    std::optional<tmtp::Client::Founding> founding;
+    if (link.founding) founding = {link.founding->log, link.founding->nodeid.copy()};
+    link.client =
+        tmtp::Client::registering(link.account().alias, link.label, std::move(id_token), std::move(founding));
     connect(link);
+}
+
+// The service lets the account's owner decide about its nodes. What goes to it now must never go to another.
+Result<> Services::ready_to_found(const Link& link) {
+    if (!link.founding)
+        return fail(
+            Fault::locked,
+            "this service lets you decide by signature which devices get in, and that takes the passphrase",
+            "run 'kith unlock' and give it; then add the service again");
+    return rosters_.use_founding(link.founding->account);
 }
 
 // The service will not wait; its key is known by now, and no other one gets the token.
@@ -149,9 +158,7 @@ void Services::sign_in(Link& link, const std::vector<tmtp::AuthBy>& providers) {
         auto at = links_.find(id);
         if (at == links_.end()) return;
         if (!token) return lost(*at->second, token.error());
-        at->second->client =
-            tmtp::Client::registering(at->second->account().alias, random_label(random_), std::move(*token));
-        connect(*at->second);
+        begin_registering(*at->second, std::move(*token));
     });
 }
 
@@ -225,6 +232,7 @@ Result<> Services::provision_at(Link& link, const DeviceId& device) {
     KITH_TRY_VALUE(found, profile_.store().provision(account, device));
     if (!found || found->state == made || found->state == handed_over) return {};
     if (!is_active(device)) return profile_.store().remove_provision(account, device);
+    if (rosters_.ruled(account)) return {};  // the device asks for it itself: take_request()
     bool maybe_asked = found->state != wanted;
     if (found->state != asked) {
         found->state = asked;
@@ -432,6 +440,8 @@ void Services::lost(Link& link, const Error& why, bool key_refused) {
     link.tls.reset();
     link.in_flight.clear();
     link.caught_up = false;
+    link.roster_asked = link.roster_shown = false;
+    link.roster_brought.clear();
     link.status.present.clear();
     Error error = why;
     if (key_refused && link.address.pinned)
@@ -479,6 +489,10 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
                     lost(at, {Fault::unreachable, "the service does not read", ""});
                 });
         } else if (auto* site = std::get_if<tmtp::SiteName>(&action)) {
+            link.control = site->control;
+            if (link.control && link.account().uid.empty())
+                if (auto ready = ready_to_found(link); !ready)
+                    return later(id, [this, error = ready.error()](Link& at) { lost(at, error); });
             if (link.account().site != site->name) {
                 link.account().site = site->name;
                 if (!link.account().uid.empty()) (void)profile_.store().put_account(link.account());
@@ -499,6 +513,8 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             else if (present.size() < limits::presence_seen)
                 present.insert(std::move(presence->uid));
             if (events_.on_state) events_.on_state(id);
+        } else if (std::get_if<tmtp::Held>(&action)) {
+            held(link);
         } else if (std::get_if<tmtp::NodeHeld>(&action)) {
             raise_alarm(link);
         } else if (std::get_if<tmtp::PassedOver>(&action)) {
@@ -560,6 +576,8 @@ Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY(profile_.store().put_account(link.account()));
     KITH_TRY(profile_.store().put_node(link.account().id, nodeid));
+    if (link.founded) KITH_TRY(rosters_.founded(link.account().id, link.founding->log));
+    if (link.founding) KITH_TRY(rosters_.use_founding(link.founding->account));
     KITH_TRY(keep_account_record(profile_, link.account(), loop_.now()));
     KITH_TRY(keep_node_labels(profile_, {{link.account().id, {{profile_.device(), link.label}}}}));
     for (const auto& device : profile_.roster().devices)
@@ -572,6 +590,7 @@ Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
 void Services::registered(Link& link, tmtp::Registered registered) {
     link.account().uid = registered.uid;
     link.account().identity = link.account().address;
+    link.founded = registered.founded;
     if (!registered.error.empty()) link.account().alias.clear();
     if (auto kept = keep_registered(link, registered.nodeid); !kept) {
         link.unsaved = std::move(registered.nodeid);
@@ -606,6 +625,7 @@ void Services::online(Link& link) {
                 (void)provision_at(link, provision.device);
     tell_presence(link);
     (void)flush(link);
+    bring(link);
     if (events_.on_state) events_.on_state(id);
 }
 
@@ -635,7 +655,20 @@ void Services::receive_large(Link& link, tmtp::DeliveryBegin begin) {
 
 // Stores durably, then acknowledges. What cannot be stored stays with the service, which sends it again.
 void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large) {
-    if (is_history(message)) {
+    const bool own_post =
+        message.from == link.account().uid && message.kind == tmtp::Kind::delivery && !large;
+    const bool news = own_post && is_roster_news(message.data(), message.datahead);
+    // A post of ours whose answer was lost: its bytes tell that it did arrive.
+    const auto look_for_answer = [&] {
+        if (!own_post) return;
+        auto own = outbox_.find_sent(link.account().id, message.data(),
+                                     [&](const auto& item) { return !link.in_flight.contains(item.id); });
+        if (own && *own) (void)accepted(link, **own, message.msgid, message.posted);
+    };
+    if (news) {
+        take_news(link, message);
+        look_for_answer();
+    } else if (is_history(message)) {
         auto kept = [&]() -> Result<> {
             KITH_TRY_VALUE(record, message_record(message, link.account().id, profile_.blobs(), large));
             KITH_TRY_VALUE(added, profile_.history().add({&record, 1}));
@@ -647,15 +680,12 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
             if (events_.on_state) events_.on_state(link.account().id);
             return;
         }
-        if (message.from == link.account().uid && message.kind == tmtp::Kind::delivery && !large) {
-            // A post of ours whose answer was lost: its bytes tell that it did arrive.
-            auto own = outbox_.find_sent(link.account().id, message.data(),
-                                         [&](const auto& item) { return !link.in_flight.contains(item.id); });
-            if (own && *own) (void)accepted(link, **own, message.msgid, message.posted);
-        }
+        look_for_answer();
         if (events_.on_history) events_.on_history();
     } else if (message.kind == tmtp::Kind::ohiedit) {
         if (!follow_ohiedit(link, message)) return;
+    } else if (message.kind == tmtp::Kind::roster) {
+        if (!roster_news(link, message)) return;
     } else if (message.kind == tmtp::Kind::other) {
         ++link.status.passed_over;
     }
@@ -681,6 +711,7 @@ void Services::node_added(Link& link, tmtp::NodeAdded added) {
 void Services::result(Link& link, tmtp::RequestResult result) {
     using Answer = tmtp::RequestResult::Outcome;
     if (result.local_id == of_alias) return alias_answered(link, result);
+    if (result.local_id == of_roster) return roster_answered(link, result);
     if (result.local_id == of_presence) {
         if (result.outcome == Answer::refused) link.status.why = "presence is not told: " + result.error.what;
         return;
@@ -751,7 +782,9 @@ Result<> Services::flush(Link& link) {
 Result<> Services::accepted(Link& link, const Outbox::Item& item, const std::string& msgid,
                             const std::string& posted) {
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-    if (const auto* post = post_in(item.op)) {
+    const auto* post = post_in(item.op);
+    KITH_TRY_VALUE(data, post ? outbox_.data(item) : Result<Bytes>(Bytes()));
+    if (post && !is_roster_news(data, post->datahead)) {
         auto time = tmtp::parse_posted(posted).value_or(loop_.now().unix_ms);
         std::vector<std::string> uids, groups;
         for (const auto& to : post->recipients)

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "app/account_rosters.h"
 #include "app/address.h"
 #include "app/inbox.h"
 #include "app/outbox.h"
@@ -34,6 +35,7 @@ struct ServiceStatus {
     std::string why;                // when not online: what happened last
     std::int64_t alarm_ms = 0;      // somebody else was connected as this node then; 0: no
     std::uint64_t passed_over = 0;  // messages of kinds that this version does not know, since the start
+    std::int64_t binding_ms = 0;    // a roster is proposed for this account, and is bound then; 0: none is
     std::set<std::string> present;  // uids that let this account know that they are here
 };
 
@@ -43,7 +45,8 @@ class Services {
         std::function<void(const AccountId&)> on_state;  // any of ServiceStatus changed
         std::function<void()> on_history;                // records were added
         std::function<void(const DeviceId&)>
-            on_provision;  // a node was made for this device, or its state changed
+            on_provision;                 // a node was made for this device, or its state changed
+        std::function<void()> on_roster;  // entries of the person's roster came by a service
         std::function<void(const std::string&)> log;
     };
     Services(net::Loop& loop, Profile& profile, Random& random, Events events);
@@ -103,8 +106,51 @@ class Services {
     // The owner has seen the alarm.
     Result<> dismiss_alarm(const AccountId& account);
 
+    // Node control (services_control.cpp). The act key is open: what waits for it in the accounts' rosters is
+    // signed, and brought to the services. `keep`: for a while also what a setup under way will bring.
+    void act_key_opened(const crypto::SignKey& act, bool keep = false);
+    // The accounts' rosters follow the person's: what was signed, for each account that has one. It is
+    // durable, and brought as soon as the service is reached.
+    struct Signed {
+        AccountId account;
+        std::vector<EntryId> entries;
+    };
+    std::vector<Signed> project(const crypto::SignKey& act, account::Wishes wishes);
+    std::vector<Signed> recover_rosters(const Key& seed);
+    void renew_rosters(const Key& seed, const Key& fresh);
+    enum class Brought { waits, taken, refused };
+    Brought brought(const Signed& what) const;
+    bool reached(const AccountId& account) const;
+    const AccountRosters& rosters() const { return rosters_; }
+    // An older account gets a roster, in a week in which its other devices can object; or this one does.
+    void bind(const AccountId& account, const crypto::SignKey& act, Done done);
+    void object(const AccountId& account, Done done);
+    // Another device offers a node in this roster: asks for it, now or when the act key is open.
+    Result<> want_node(const AccountId& account, const PersonId& roster);
+    // `device` asks for a node. What is not in order is passed over.
+    Result<> take_request(const DeviceId& device, const AccountId& account, ByteView packed);
+    // The node that this device wanted is there. False: it did not ask.
+    Result<bool> adopt_wanted(const store::Account& account);
+    // Tells the person's other devices by every service what the roster says now.
+    void post_news();
+
   private:
     struct Link;
+    void begin_registering(Link& link, std::string id_token);
+    Result<> ready_to_found(const Link& link);
+    std::optional<crypto::SignKey> open_act_key() const;
+    Signed signed_at(const AccountId& account, Result<std::vector<roster::Entry>> entries);
+    std::vector<account::Asked> requests(const AccountId& account) const;
+    void bring(Link& link);
+    void roster_answered(Link& link, const tmtp::RequestResult& result);
+    void take_entries(Link& link, std::span<const roster::Entry> entries);
+    void look_at_nodes(Link& link);
+    bool roster_news(Link& link, const tmtp::Delivered& message);
+    void take_news(const Link& link, const tmtp::Delivered& message);
+    void held(Link& link);
+    void ask_roster(Link& link, tmtp::Asking asking);
+    void ask_about_binding(const AccountId& account, tmtp::Asking asking, Done done);
+    Result<> want_others(const AccountId& account);
     Link& link_for(store::Account account);
     void connect(Link& link);
     void sign_in(Link& link, const std::vector<tmtp::AuthBy>& providers);
@@ -140,6 +186,9 @@ class Services {
     Events events_;
     std::map<AccountId, std::unique_ptr<Link>> links_;
     std::map<std::uint64_t, std::unique_ptr<net::TlsClient>> looks_;
+    AccountRosters rosters_;
+    std::optional<crypto::SignKey> act_key_;  // for a while
+    net::Timer act_key_timer_;
     Outbox outbox_;
     std::map<std::int64_t, std::function<void(Result<Outcome>)>> asking_;
     std::uint64_t next_look_ = 1;

@@ -26,6 +26,17 @@ inline constexpr std::size_t node_label_bytes = 64;
 // What `revoke --erase` does takes effect this long after the device has learned of it, unless the recovery
 // key says so: a thief with a passphrase must not be able to destroy the owner's last copy at once.
 inline constexpr std::int64_t erase_wait_ms = 3ll * 24 * 3600 * 1000;
+// Foundings of accounts' rosters that are made in advance, when the passphrase was given: so many services
+// can be added before it is needed again.
+inline constexpr std::size_t foundings = 4;
+// A setup of a device goes on after the passphrase was given for it: for this long the act key signs what
+// that brings in accounts' rosters, and nothing else.
+inline constexpr std::int64_t act_key_kept_ms = 10 * 60 * 1000;
+// News of the roster by a Post: devices that can read one, its inner head, and its entries. A log that is
+// longer travels by the peer link alone.
+inline constexpr std::size_t news_readers = 80;
+inline constexpr std::size_t news_head = 1024;
+inline constexpr std::size_t news_bytes = 4 * 1024 * 1024;
 // What keeps a profile from locking itself is looked at this often.
 inline constexpr std::int64_t lock_look_ms = 10'000;
 // The longest time after which a profile locks itself.

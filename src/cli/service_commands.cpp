@@ -3,13 +3,14 @@
 
 #include "cli/browser.h"
 #include "cli/commands.h"
+#include "cli/prompt.h"
 #include "cli/text.h"
 
 namespace kith::cli {
 namespace {
 
 struct Options {
-    std::string address, alias, pin, sign_in;
+    std::string address, alias, pin, sign_in, passphrase_file;
 };
 
 // The service registers only who signs in at this address.
@@ -74,11 +75,29 @@ int repin(Context& context, const Options& options) {
     });
 }
 
+// The account gets a list of the devices that may use it.
+int bind(Context& context, const Options& options) {
+    auto bound = with_passphrase(context, options.passphrase_file, Opens::no, [&](SecretBytes passphrase) {
+        control::Start start{"service.bind", {{"address", options.address}}, {}};
+        start.secrets.set("passphrase", std::move(passphrase));
+        return converse(context, std::move(start), {});
+    });
+    if (!bound) return context.out.error(bound.error());
+    if (context.out.json()) context.out.value(**bound);
+    context.out.say("Your devices decide from " + local_time(text_in(**bound, "binding")) +
+                    " on who has access to this account, unless one of them objects. Then the others get new "
+                    "access by this device: leave it running, and meet them.");
+    return exit_ok;
+}
+
 }  // namespace
 
 void say_alarms(Context& context, const Json& services) {
     for (const auto& service : list_in(services)) {
         auto when = text_in(service, "alarm"), address = text_in(service, "address");
+        if (auto due = text_in(service, "binding"); !due.empty())
+            context.out.say("From " + local_time(due) + " on a list of devices decides who has access to " +
+                            address + ". Was that not you? Then now: kith service object " + address);
         if (when.empty()) continue;
         context.out.say(
             "ALARM: on " + local_time(when) + " somebody else was connected to " + address +
@@ -115,6 +134,26 @@ void add_service_commands(CLI::App& app, Command& chosen) {
                 return conclude(context,
                                 call(context, {"service.dismiss", {{"address", options->address}}, {}}),
                                 [&](const Json&) { context.out.say("The alarm is taken away."); });
+            };
+        });
+    }
+    {
+        auto* command = service->add_subcommand(
+            "bind", "your devices are to decide who has access to an account that is older than this");
+        command->add_option("ADDRESS", options->address, "the service's address")->required();
+        command->add_option("--passphrase-file", options->passphrase_file,
+                            "a file whose first line is the passphrase");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return bind(context, *options); }; });
+    }
+    {
+        auto* command = service->add_subcommand("object", "stop what somebody has begun with 'service bind'");
+        command->add_option("ADDRESS", options->address, "the service's address")->required();
+        command->callback([=, &chosen] {
+            chosen = [=](Context& context) {
+                return conclude(
+                    context, call(context, {"service.object", {{"address", options->address}}, {}}),
+                    [&](const Json&) { context.out.say("It is stopped. Whose device asked for it?"); });
             };
         });
     }

@@ -29,6 +29,7 @@ void show_effects(Context& context, const Json& result) {
             continue;
         }
         out.say("  " + text + ".");
+        if (text_in(effect, "ask").empty()) continue;
         out.say("    Write to its operator:");
         out.say("      " + text_in(effect, "ask"));
     }

@@ -7,7 +7,6 @@ namespace {
 
 static_assert(stream_header_bytes == crypto_secretstream_xchacha20poly1305_HEADERBYTES);
 static_assert(stream_overhead == crypto_secretstream_xchacha20poly1305_ABYTES);
-static_assert(sealed_box_overhead == crypto_box_SEALBYTES);
 
 struct Wiped {
     crypto_secretstream_xchacha20poly1305_state state{};
@@ -53,21 +52,6 @@ std::optional<OpenStream::Opened> OpenStream::open(ByteView sealed) {
         return std::nullopt;
     opened.last = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
     return opened;
-}
-
-Bytes seal_to(const LinkPublic& to, ByteView plain) {
-    Bytes sealed(plain.size() + sealed_box_overhead);
-    crypto_box_seal(sealed.data(), plain.data(), plain.size(), to.bytes.data());
-    return sealed;
-}
-
-std::optional<SecretBytes> open_sealed(const LinkKey& key, ByteView sealed) {
-    if (sealed.size() < sealed_box_overhead) return std::nullopt;
-    Bytes plain(sealed.size() - sealed_box_overhead);
-    if (crypto_box_seal_open(plain.data(), sealed.data(), sealed.size(), key.public_key.bytes.data(),
-                             key.secret.view().data()) != 0)
-        return std::nullopt;
-    return SecretBytes(std::move(plain));
 }
 
 }  // namespace kith::crypto

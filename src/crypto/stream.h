@@ -1,5 +1,5 @@
-// A stream of messages under one key, and a message to a key: libsodium's secretstream and sealed box, as
-// they are meant. Their header and one-use key are drawn by libsodium itself.
+// A stream of messages under one key: libsodium's secretstream, as it is meant. Its header is drawn by
+// libsodium itself.
 #pragma once
 
 #include <array>
@@ -49,10 +49,5 @@ class OpenStream {
     struct State;
     std::unique_ptr<State> state_;
 };
-
-// crypto_box_seal: for the holder of the key, from nobody in particular.
-inline constexpr std::size_t sealed_box_overhead = 48;
-Bytes seal_to(const LinkPublic& to, ByteView plain);
-std::optional<SecretBytes> open_sealed(const LinkKey& key, ByteView sealed);
 
 }  // namespace kith::crypto

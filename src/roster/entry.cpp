@@ -204,10 +204,16 @@ DeviceId SignedRequest::id() const {
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
                                    const crypto::SignKey& device_key, const crypto::SignKey& act_key,
                                    const LinkPublic& link_key, Random& random) {
+    return make_request(person, name, device_key, act_key, link_key,
+                        crypto::random_id<RequestNonce>(random));
+}
+
+Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
+                                   const crypto::SignKey& device_key, const crypto::SignKey& act_key,
+                                   const LinkPublic& link_key, const RequestNonce& nonce) {
     if (!printable(name))
         return fail(Fault::invalid, "this cannot be the name of a device",
                     "use 1 to " + std::to_string(limits::name_bytes) + " bytes of plain text");
-    const auto nonce = crypto::random_id<Id<struct RequestNonceTag, 16>>(random);
     const std::string text = "{\"purpose\":" + quoted(request_purpose) + ",\"v\":" + std::to_string(version) +
                              ",\"person\":" + quoted_hex(person.view()) + ",\"name\":" + quoted(name) +
                              ",\"sign\":" + quoted_hex(device_key.public_key().view()) +
@@ -226,8 +232,8 @@ Result<Request> read_request(const SignedRequest& request) {
     if (head.text("purpose", 32) != request_purpose) head.reject("purpose", "is another one");
     if (head.u64("v") != version) head.reject("v", "is another version");
     Request read{head.id<PersonId>("person"), head.text("name", limits::name_bytes),
-                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"), head.id<LinkPublic>("link")};
-    if (head.hex("nonce", 16).size() != 16) head.reject("nonce", "has the wrong length");
+                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"), head.id<LinkPublic>("link"),
+                 head.id<RequestNonce>("nonce")};
     if (!printable(read.name)) head.reject("name", "is not a name");
     // The act key is sealed apart from the device key: one key for both would undo that.
     if (read.act_key == read.device_key) head.reject("act", "is the device key");

@@ -21,6 +21,8 @@
 
 namespace kith::roster {
 
+using RequestNonce = Id<struct RequestNonceTag, 16>;
+
 // A device's request to be added, as it travels: exact bytes and two signatures over them.
 struct SignedRequest {
     Bytes bytes;
@@ -36,12 +38,16 @@ struct Request {
     SignPublic device_key;  // everyday signatures: receipts, records
     SignPublic act_key;     // signs roster entries
     LinkPublic link_key;    // the peer link
+    RequestNonce nonce;
     bool may_join(const PersonId& other) const { return person == other || person.is_zero(); }
 };
 // Fails when `name` is empty, longer than limits::name_bytes, or no printable UTF-8.
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
                                    const crypto::SignKey& device_key, const crypto::SignKey& act_key,
                                    const LinkPublic& link_key, Random& random);
+Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
+                                   const crypto::SignKey& device_key, const crypto::SignKey& act_key,
+                                   const LinkPublic& link_key, const RequestNonce& nonce);
 // Checks the form and both signatures.
 Result<Request> read_request(const SignedRequest& request);
 

@@ -241,6 +241,7 @@ void Fold::describe_devices() {
         device.device_key = by.request->device_key;
         device.act_key = by.request->act_key;
         device.link_key = by.request->link_key;
+        device.nonce = by.request->nonce;
         device.added_ms = by.entry->body.time_ms;
         device.added_by = by.signer();
         state_.devices.push_back(std::move(device));

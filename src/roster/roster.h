@@ -31,6 +31,7 @@ struct Device {
     SignPublic device_key;
     SignPublic act_key;
     LinkPublic link_key;
+    RequestNonce nonce;
     DeviceState state = DeviceState::active;
     std::string why;            // empty when active; a short reason, for people
     std::int64_t added_ms = 0;  // what the adding entry says

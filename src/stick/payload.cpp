@@ -56,8 +56,8 @@ Result<Opener> Opener::open(ByteView start, const crypto::LinkKey& key) {
                     "run 'kith device add --to' on the other device again");
     if (start[magic.size()] != version)
         return fail(Fault::invalid, "the payload was made by a newer version of kith", "update kith here");
-    const auto box = start.subspan(magic.size() + 1, 32 + crypto::sealed_box_overhead);
-    const auto opened = crypto::open_sealed(key, box);
+    const auto box = start.subspan(magic.size() + 1, 32 + crypto::box_overhead);
+    const auto opened = crypto::open_box(key, box);
     if (!opened || opened->size() != 32)
         return fail(
             Fault::refused,

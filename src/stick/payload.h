@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "crypto/box.h"
 #include "crypto/hash.h"
 #include "crypto/keys.h"
 #include "crypto/stream.h"
@@ -15,7 +16,7 @@
 namespace kith::stick {
 
 // The stream's first bytes, before the first message.
-inline constexpr std::size_t start_bytes = 5 + 32 + crypto::sealed_box_overhead + crypto::stream_header_bytes;
+inline constexpr std::size_t start_bytes = 5 + 32 + crypto::box_overhead + crypto::stream_header_bytes;
 // Before each message: how long it is.
 inline constexpr std::size_t length_bytes = 4;
 

@@ -70,6 +70,12 @@ Result<> ProfileStore::remove_setting(std::string_view name) {
     return {};
 }
 
+Result<std::vector<std::string>> ProfileStore::settings(std::string_view prefix) const {
+    return read_all(db_.query("SELECT name FROM setting WHERE substr(name, 1, ?) = ? ORDER BY name",
+                              static_cast<std::int64_t>(prefix.size()), prefix),
+                    [](Statement& row) { return row.text(0); });
+}
+
 Result<bool> ProfileStore::add_entry(const RosterEntry& entry) {
     KITH_TRY_VALUE(
         count,

@@ -90,6 +90,8 @@ class ProfileStore {
     Result<> put_setting(std::string_view name, ByteView value);
     Result<std::optional<SecretBytes>> setting(std::string_view name) const;
     Result<> remove_setting(std::string_view name);
+    // Names that begin so.
+    Result<std::vector<std::string>> settings(std::string_view prefix) const;
 
     // False: it was here already, with this signature; another one is replaced. Listed in the order of
     // arrival.

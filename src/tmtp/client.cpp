@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "tmtp/limits.h"
 
 namespace kith::tmtp {
 namespace {
@@ -27,6 +28,8 @@ std::string shown(std::string_view text) {
 }
 
 constexpr std::string_view node_held = "node already connected";
+// What an `info` says to a node that the account's roster keeps out.
+constexpr std::string_view info_held = "node held";
 
 struct QuitMeaning {
     Error error;
@@ -38,6 +41,8 @@ QuitMeaning meaning_of(std::string_view reason) {
             {Fault::refused, "the service does not know this device's login (it said: " + shown(reason) + ")",
              "set the device up again for this service"},
             true};
+    if (reason == "node held" || reason == "node let in")
+        return {{Fault::unavailable, "the account's roster has changed for this device", ""}, false};
     if (reason == "authentication required")
         return {{Fault::refused, "the service asks for a sign-in and names no provider",
                  "ask its operator how to register"},
@@ -70,6 +75,8 @@ Delivered to_delivered(Queued message) {
     delivered.to = std::move(message.to);
     delivered.gid = std::move(message.gid);
     delivered.newalias = std::move(message.newalias);
+    delivered.act = std::move(message.act);
+    delivered.due_ms = message.due_ms;
     delivered.recipients = std::move(message.recipients);
     delivered.type = std::move(message.type);
     delivered.datahead = message.datahead;
@@ -83,11 +90,13 @@ Client Client::login(std::string uid, SecretBytes nodeid) {
     return client;
 }
 
-Client Client::registering(std::string alias, std::string node_label, std::string id_token) {
+Client Client::registering(std::string alias, std::string node_label, std::string id_token,
+                           std::optional<Founding> founding) {
     Client client;
     client.alias_ = std::move(alias);
     client.node_label_ = std::move(node_label);
     client.id_token_ = std::move(id_token);
+    client.founding_ = std::move(founding);
     return client;
 }
 
@@ -152,6 +161,7 @@ ClientActions Client::tick(Now now) {
                 out.push_back(LoggedOut{});
             }
             break;
+        case State::held:
         case State::online:
             for (const auto& [id, request] : requests_) {
                 if (now.mono_ms < request.deadline_ms) continue;
@@ -159,7 +169,7 @@ ClientActions Client::tick(Now now) {
                 return out;
             }
             if (now.mono_ms >= pulse_at_ms_) send(Pulse{}, {}, now, out);
-            if (!caught_up_ && !draining() && now.mono_ms >= quiet_at_ms_) {
+            if (state_ == State::online && !caught_up_ && !draining() && now.mono_ms >= quiet_at_ms_) {
                 caught_up_ = true;
                 out.push_back(CaughtUp{});
                 ask_for_nodes(NodeState::uncertain, now, out);
@@ -171,10 +181,10 @@ ClientActions Client::tick(Now now) {
 
 std::optional<std::int64_t> Client::next_tick_ms() const {
     if (state_ == State::offline || state_ == State::failed) return std::nullopt;
-    if (state_ != State::online) return state_deadline_ms_;
+    if (state_ != State::online && state_ != State::held) return state_deadline_ms_;
     std::int64_t next = pulse_at_ms_;
     for (const auto& [id, request] : requests_) next = std::min(next, request.deadline_ms);
-    if (!caught_up_ && !draining()) next = std::min(next, quiet_at_ms_);
+    if (state_ == State::online && !caught_up_ && !draining()) next = std::min(next, quiet_at_ms_);
     return next;
 }
 
@@ -200,7 +210,8 @@ ClientActions Client::ask(std::string_view local_id, Asking asking, Now now) {
             RequestResult{std::string(local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
         return std::move(out);
     };
-    if (state_ != State::online) return refuse(not_online());
+    const bool let = state_ == State::held && std::holds_alternative<Roster>(asking.op);
+    if (state_ != State::online && !let) return refuse(not_online());
     if (requests_.size() >= limits::tmtp_requests || local_id.size() > limits::tmtp_local_id)
         return refuse(
             {Fault::unavailable, "too many requests to the service at once", "try again in a while"});
@@ -247,7 +258,7 @@ void Client::ask_for_nodes(NodeState which, Now now, ClientActions& out) {
 
 ClientActions Client::quit(Now now) {
     ClientActions out;
-    if (state_ == State::online) {
+    if (state_ == State::online || state_ == State::held) {
         send(Quit{}, {}, now, out);
         state_ = State::quitting;
         state_deadline_ms_ = now.mono_ms + limits::tmtp_quit_ms;
@@ -281,7 +292,12 @@ void Client::on_head(Now now, ClientActions& out) {
     if (reply && std::holds_alternative<Queued>(*reply))
         return on_queued(std::get<Queued>(std::move(*reply)), out);
     incoming_.emplace().skip = true;  // data that does not belong there, or to what we do not know
-    if (reply) on_reply(std::move(*reply), now, out);
+    if (!reply) return;
+    auto* roster = std::get_if<RosterReply>(&*reply);
+    if (!roster) return on_reply(std::move(*reply), now, out);
+    if (reader_.datalen() > limits::tmtp_roster_bytes)
+        return fail(broken("the service sent a roster that is too long"), false, out);
+    incoming_->roster = std::move(*roster);
 }
 
 void Client::on_queued(Queued message, ClientActions& out) {
@@ -316,6 +332,7 @@ void Client::on_queued(Queued message, ClientActions& out) {
 
 void Client::on_data(ClientActions& out) {
     Incoming& in = *incoming_;
+    if (in.roster) return append(in.message.raw, reader_.data());
     if (in.skip) return;
     in.sum = crc32c(reader_.data(), in.sum);
     if (!in.nodeid.empty()) return;
@@ -328,6 +345,7 @@ void Client::on_data(ClientActions& out) {
 void Client::on_end(Now now, ClientActions& out) {
     Incoming in = std::move(*incoming_);
     incoming_.reset();
+    if (in.roster) return on_roster(std::move(*in.roster), std::move(in.message.raw), out);
     if (in.skip) return;
     quiet_at_ms_ = now.mono_ms + limits::tmtp_quiet_ms;
 
@@ -355,13 +373,14 @@ void Client::on_end(Now now, ClientActions& out) {
 }
 
 void Client::on_reply(Reply reply, Now now, ClientActions& out) {
-    std::visit(Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
-                          [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
-                          [&](InfoReply& one) { on_info(std::move(one), now, out); },
-                          [&](AckReply& one) { on_ack(std::move(one), out); },
-                          [&](QuitReply& one) { on_quit(one, now, out); },
-                          [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](Queued&) {}},
-               reply);
+    std::visit(
+        Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
+                   [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
+                   [&](InfoReply& one) { on_info(std::move(one), now, out); },
+                   [&](AckReply& one) { on_ack(std::move(one), out); },
+                   [&](QuitReply& one) { on_quit(one, now, out); },
+                   [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](RosterReply&) {}, [](Queued&) {}},
+        reply);
 }
 
 void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
@@ -369,23 +388,27 @@ void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
     if (reply.id != "1")
         return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"},
                     true, out);
-    out.push_back(SiteName{shown(reply.name), reply.auth, reply.authby});
+    out.push_back(SiteName{shown(reply.name), reply.auth, reply.authby, reply.control});
     if (uid_.empty() && id_token_.empty() && !reply.authby.empty()) {
         // Signing in takes longer than the service waits for a login.
         state_ = State::failed;
         out.push_back(SignInWanted{std::move(reply.authby)});
     } else if (uid_.empty()) {
         state_ = State::registering;
-        send(Register{node_label_, alias_, id_token_}, {}, now, out);
+        founds_ = reply.control && founding_;
+        send(Register{node_label_, alias_, id_token_, founds_ ? founding_->roster : Bytes()}, {}, now, out);
     } else {
         state_ = State::logging_in;
-        send(Login{uid_, nodeid_.copy()}, {}, now, out);
+        send(Login{uid_, nodeid_.copy(), reply.control}, {}, now, out);
     }
 }
 
 void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
     if (state_ != State::registering)
         return fail(broken("the service answers what was not asked"), false, out);
+    // A service that makes a secret all the same has not taken the roster.
+    founds_ = founds_ && reply.nodeid.empty();
+    if (founds_) reply.nodeid = founding_->nodeid.copy();
     auto sound = [](std::size_t size) { return size > 0 && size <= limits::tmtp_text; };
     if (!sound(reply.uid.size()) || !sound(reply.nodeid.size()))
         return fail(broken("the service registered the account without saying its name"), true, out);
@@ -394,11 +417,16 @@ void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
     nodeid_ = reply.nodeid.copy();
     state_ = State::logging_in;
     state_deadline_ms_ = now.mono_ms + limits::tmtp_login_ms;
-    out.push_back(Registered{std::move(reply.uid), std::move(reply.nodeid), shown(reply.error)});
+    out.push_back(Registered{std::move(reply.uid), std::move(reply.nodeid), shown(reply.error), founds_});
+    founding_.reset();
 }
 
 void Client::on_info(InfoReply reply, Now now, ClientActions& out) {
     if (state_ != State::logging_in) return;  // an info at another time only informs
+    if (reply.info == info_held) {
+        state_ = State::held;
+        return out.push_back(Held{});
+    }
     state_ = State::online;
     held_since_ms_.reset();
     held_told_ = false;
@@ -428,6 +456,20 @@ void Client::on_ack(AckReply reply, ClientActions& out) {
         out.push_back(RequestResult{
             std::move(request.local_id), RequestResult::Outcome::refused, {}, {}, std::move(error)});
     }
+}
+
+void Client::on_roster(RosterReply reply, Bytes log, ClientActions& out) {
+    auto at = requests_.find(reply.id);
+    if (at == requests_.end() || at->second.is_node) return;
+    using Outcome = RequestResult::Outcome;
+    RequestResult result{
+        std::move(at->second.local_id), reply.error.empty() ? Outcome::accepted : Outcome::refused, {}, {}};
+    requests_.erase(at);
+    if (!reply.error.empty())
+        result.error = {Fault::refused, "the service refused: " + shown(reply.error), ""};
+    result.roster = std::move(reply);
+    result.log = std::move(log);
+    out.push_back(std::move(result));
 }
 
 void Client::on_ohi(OhiReply reply, ClientActions& out) {

@@ -38,6 +38,7 @@ struct SiteName {
     std::string name;
     int auth = 0;
     std::vector<AuthBy> authby;
+    bool control = false;  // accounts may have rosters there
 };
 // The service registers only who signs in with one of these providers, and has not been asked: close the
 // link, and connect a Client that has a token.
@@ -50,11 +51,14 @@ struct Registered {
     std::string uid;
     SecretBytes nodeid;
     std::string error;
+    bool founded = false;  // with the roster, and the nodeid, that were given
 };
 // Logged in: posts are taken from now on.
 struct Online {
     std::vector<std::string> present;  // uids that are online and let this account know
 };
+// The account's roster keeps this node out: nothing is delivered, and Roster is all that may be asked.
+struct Held {};
 // Nothing is waiting any more, as far as can be seen (TMTP does not say): no message came for a while, and
 // all that came is acknowledged. Once a connection.
 struct CaughtUp {};
@@ -67,6 +71,8 @@ struct Delivered {
     std::int64_t posted_ms = 0;         // 0: unreadable
     std::string alias, to, gid;         // ping, invite, member: as Queued
     std::string newalias;               // user: the account has one more alias
+    std::string act;                    // roster: as Queued
+    std::int64_t due_ms = 0;            // roster: of a binding
     std::vector<Recipient> recipients;  // ohiedit
     std::string type;                   // ohiedit
     Bytes raw;                          // the header as received, hhhh included, then the data
@@ -126,6 +132,9 @@ struct RequestResult {
     Outcome outcome = Outcome::unknown;
     std::string msgid, posted;  // accepted posts and pings
     Error error{};
+    // Of a Roster, refused or not: what the service has.
+    std::optional<RosterReply> roster = {};
+    Bytes log = {};
 };
 
 // The link is of no use any more: close it. Permanent: trying again cannot help until something is changed
@@ -137,21 +146,28 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, CaughtUp, Delivered,
+using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, Held, CaughtUp, Delivered,
                                   DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, Presence,
                                   PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
   public:
-    enum class State { offline, greeting, registering, logging_in, online, quitting, failed };
+    enum class State { offline, greeting, registering, logging_in, held, online, quitting, failed };
 
     // An account that exists.
     static Client login(std::string uid, SecretBytes nodeid);
     // A new account. After Registered the machine logs in with what it was given. If the link is lost before
     // the answer, the account may exist without anyone knowing its secret, and hold the alias.
     // `id_token`: from signing in, where SignInWanted asked for it.
-    static Client registering(std::string alias, std::string node_label, std::string id_token = {});
+    // `founding`: where the service knows node control, the beginning of the account's roster, and the secret
+    // that it was made for.
+    struct Founding {
+        Bytes roster;
+        SecretBytes nodeid;
+    };
+    static Client registering(std::string alias, std::string node_label, std::string id_token = {},
+                              std::optional<Founding> founding = {});
 
     ClientActions connected(Now now);
     ClientActions received(ByteView bytes, Now now);
@@ -165,7 +181,7 @@ class Client {
     ClientActions acked(std::string_view msgid, Now now);
 
     // Answered by RequestResult with `local_id` (unique among those without an answer; 64 bytes at most).
-    // Refused at once when not online or when limits::tmtp_requests are without an answer. Nodes are asked
+    // Refused at once when not online (held: but for a Roster) or when limits::tmtp_requests are without an answer. Nodes are asked
     // for by add_node() alone.
     ClientActions ask(std::string_view local_id, Asking asking, Now now);
 
@@ -195,6 +211,7 @@ class Client {
         bool large = false, again = false, skip = false;
         SecretBytes nodeid;
         std::string label;
+        std::optional<RosterReply> roster;
     };
 
     Client() = default;
@@ -209,6 +226,7 @@ class Client {
     void on_info(InfoReply reply, Now now, ClientActions& out);
     void on_ack(AckReply reply, ClientActions& out);
     void on_ohi(OhiReply reply, ClientActions& out);
+    void on_roster(RosterReply reply, Bytes log, ClientActions& out);
     void on_quit(const QuitReply& reply, Now now, ClientActions& out);
     void node_is_held(Now now, ClientActions& out);
     void fail(Error error, bool permanent, ClientActions& out);
@@ -220,6 +238,8 @@ class Client {
     std::string uid_;
     SecretBytes nodeid_;
     std::string alias_, node_label_, id_token_;  // to register
+    std::optional<Founding> founding_;
+    bool founds_ = false;  // the roster went with the Register
 
     FrameReader reader_;
     std::optional<Incoming> incoming_;

@@ -25,4 +25,16 @@ inline constexpr std::size_t tmtpd_aliases = 100;
 // Others that one account makes itself known to by ping or invitation, which the server remembers.
 inline constexpr std::size_t tmtpd_met = 10'000;
 
+// Node control. Entries of one request, and of one account's roster in an answer (src/account/limits.h keeps
+// it below that); requests a minute of one link, each of which is folded.
+inline constexpr std::uint64_t tmtp_roster_request = 256 * 1024;
+inline constexpr std::uint64_t tmtp_roster_bytes = 2 * 1024 * 1024;
+inline constexpr std::size_t tmtpd_roster_requests = 60;
+// How long the nodes of an older account can object to a roster that is to be bound to it, and how long a node
+// that was barred keeps its queue when nobody contests that.
+inline constexpr std::int64_t tmtpd_bind_ms = 7ll * 24 * 3600 * 1000;
+inline constexpr std::int64_t tmtpd_held_ms = 30ll * 24 * 3600 * 1000;
+// How often it is looked whether one of these times is over.
+inline constexpr std::int64_t tmtpd_control_look_ms = 60'000;
+
 }  // namespace kith::limits

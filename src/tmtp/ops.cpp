@@ -24,7 +24,8 @@ enum Code {
     ping,
     ack,
     pulse,
-    quit
+    quit,
+    roster
 };
 
 // Reads one op's fields, and remembers whether all was as it must be.
@@ -73,6 +74,13 @@ struct Reader {
         if (!answer->ok() || token.empty()) fits = false;
         return token;
     }
+    Bytes hex(std::string_view key) {
+        auto text = head.text(key);
+        if (!text) return {};
+        auto bytes = from_hex(*text);
+        if (!bytes || bytes->empty()) fits = false;
+        return bytes.value_or(Bytes());
+    }
     void must(bool condition) { fits = fits && condition; }
 };
 
@@ -91,10 +99,11 @@ Op read(std::int64_t code, Reader& in) {
         case tmtprev:
             return TmtpRev{in.required("id")};
         case reg:
-            return Register{in.required("newnode"), in.required("newalias"), in.id_token()};
+            return Register{in.required("newnode"), in.required("newalias"), in.id_token(), in.hex("roster")};
         case login: {
             auto uid = in.required("uid");
-            return Login{std::move(uid), SecretBytes(as_bytes(in.required("node")))};
+            return Login{std::move(uid), SecretBytes(as_bytes(in.required("node"))),
+                         in.head.number("control").value_or(0) == 1};
         }
         case useredit: {
             UserEdit op{in.required("id"), in.optional("newnode"), in.optional("newalias")};
@@ -140,6 +149,12 @@ Op read(std::int64_t code, Reader& in) {
             return Pulse{};
         case quit:
             return Quit{};
+        case roster: {
+            Roster op{in.required("id"), in.required("act"), in.size("datalen")};
+            const bool brings = op.act == "add" || op.act == "bind";
+            in.must(brings ? op.datalen > 0 : op.datalen == 0 && (op.act == "show" || op.act == "object"));
+            return op;
+        }
         default:
             in.fits = false;
             return Pulse{};
@@ -148,7 +163,8 @@ Op read(std::int64_t code, Reader& in) {
 
 bool takes_data(const Op& op) {
     return std::holds_alternative<Post>(op) || std::holds_alternative<PostNotify>(op) ||
-           std::holds_alternative<Ping>(op) || std::holds_alternative<GroupInvite>(op);
+           std::holds_alternative<Ping>(op) || std::holds_alternative<GroupInvite>(op) ||
+           std::holds_alternative<Roster>(op);
 }
 
 Json list(const std::vector<Recipient>& recipients) {
@@ -167,10 +183,13 @@ Json to_json(const TmtpRev& op) {
 Json to_json(const Register& op) {
     Json json{{"op", reg}, {"newnode", op.newnode}, {"newalias", op.newalias}};
     if (!op.id_token.empty()) json["oidc"] = {{"id_token", op.id_token}};
+    if (!op.roster.empty()) json["roster"] = to_hex(op.roster);
     return json;
 }
 Json to_json(const Login& op) {
-    return {{"op", login}, {"uid", op.uid}, {"node", as_text(op.node.view())}};
+    Json json{{"op", login}, {"uid", op.uid}, {"node", as_text(op.node.view())}};
+    if (op.control) json["control"] = 1;
+    return json;
 }
 Json to_json(const UserEdit& op) {
     Json json{{"op", useredit}, {"id", op.id}};
@@ -222,6 +241,11 @@ Json to_json(const Pulse&) {
 Json to_json(const Quit&) {
     return {{"op", quit}};
 }
+Json to_json(const Roster& op) {
+    Json json{{"op", roster}, {"id", op.id}, {"act", op.act}};
+    put(json, "datalen", op.datalen);
+    return json;
+}
 
 }  // namespace
 
@@ -258,6 +282,7 @@ bool complete(Asking& asking, const std::string& id) {
     if (auto* one = std::get_if<GroupEdit>(&asking.op)) return set(*one);
     if (auto* one = std::get_if<OhiEdit>(&asking.op)) return set(*one);
     if (auto* one = std::get_if<UserEdit>(&asking.op)) return set(*one);
+    if (auto* one = std::get_if<Roster>(&asking.op)) return set(*one);
     return false;
 }
 
@@ -266,6 +291,7 @@ std::uint64_t data_size(const Op& op) {
     if (auto* one = std::get_if<PostNotify>(&op)) return one->post.datalen;
     if (auto* one = std::get_if<Ping>(&op)) return one->datalen;
     if (auto* one = std::get_if<GroupInvite>(&op)) return one->datalen;
+    if (auto* one = std::get_if<Roster>(&op)) return one->datalen;
     return 0;
 }
 

@@ -28,10 +28,12 @@ struct Register {
     std::string newnode;   // a label for this device's node
     std::string newalias;  // "_": none
     std::string id_token;  // of OpenID Connect, where the service asks for a sign-in
+    Bytes roster = {};     // node control: the beginning of the account's roster
 };
 struct Login {
     std::string uid;
-    SecretBytes node;  // the nodeid
+    SecretBytes node;      // the nodeid
+    bool control = false;  // the client knows node control
 };
 struct UserEdit {  // exactly one of newnode, newalias
     std::string id, newnode, newalias;
@@ -71,9 +73,15 @@ struct Ack {
 };
 struct Pulse {};
 struct Quit {};
+// Node control: the account's roster. Data are entries, as src/roster packs them.
+struct Roster {
+    std::string id;
+    std::string act;  // show, add (data), bind (data), object
+    std::uint64_t datalen = 0;
+};
 
 using Op = std::variant<TmtpRev, Register, Login, UserEdit, OhiEdit, GroupInvite, GroupEdit, Post, PostNotify,
-                        Ping, Ack, Pulse, Quit>;
+                        Ping, Ack, Pulse, Quit, Roster>;
 
 Result<Op> parse_op(const Head& head);
 // The header with its size in front; data follows apart. Fails when it would not fit max_header (a list of
@@ -83,8 +91,8 @@ Result<std::string> encode(const Op& op);
 // Bytes of data that belong to the op.
 std::uint64_t data_size(const Op& op);
 
-// What a client asks an online service for: a Post, PostNotify, Ping, GroupInvite, GroupEdit, OhiEdit or
-// UserEdit.
+// What a client asks an online service for: a Post, PostNotify, Ping, GroupInvite, GroupEdit, OhiEdit,
+// UserEdit or Roster.
 struct Asking {
     Op op;
     Bytes data;

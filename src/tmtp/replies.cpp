@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::string_view, 8> kind_names = {"delivery", "notify", "ping",  "invite",
-                                                        "member",   "user",   "login", "ohiedit"};
+constexpr std::array<std::string_view, 9> kind_names = {
+    "delivery", "notify", "ping", "invite", "member", "user", "login", "ohiedit", "roster"};
 
 std::string text(const Head& head, std::string_view key) {
     return head.text(key).value_or(std::string());
@@ -33,6 +33,7 @@ constexpr std::size_t max_list = 10'000;
 
 TmtpRevReply read_tmtprev(const Head& head) {
     TmtpRevReply reply{text(head, "id"), text(head, "name"), small(head, "auth"), {}};
+    reply.control = small(head, "control") == 1;
     if (auto list = head.objects("authby", 100))
         for (const auto& item : *list)
             reply.authby.push_back({text(item, "label"),
@@ -58,6 +59,7 @@ Queued read_queued(const Head& head, std::string op) {
     message.to = text(head, "to");
     message.gid = text(head, "gid");
     message.act = text(head, "act");
+    message.due_ms = parse_posted(text(head, "due")).value_or(0);
     message.newalias = text(head, "newalias");
     message.newnode = text(head, "newnode");
     message.nodeid = SecretBytes(as_bytes(text(head, "nodeid")));
@@ -71,12 +73,14 @@ Queued read_queued(const Head& head, std::string op) {
 Json to_json(const TmtpRevReply& reply) {
     Json json{{"op", "tmtprev"}, {"id", reply.id}, {"name", reply.name}};
     if (reply.auth) json["auth"] = reply.auth;
+    if (reply.control) json["control"] = 1;
     for (const auto& by : reply.authby)
         json["authby"].push_back({{"label", by.label}, {"login", by.login}, {"token", by.token}});
     return json;
 }
 Json to_json(const RegisteredReply& reply) {
-    Json json{{"op", "registered"}, {"uid", reply.uid}, {"nodeid", as_text(reply.nodeid.view())}};
+    Json json{{"op", "registered"}, {"uid", reply.uid}};
+    if (!reply.nodeid.empty()) json["nodeid"] = as_text(reply.nodeid.view());
     put(json, "error", reply.error);
     return json;
 }
@@ -98,6 +102,12 @@ Json to_json(const QuitReply& reply) {
 Json to_json(const OhiReply& reply) {
     return {{"op", "ohi"}, {"from", reply.from}, {"status", reply.status}};
 }
+Json to_json(const RosterReply& reply) {
+    Json json{{"op", "roster"}, {"id", reply.id}, {"state", reply.state}, {"datalen", reply.datalen}};
+    if (reply.due_ms) json["due"] = format_posted(reply.due_ms);
+    put(json, "error", reply.error);
+    return json;
+}
 Json to_json(const Queued& message) {
     Json json{{"op", message.kind == Kind::other ? message.op : std::string(kind_name(message.kind))},
               {"id", message.id},
@@ -112,6 +122,7 @@ Json to_json(const Queued& message) {
     put(json, "to", message.to);
     put(json, "gid", message.gid);
     put(json, "act", message.act);
+    if (message.due_ms) json["due"] = format_posted(message.due_ms);
     put(json, "newalias", message.newalias);
     put(json, "newnode", message.newnode);
     if (!message.nodeid.empty()) json["nodeid"] = as_text(message.nodeid.view());
@@ -170,6 +181,10 @@ Result<Reply> parse_reply(const Head& head) {
         if (op == "quit") return QuitReply{text(head, "error")};
         if (op == "ohi") return OhiReply{text(head, "from"), small(head, "status")};
         if (head.has("id") && head.has("posted")) return read_queued(head, op);
+        if (op == "roster")
+            return RosterReply{text(head, "id"), text(head, "state"),
+                               parse_posted(text(head, "due")).value_or(0), text(head, "error"),
+                               size(head, "datalen")};
         return std::nullopt;
     }();
     if (!head.ok() || op.empty())

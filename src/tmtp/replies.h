@@ -24,11 +24,12 @@ struct TmtpRevReply {
     std::string id, name;
     int auth = 0;  // 0 none, 1 or 2: by one of authby
     std::vector<AuthBy> authby;
+    bool control = false;  // the service knows node control
 };
 struct RegisteredReply {
     std::string uid;
-    SecretBytes nodeid;
-    std::string error;  // the account exists all the same, without its alias
+    SecretBytes nodeid;  // empty: the client made it
+    std::string error;   // the account exists all the same, without its alias
 };
 struct InfoReply {
     std::string info;
@@ -46,8 +47,17 @@ struct OhiReply {
     int status = 0;  // 1 online, 2 offline
 };
 
+// Node control: what the service has of the account's roster; it is the data that follows.
+struct RosterReply {
+    std::string id;
+    std::string state;        // none, binding, bound
+    std::int64_t due_ms = 0;  // binding: when it takes effect
+    std::string error;        // empty: what was asked is done
+    std::uint64_t datalen = 0;
+};
+
 // What is kept in a node's queue until the node acknowledges it.
-enum class Kind { delivery, notify, ping, invite, member, user, login, ohiedit, other };
+enum class Kind { delivery, notify, ping, invite, member, user, login, ohiedit, roster, other };
 std::string_view kind_name(Kind kind);
 struct Queued {
     Kind kind = Kind::other;
@@ -57,7 +67,9 @@ struct Queued {
     std::optional<std::uint32_t> datasum;
     int notify = 0;                     // delivery: 1 or 2 when a notify belongs to it
     std::string postid;                 // notify
-    std::string alias, to, gid, act;    // ping, invite, member
+    std::string alias, to, gid;         // ping, invite, member
+    std::string act;                    // member; roster: added, binding, bound, objected
+    std::int64_t due_ms = 0;            // roster: of a binding
     std::string newalias, newnode;      // user, member
     SecretBytes nodeid;                 // user: the new node's secret
     std::string node;                   // login: "tbd"
@@ -65,7 +77,7 @@ struct Queued {
     std::string type;                   // ohiedit
 };
 
-using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply, Queued>;
+using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply, RosterReply, Queued>;
 
 // A message of an unknown op that has an "id" and "posted" is a Queued of Kind::other: it has to be
 // acknowledged, or the server never sends the next one. Without them it is Fault::unavailable: pass over it.

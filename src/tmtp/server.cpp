@@ -17,6 +17,8 @@ Result<> Hub::start(Now now) {
     // Ids begin at the time in nanoseconds, so they rise across restarts even when the store is young again.
     auto clock = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.unix_ms)) * 1'000'000;
     last_id_ = std::max(stored, clock);
+    rosters_at_ms_ = now.mono_ms;
+    if (node_rules_) due(now.mono_ms);
     return {};
 }
 
@@ -94,12 +96,20 @@ HubActions Hub::alive(LinkId link, Now now) {
 }
 
 HubActions Hub::node_dropped(NodeRef node, Now now) {
+    end_node(node, "node dropped", now);
+    return take();
+}
+
+// All links of a node, the one that waits for another's end first: that end would let it in.
+void Hub::end_node(NodeRef node, std::string_view reason, Now now) {
     if (auto at = online_.find(node); at != online_.end()) {
         Session& session = *at->second;
-        if (auto* waiting = by_link(session.challenger)) refuse(*waiting, "login failed", now);
-        refuse(session, "node dropped", now);
+        if (auto* waiting = by_link(session.challenger))
+            refuse(*waiting, reason == "node dropped" ? "login failed" : reason, now);
+        refuse(session, reason, now);
     }
-    return take();
+    for (auto& [link, session] : sessions_)
+        if (session->state == Session::State::held && session->node == node) refuse(*session, reason, now);
 }
 
 HubActions Hub::stop(Now now) {
@@ -115,12 +125,14 @@ HubActions Hub::stop(Now now) {
 
 HubActions Hub::tick(Now now) {
     for (auto& [link, session] : sessions_) check_time(*session, now);
+    look_at_rosters(now);
     soonest_ms_.reset();
+    if (node_rules_) due(rosters_at_ms_);
     for (const auto& [link, session] : sessions_) {
         if (session->state == Session::State::closing) continue;
         if (session->state == Session::State::waiting)
             due(session->wait_until_ms);
-        else if (session->state != Session::State::online)
+        else if (session->state == Session::State::fresh || session->state == Session::State::greeted)
             due(session->opened_ms + limits::tmtpd_login_ms);
         due(session->last_byte_ms + limits::tmtpd_idle_ms);
         if (session->undrained) due(session->undrained_since_ms + limits::tmtpd_stalled_ms);

@@ -18,6 +18,7 @@
 #include "base/env.h"
 #include "base/result.h"
 #include "tmtp/frame.h"
+#include "tmtp/node_rules.h"
 #include "tmtp/ops.h"
 #include "tmtp/replies.h"
 #include "tmtp/server_store.h"
@@ -76,6 +77,8 @@ class Hub {
     Result<> start(Now now);
     // From now on only those register whom it lets. It must outlive the hub.
     void require(SignIn& sign_in) { sign_in_ = &sign_in; }
+    // Accounts may have rosters, which decide by these rules; call it before start(). They must outlive the hub.
+    void govern(const NodeRules& rules) { node_rules_ = &rules; }
 
     // A link id must not be used again while the hub lives.
     HubActions opened(LinkId link, Now now);
@@ -136,6 +139,21 @@ class Hub {
     void tell_presence(const std::string& from, const std::set<std::string>& uids, int status, Now now);
     std::vector<std::string> present_for(const std::string& uid) const;
     Result<std::string> alias_objection(const std::string& uid, const std::string& alias);
+    // Node control (server_control.cpp).
+    void roster_op(Session& session, const Roster& op, Now now);
+    Result<std::string> add_entries(Session& session, Now now);
+    Result<std::string> propose(Session& session, Now now);
+    Result<std::string> object(Session& session, Now now);
+    void answer_roster(Session& session, const std::string& id, std::string error, Now now);
+    void register_ruled(Session& session, const Register& op, Now now);
+    Result<> follow(const std::string& uid, const Ruling& ruling, NodeRef from, RosterChange& change,
+                    Now now);
+    Result<> carry_out(const RosterChange& change, Now now);
+    void look_at_rosters(Now now);
+    Result<> look_at_roster(const std::string& uid, Now now);
+    Queued roster_news(const std::string& uid, std::string act, std::size_t size, Now now);
+    void end_node(NodeRef node, std::string_view reason, Now now);
+    std::string set_alias(const std::string& uid, const std::string& alias);
     Queued stamp(Kind kind, const Session& session, Now now);
     std::string new_code(std::size_t characters);
 
@@ -159,6 +177,8 @@ class Hub {
     ServerStore& store_;
     Random& random_;
     SignIn* sign_in_ = nullptr;
+    const NodeRules* node_rules_ = nullptr;
+    std::int64_t rosters_at_ms_ = 0;  // when they are looked at again
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
     std::map<NodeRef, Session*> online_;
     HubRules rules_;

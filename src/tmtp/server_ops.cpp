@@ -78,6 +78,7 @@ void Hub::on_head(Session& session, Now now) {
         return refuse(session, "invalid header", now);
     if (auto reason = objection(session, *op); !reason.empty()) return refuse(session, reason, now);
     session.op = std::move(*op);
+    if (std::holds_alternative<Roster>(*session.op)) return session.entries.clear();
     if (data_size(*session.op) > 0 || std::holds_alternative<Ping>(*session.op) ||
         std::holds_alternative<GroupInvite>(*session.op))
         begin_upload(session, now);
@@ -91,6 +92,12 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
     if (greeting) return "disallowed op repetition";
     if (session.state == Session::State::greeted && !login) return "disallowed op on unauthenticated link";
     if (session.state == Session::State::online && login) return "disallowed op on connected link";
+    const bool roster = std::holds_alternative<Roster>(op);
+    if (roster && !node_rules_) return "invalid header";
+    if (session.state == Session::State::held && !roster && !std::holds_alternative<Pulse>(op) &&
+        !std::holds_alternative<Quit>(op))
+        return "node held";
+    if (roster && data_size(op) > limits::tmtp_roster_request) return "data too long for request type";
     bool ping = std::holds_alternative<Ping>(op);
     if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes))
         return "data too long for request type";
@@ -103,6 +110,7 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
 
 void Hub::on_data(Session& session, ByteView data, Now now) {
     auto& upload = session.upload;
+    if (session.op && std::holds_alternative<Roster>(*session.op)) return append(session.entries, data);
     while (upload && upload->error.empty() && !data.empty()) {
         std::uint64_t room = limits::tmtp_piece - upload->piece.size();
         if (upload->note_left > 0) room = std::min(room, upload->note_left);
@@ -129,6 +137,7 @@ void Hub::run(Session& session, Op& op, Now now) {
                               session.state = Session::State::greeted;
                               TmtpRevReply rev{"1", site_name_, 0, {}};
                               if (sign_in_) rev = {"1", site_name_, 1, sign_in_->providers()};
+                              rev.control = node_rules_ != nullptr;
                               reply(session, rev, now);
                           },
                           [&](Register& one) { register_account(session, one, now); },
@@ -139,6 +148,7 @@ void Hub::run(Session& session, Op& op, Now now) {
                           [&](Quit&) { refuse(session, "logout ok", now); },
                           [&](OhiEdit& one) { ohi_edit(session, one, now); },
                           [&](GroupEdit& one) { group_edit(session, one, now); },
+                          [&](Roster& one) { roster_op(session, one, now); },
                           [](GroupInvite&) {},  // these four have data and end in end_upload
                           [](Post&) {}, [](PostNotify&) {}, [](Ping&) {}},
                op);
@@ -382,17 +392,13 @@ void Hub::register_account(Session& session, const Register& op, Now now) {
         if (op.id_token.empty()) return refuse(session, "authentication required", now);
         if (auto why = sign_in_->objection(op.id_token, now); !why.empty()) return refuse(session, why, now);
     }
+    if (node_rules_ && !op.roster.empty()) return register_ruled(session, op, now);
     std::string uid = new_code(32), code = new_code(40);
     SecretBytes nodeid{as_bytes(code)};
     wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});
     auto node = store_.add_account(uid, nodeid, op.newnode);
     if (!node) return refuse(session, no_store, now);
-    std::string error;
-    if (op.newalias != "_") {
-        auto objected = alias_objection(uid, op.newalias);
-        error = objected ? *objected : std::string(no_store);
-        if (error.empty() && !store_.add_alias(uid, op.newalias, nullptr)) error = no_store;
-    }
+    std::string error = set_alias(uid, op.newalias);
     session.uid = uid;
     session.node = *node;
     session.state = Session::State::online;
@@ -400,6 +406,15 @@ void Hub::register_account(Session& session, const Register& op, Now now) {
     out_.push_back(LoggedIn{session.link, *node, LoggedIn::How::registered});
     reply(session, RegisteredReply{uid, std::move(nodeid), std::move(error)}, now);
     reply(session, InfoReply{"login ok", {}}, now);
+}
+
+// Of a new account; what went wrong.
+std::string Hub::set_alias(const std::string& uid, const std::string& alias) {
+    if (alias == "_") return {};
+    auto objected = alias_objection(uid, alias);
+    if (!objected) return std::string(no_store);
+    if (objected->empty() && !store_.add_alias(uid, alias, nullptr)) return std::string(no_store);
+    return *objected;
 }
 
 void Hub::login(Session& session, const Login& op, Now now) {
@@ -411,6 +426,15 @@ void Hub::login(Session& session, const Login& op, Now now) {
     if (!*node) return refuse(session, "login failed", now);
     session.uid = op.uid;
     session.node = **node;
+    session.control = node_rules_ && op.control;
+    // Also when the operator has turned node control off since: who was barred stays out.
+    auto held = store_.is_held(session.node);
+    if (!held) return refuse(session, no_store, now);
+    if (*held && !session.control) return refuse(session, "node held", now);
+    if (*held) {
+        session.state = Session::State::held;
+        return reply(session, InfoReply{"node held", {}}, now);
+    }
     if (auto at = online_.find(session.node); at != online_.end()) return contend(session, *at->second, now);
     admit(session, LoggedIn::How::login, now);
 }
@@ -437,6 +461,7 @@ void Hub::admit(Session& session, LoggedIn::How how, Now now) {
     session.state = Session::State::online;
     online_[session.node] = &session;
     out_.push_back(LoggedIn{session.link, session.node, how});
+    if (session.control && !store_.knows_control(session.node)) return refuse(session, no_store, now);
     reply(session, InfoReply{"login ok", present_for(session.uid)}, now);
 
     // All nodes hear of it, unless a node that never comes has let the queue fill up: this one is no loss.
@@ -460,6 +485,9 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
         if (nodes->size() >= limits::tmtpd_nodes)
             return answer(session, op.id, "AddNode: Exceeds 100 nodes", now);
         if (op.newnode.size() > limits::tmtpd_name) return answer(session, op.id, "newnode is too long", now);
+        auto roster = store_.roster(session.uid);
+        if (!roster) return answer(session, op.id, std::string(no_store), now);
+        if (!roster->log.empty()) return answer(session, op.id, "AddNode: the account's roster decides", now);
         std::string code = new_code(40);
         SecretBytes nodeid{as_bytes(code)};
         wipe({reinterpret_cast<std::uint8_t*>(code.data()), code.size()});

@@ -43,6 +43,39 @@ struct Member {
     bool operator==(const Member&) const = default;
 };
 
+// Node control: what is kept of an account's roster.
+struct AccountRoster {
+    Bytes log;  // entries, packed; empty: none is bound
+    // One that is to be bound, and when.
+    Bytes proposed;
+    std::int64_t due_ms = 0;
+};
+struct ControlledNode {
+    NodeRef node = 0;
+    Bytes device;              // its name in the account's roster; empty: it has none
+    Bytes secret_hash;         // BLAKE2b-256 of its nodeid
+    std::int64_t held_ms = 0;  // since when it may not log in, Unix; 0: it may
+    bool knows = false;        // its client knows node control
+};
+// A change of an account's roster with all that follows from it.
+struct RosterChange {
+    std::string uid;
+    std::optional<Bytes> log;  // what is bound from now on, whole
+    // Another proposal, or none any more.
+    std::optional<AccountRoster> proposal;
+    struct NewNode {
+        Bytes device, secret_hash;
+        std::string label;
+        NodeRef from = 0;  // whose queue it starts with; 0: an empty one
+    };
+    std::vector<NewNode> added;
+    std::vector<std::pair<NodeRef, Bytes>> named;        // an older node is this device of the roster
+    std::vector<std::pair<NodeRef, std::int64_t>> held;  // since then; 0: not any more
+    std::vector<NodeRef> dropped;                        // with their queues
+    std::optional<StoredMessage> news;                   // to all nodes that are there and not held
+    Bytes news_data;
+};
+
 class ServerStore {
   public:
     virtual ~ServerStore() = default;
@@ -96,6 +129,17 @@ class ServerStore {
 
     // What the account's fullest queue holds, in bytes of headers and data.
     virtual Result<std::uint64_t> queue_bytes(const std::string& uid) = 0;
+
+    // Node control. A new account with one node that made its own secret.
+    virtual Result<NodeRef> add_ruled_account(const std::string& uid, const RosterChange::NewNode& node,
+                                              const Bytes& log) = 0;
+    virtual Result<AccountRoster> roster(const std::string& uid) = 0;
+    virtual Result<std::vector<ControlledNode>> controlled(const std::string& uid) = 0;
+    virtual Result<bool> is_held(NodeRef node) = 0;
+    virtual Result<> knows_control(NodeRef node) = 0;
+    virtual Result<> change_roster(const RosterChange& change) = 0;
+    // The accounts with a proposal that was due by `due_ms`, or a node held since `held_ms` or before.
+    virtual Result<std::vector<std::string>> rosters_due(std::int64_t due_ms, std::int64_t held_ms) = 0;
 };
 
 }  // namespace kith::tmtp

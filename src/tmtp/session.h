@@ -23,20 +23,25 @@ struct Upload {
 };
 
 struct Hub::Session {
-    // Waiting: it has logged in, and the link that its node seems to have is being looked at.
-    enum class State { fresh, greeted, waiting, online, closing };
+    // Waiting: it has logged in, and the link that its node seems to have is being looked at. Held: it has
+    // logged in as a node that the account's roster keeps out.
+    enum class State { fresh, greeted, waiting, held, online, closing };
 
     LinkId link = 0;
     State state = State::fresh;
     FrameReader reader;
     std::string uid;
     NodeRef node = 0;
+    bool control = false;  // its client knows node control
     std::int64_t opened_ms = 0;
     std::int64_t last_byte_ms = 0;
 
     // The op whose header was read; it is run when its data, if any, is there.
     std::optional<Op> op;
     std::optional<Upload> upload;
+    Bytes entries;  // of a Roster, as they come
+    std::size_t roster_requests = 0;
+    std::int64_t roster_since_ms = 0;  // when they were counted anew
 
     // Of a waiting link: until when, and what came behind its login.
     std::int64_t wait_until_ms = 0;

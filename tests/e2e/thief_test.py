@@ -10,6 +10,7 @@ import time
 
 import mails
 from people import Failed, onboard, run_tests, same_digest, wait_until
+from tmtp_client import TmtpClient
 
 os.environ["KITH_DEBUGGABLE"] = "1"  # the tests read the daemon's memory
 
@@ -45,12 +46,42 @@ def copied(world, device, name):
     return copy
 
 
+def says(address, uid, nodeid, **more):
+    """What the service answers to a login, and the link, for who goes on."""
+    client = TmtpClient(address)
+    client.send({"op": 2, "uid": uid, "node": nodeid, **more})
+    while True:
+        head, _ = client.read()
+        if head["op"] in ("info", "quit"):
+            return head.get("info", head.get("error")), client
+
+
+def own_nodeid(device, address, uid):
+    """The secret by which a device logs in, out of its memory; the device is stopped."""
+    candidates = {match.group().decode() for _, content in memory_of(device.daemon_pid()) for match in NODEID.finditer(content)}
+    device.stop()
+    for nodeid in candidates:
+        answer, client = says(address, uid, nodeid)
+        client.close()
+        if answer == "login ok":
+            return nodeid
+    raise AssertionError(f"none of {len(candidates)} secrets logs in")
+
+
 def a_copy_of_a_device(world):
+    copy_of_a_device(world, control=True)
+
+
+def a_copy_at_a_service_without_node_control(world):
+    copy_of_a_device(world, control=False)
+
+
+def copy_of_a_device(world, control):
     passphrase = world.file("passphrase", "wisteria nightjar\n")
     words = ("--passphrase-file", passphrase)
     one, lost, evil, friend = (world.device(name) for name in ("one", "lost", "evil", "friend"))
     sheet = world.file("sheet", one.run("init", "--name", "one", *words)["recovery"] + "\n")
-    service = world.service()
+    service = world.service(flags=() if control else ("--node-control", "no"))
     uid = one.run("service", "add", service.address, "--alias", "the-owner")["uid"]
     friend.run("init")
     friend.run("service", "add", service.address, "--alias", "a-good-friend")
@@ -58,6 +89,7 @@ def a_copy_of_a_device(world):
     onboard(one, lost, "lost", add_words=words, join_words=words)
     same_digest(one, lost)
     lost.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    assert [item["control"] for item in one.run("service", "list")] == [control]
     copy = copied(world, lost, "copy")
 
     world.say("without the passphrase: nothing")
@@ -81,11 +113,18 @@ def a_copy_of_a_device(world):
     one.until("device", "list", like=lambda items: {item["name"] for item in items} == {"one", "lost", "evil"})
     before = copied(world, copy, "before")
     copy.run("unlock", *words)
+    copy.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    secret = own_nodeid(copy, service.address, uid)
+    copy.run("unlock", *words)
+    copy.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    evil.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
 
     world.say("the owner bars the device, and the one that is not his")
     effects = revoke(one, "lost", *words)
-    assert [effect["outcome"] for effect in effects if "service" in effect] == ["still let in"], effects
-    revoke(one, "evil", *words)
+    expected = "dropped" if control else "still let in"
+    assert [effect["outcome"] for effect in effects if "service" in effect] == [expected], effects
+    effects = revoke(one, "evil", *words)
+    assert [effect["outcome"] for effect in effects if "service" in effect] == [expected], effects
     copy.until("status", like=lambda status: status.get("standing") == "barred")
     assert states(one) == {"one": "active", "lost": "barred", "evil": "barred"}
     one.run("history", "import", world.file("after.eml", MAIL.format("after the bar", "x")))
@@ -105,10 +144,27 @@ def a_copy_of_a_device(world):
     assert states(one) == {"one": "active", "lost": "barred", "evil": "barred"}
     assert replayed.count("after the bar") == 0
 
-    world.say("what was announced still works, and nothing else: the service lets the node in")
     friend.run("message", "send", "--to", uid, "--subject", "to all nodes", "--body", "x")
-    wait_until(lambda: replayed.count("to all nodes") == 1, "the message that the service still hands out")
     wait_until(lambda: one.count("to all nodes") == 1, "the message")
+    for device in (copy, replayed):
+        device.stop()
+    if control:
+        the_service_keeps_him_out(world, service, uid, secret)
+        replayed.run("unlock", *words)
+        [kept_out] = replayed.until("service", "list", like=lambda items: items[0]["state"] == "barred")
+        assert "keeps this one out" in kept_out["why"], kept_out
+        assert replayed.count("to all nodes") == evil.count("to all nodes") == 0
+    else:
+        world.say("what was announced still works, and nothing else: the service lets the node in")
+        replayed.run("unlock", *words)
+        wait_until(lambda: replayed.count("to all nodes") == 1, "the message that the service still hands out")
+        replayed.stop()
+        thief = TmtpClient(service.address)
+        thief.login(uid, secret)
+        thief.send({"op": 3, "id": "x", "newnode": "his own"})
+        his = thief.until("user")
+        assert says(service.address, uid, his["nodeid"])[0] == "login ok"
+        replayed.run("unlock", *words)
 
     world.say("the most that he can force is a walk to the sheet")
     replayed.run("device", "contest", *words)
@@ -122,6 +178,47 @@ def a_copy_of_a_device(world):
     fresh = world.device("fresh")
     onboard(one, fresh, "fresh", add_words=words)
     same_digest(one, fresh)
+    fresh.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    replayed.stop()
+    if control:
+        world.say("by the sheet's word it is gone for good")
+        assert says(service.address, uid, secret, control=1)[0] == "login failed"
+    else:
+        world.say("and so was that: he hears the secret of each later node")
+        fresh.stop()
+        heard = TmtpClient(service.address)
+        heard.login(uid, his["nodeid"])
+        nodeid = heard.until("user")["nodeid"]
+        while says(service.address, uid, nodeid)[0] != "login ok" or nodeid == his["nodeid"]:
+            nodeid = heard.until("user")["nodeid"]
+
+
+def the_service_keeps_him_out(world, service, uid, secret):
+    """With a program of his own, and the secret of the node that was barred."""
+    world.say("the service does not log him in, makes and drops no node for him, and hands nothing out")
+    assert says(service.address, uid, secret)[0] == "node held"
+    for head, data in (({"op": 3, "id": "x", "newnode": "another"}, b""), ({"op": 7, "id": "x", "for": [{"id": uid, "type": 1}]}, b"x"),
+                       ({"op": 3, "id": "x", "newalias": "the-thief-himself"}, b"")):
+        answer, client = says(service.address, uid, secret, control=1)
+        assert answer == "node held", answer
+        client.send(head, data)
+        last, _ = client.read()
+        assert last["op"] == "quit" and last["error"] == "node held", last
+    _, client = says(service.address, uid, secret, control=1)
+    client.send({"op": 13, "id": "a", "act": "show"})
+    shown, log = client.read()
+    assert shown["op"] == "roster" and shown["state"] == "bound" and log, shown
+    world.say("an old roster, a part of it, or one of his own changes nothing")
+    size = int.from_bytes(log[:4], "big") + 68
+    for entries, refused in ((log, False), (log[:size], False), (log[:-64] + bytes(64), False), (b"\0" * 100, True)):
+        client.send({"op": 13, "id": "b", "act": "add"}, entries)
+        answer, after = client.read()
+        assert ("error" in answer) == refused and after == log, answer
+    client.send({"op": 13, "id": "c", "act": "bind"}, log)
+    assert "error" in client.read()[0]
+    client.send({"op": 13, "id": "d", "act": "object"})
+    assert "error" in client.read()[0]
+    client.close()
 
 
 def a_copy_that_signs_is_noticed(world):
@@ -150,6 +247,9 @@ def a_copy_that_signs_is_noticed(world):
                 text += log.read()
         return "uses a copy of it" in text
     wait_until(notices, "the notice", 90)
+
+
+NODEID = re.compile(rb"(?<![%+1-9B-DF-HJ-NP-TV-Z])[%+1-9B-DF-HJ-NP-TV-Z]{40}(?![%+1-9B-DF-HJ-NP-TV-Z])")
 
 
 def memory_of(pid):
@@ -205,9 +305,8 @@ def nothing_is_left_in_memory_after_the_lock(world):
     same_digest(one, two)
     assert one.run("history", "search", "macaw")["hits"]
     rename(one, "one", "desk", *words)
-    shape = re.compile(rb"(?<![%+1-9B-DF-HJ-NP-TV-Z])[%+1-9B-DF-HJ-NP-TV-Z]{40}(?![%+1-9B-DF-HJ-NP-TV-Z])")
     # kithd overwrites what it frees, tmtpd does not: there the nodeids are found.
-    nodeids = {match.group() for _, content in memory_of(service.process.pid) for match in shape.finditer(content)}
+    nodeids = {match.group() for _, content in memory_of(service.process.pid) for match in NODEID.finditer(content)}
     assert nodeids, "no nodeid was found in memory to look for"
     for number, nodeid in enumerate(sorted(nodeids)):
         secrets[f"nodeid {number}"] = nodeid.decode()
@@ -232,4 +331,4 @@ def nothing_is_left_in_memory_after_the_lock(world):
     two.fails(5, "lock", "--after", "1")
 
 
-run_tests(a_copy_of_a_device, a_copy_that_signs_is_noticed, nothing_is_left_in_memory_after_the_lock)
+run_tests(a_copy_of_a_device, a_copy_at_a_service_without_node_control, a_copy_that_signs_is_noticed, nothing_is_left_in_memory_after_the_lock)

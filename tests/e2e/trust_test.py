@@ -28,7 +28,8 @@ def family(world, *names, service=False):
     devices = [world.device(name) for name in names]
     sheet = world.file("sheet", devices[0].run("init", "--name", names[0])["recovery"] + "\n")
     if service:
-        devices[0].run("service", "add", world.service().address, "--alias", "the-owner")
+        flags = ("--node-control", "no") if service == "without node control" else ()
+        devices[0].run("service", "add", world.service(flags=flags).address, "--alias", "the-owner")
     for device, name in zip(devices[1:], names[1:]):
         onboard(devices[0], device, name)
     for device in devices:
@@ -54,7 +55,7 @@ def names_and_the_log_are_told_to_all(world):
 
 
 def a_device_is_barred_at_once_everywhere(world):
-    one, two, lost, _ = family(world, "one", "two", "lost", service=True)
+    one, two, lost, _ = family(world, "one", "two", "lost", service="without node control")
     one.run("history", "import", mails.write(world.path("mails"), 200, [100_000], seed=1).path)
     same_digest(one, two, lost)
     began = time.monotonic()
@@ -88,6 +89,55 @@ def a_device_is_barred_at_once_everywhere(world):
         device.kill()
     assert states(one) == states(two) and states(lost)["lost"] == "barred"
     same_digest(one, two)
+
+
+def a_service_with_node_control_drops_it_and_brings_the_news(world):
+    one, two, lost, _ = family(world, "one", "two", "lost", service=True)
+    for device in (one, two, lost):
+        device.until("service", "list", like=lambda items: [(i["state"], i["control"]) for i in items] == [("online", True)])
+    two.stop()
+    [service] = [effect for effect in lines(one, "device", "revoke", "lost") if "service" in effect]
+    assert service["outcome"] == "dropped" and "ask" not in service, service
+    [item] = lost.until("service", "list", like=lambda items: items[0]["state"] == "barred")
+    assert "keeps this one out" in item["why"], item
+    one.until("outbox", "list", like=lambda items: items == [])
+    lost.stop()
+    one.stop()
+    world.say("one that no peer link reaches hears of it by the service")
+    two.run("status")
+    two.until("device", "list", like=lambda items: {i["name"]: i["state"] for i in items}["lost"] == "barred")
+    assert not [record for record in two.all_records() if "news" in record["subject"]]
+    world.say("a bar that was signed while the service was away is brought later")
+    one.run("status")
+    fresh = world.device("fresh")
+    onboard(one, fresh, "fresh")
+    fresh.until("service", "list", like=lambda items: [i["state"] for i in items] == ["online"])
+    [at] = world.services
+    at.stop()
+    for device in (one, fresh):
+        device.until("service", "list", like=lambda items: [i["state"] for i in items] == ["offline"])
+    [service] = [effect for effect in lines(one, "device", "revoke", "fresh") if "service" in effect]
+    assert service["outcome"] == "out of reach", service
+    at.start()
+    fresh.until("service", "list", like=lambda items: items[0]["state"] == "barred")
+    same_digest(one, two)
+
+
+def an_older_account_is_bound_unless_a_device_objects(world):
+    one, two, _ = family(world, "one", "two", service="without node control")
+    [service] = world.services
+    service.stop()
+    service.flags = ()
+    service.start()
+    for device in (one, two):
+        device.until("service", "list", like=lambda items: [i["state"] for i in items] == ["online"])
+    assert "binding" in one.run("service", "bind", service.address)
+    [item] = two.until("service", "list", like=lambda items: "binding" in items[0])
+    assert not item["control"], item
+    assert one.fails(5, "service", "bind", service.address)["hint"]
+    assert "binding" not in two.run("service", "object", service.address)
+    one.until("service", "list", like=lambda items: "binding" not in items[0])
+    assert two.fails(5, "service", "object", service.address)["message"]
 
 
 def one_that_was_away_hears_of_it_later(world):
@@ -213,6 +263,7 @@ def a_barred_device_erases_its_keys(world):
     assert os.path.exists(f"{again.home}/keys.json")
 
 
-run_tests(names_and_the_log_are_told_to_all, a_device_is_barred_at_once_everywhere, one_that_was_away_hears_of_it_later,
+run_tests(names_and_the_log_are_told_to_all, a_device_is_barred_at_once_everywhere,
+          a_service_with_node_control_drops_it_and_brings_the_news, an_older_account_is_bound_unless_a_device_objects, one_that_was_away_hears_of_it_later,
           a_quarrel_is_decided_by_an_elder, the_sheet_gives_everything_back, the_sheet_is_renewed,
           all_is_lost_but_the_sheet, a_barred_device_erases_its_keys)

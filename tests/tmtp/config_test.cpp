@@ -19,13 +19,14 @@ TEST_CASE("a configuration file is lines of key = value") {
     Config config;
     REQUIRE(
         read_config("# a service\n\n dir = /srv/my service \r\nlisten=[::1]:4200\nname = A = B # c\n"
-                    "must-have-met = yes\naccounts = 7\nlinks= 1000\ndisk = 20G",
+                    "must-have-met = yes\nnode-control = no\naccounts = 7\nlinks= 1000\ndisk = 20G",
                     "file", config));
     CHECK(config.dir == "/srv/my service");
     CHECK(config.host == "::1");
     CHECK(config.port == 4200);
     CHECK(config.name == "A = B # c");
     CHECK(config.must_have_met);
+    CHECK_FALSE(config.node_control);
     CHECK(config.accounts == 7);
     CHECK(config.links == 1000);
     CHECK(config.disk == 20ull << 30);

@@ -1,6 +1,7 @@
 // The server machine fed with any bytes on two links of one account. 0xff switches links and lets time pass.
 #include <cstdint>
 
+#include "account/rules.h"
 #include "memory_store.h"
 #include "tmtp/server.h"
 
@@ -13,6 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SeededRandom random;
     Now now{1000, 1'700'000'000'000};
     Hub hub("site", store, random);
+    const account::Rules rules;
+    hub.govern(rules);
     (void)hub.start(now);
     const std::string uid(32, 'U'), other(32, 'V'), node(40, 'N');
     (void)store.add_account(uid, SecretBytes(as_bytes(node)), "x");

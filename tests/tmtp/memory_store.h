@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -17,7 +18,13 @@ class MemoryStore : public ServerStore {
     struct Node {
         std::string uid, nodeid, label;
         std::deque<std::uint64_t> queue;
+        Bytes device = {}, secret_hash = {};
+        std::int64_t held_ms = 0;
+        bool knows = false;
     };
+    // Of nodeids: for tests of node control.
+    std::function<Bytes(ByteView)> hash = [](ByteView bytes) { return to_bytes(bytes); };
+    std::map<std::string, AccountRoster> rosters;
     bool broken = false;
     std::map<NodeRef, Node> all_nodes;
     std::map<std::string, std::string> aliases;
@@ -64,7 +71,9 @@ class MemoryStore : public ServerStore {
     }
     Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) override {
         for (const auto& [ref, node] : all_nodes)
-            if (node.uid == uid && node.nodeid == as_text(nodeid.view())) return ref;
+            if (node.uid == uid && (node.secret_hash.empty() ? node.nodeid == as_text(nodeid.view())
+                                                             : node.secret_hash == hash(nodeid.view())))
+                return ref;
         return std::nullopt;
     }
     Result<std::vector<NodeRef>> nodes(const std::string& uid) override {
@@ -155,13 +164,75 @@ class MemoryStore : public ServerStore {
         return most;
     }
 
+    Result<NodeRef> add_ruled_account(const std::string& uid, const RosterChange::NewNode& node,
+                                      const Bytes& log) override {
+        if (broken) return full();
+        rosters[uid].log = log;
+        auto ref = insert_ruled(uid, node);
+        all_nodes[ref].knows = true;
+        return ref;
+    }
+    Result<AccountRoster> roster(const std::string& uid) override {
+        auto at = rosters.find(uid);
+        return at == rosters.end() ? AccountRoster{} : at->second;
+    }
+    Result<std::vector<ControlledNode>> controlled(const std::string& uid) override {
+        std::vector<ControlledNode> list;
+        for (const auto& [ref, node] : all_nodes)
+            if (node.uid == uid)
+                list.push_back({ref, node.device,
+                                node.secret_hash.empty() ? hash(as_bytes(node.nodeid)) : node.secret_hash,
+                                node.held_ms, node.knows});
+        return list;
+    }
+    Result<bool> is_held(NodeRef node) override { return all_nodes[node].held_ms != 0; }
+    Result<> knows_control(NodeRef node) override {
+        if (broken) return full();
+        all_nodes[node].knows = true;
+        return {};
+    }
+    Result<> change_roster(const RosterChange& change) override {
+        if (broken) return full();
+        auto& kept = rosters[change.uid];
+        if (change.log) kept.log = *change.log;
+        if (change.proposal) {
+            kept.proposed = change.proposal->proposed;
+            kept.due_ms = change.proposal->due_ms;
+        }
+        for (const auto& [node, device] : change.named) all_nodes[node].device = device;
+        for (const auto& [node, since] : change.held) all_nodes[node].held_ms = since;
+        for (const auto& node : change.added) insert_ruled(change.uid, node);
+        for (auto node : change.dropped) all_nodes.erase(node);
+        if (!change.news) return {};
+        std::vector<NodeRef> to;
+        for (const auto& [ref, node] : all_nodes)
+            if (node.uid == change.uid && node.held_ms == 0) to.push_back(ref);
+        if (!change.news_data.empty()) pieces[change.news->id][0] = change.news_data;
+        return enqueue({{*change.news, to}});
+    }
+    Result<std::vector<std::string>> rosters_due(std::int64_t due_ms, std::int64_t held_ms) override {
+        std::set<std::string> uids;
+        for (const auto& [uid, kept] : rosters)
+            if (kept.due_ms > 0 && kept.due_ms <= due_ms) uids.insert(uid);
+        for (const auto& [ref, node] : all_nodes)
+            if (node.held_ms > 0 && node.held_ms <= held_ms) uids.insert(node.uid);
+        return std::vector<std::string>(uids.begin(), uids.end());
+    }
+
   private:
     static tl::unexpected<Error> full() { return fail(Fault::disk_full, "the disk is full"); }
     NodeRef insert(const std::string& uid, const SecretBytes& nodeid, const std::string& label) {
-        NodeRef ref = static_cast<NodeRef>(all_nodes.size()) + 1;
+        NodeRef ref = ++last_node;
         all_nodes[ref] = {uid, std::string(as_text(nodeid.view())), label, {}};
         return ref;
     }
+    NodeRef insert_ruled(const std::string& uid, const RosterChange::NewNode& node) {
+        NodeRef ref = ++last_node;
+        all_nodes[ref] = {uid, {}, node.label, {}, node.device, node.secret_hash};
+        if (node.from != 0) all_nodes[ref].queue = all_nodes[node.from].queue;
+        return ref;
+    }
+    NodeRef last_node = 0;
 };
 
 // The same numbers from the same seed.

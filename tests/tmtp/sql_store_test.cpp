@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "crypto/hash.h"
 #include "crypto/keys.h"
 
 using namespace kith;
@@ -210,4 +211,64 @@ TEST_CASE("a group's members and the news of them are kept together") {
     REQUIRE(rig.store->put_members("Our Group", {members[1]}, {}));
     CHECK(**rig.store->group("Our Group") == members);
     CHECK(*rig.store->groups_of("V") == 1);
+}
+
+TEST_CASE("a change of an account's roster is kept whole, with the nodes that follow from it") {
+    Rig rig;
+    const Bytes device(32, 1), other(32, 2);
+    auto hash = [](const SecretBytes& nodeid) {
+        auto sum = crypto::hash(nodeid.view());
+        return Bytes(sum.begin(), sum.end());
+    };
+    auto node = *rig.store->add_ruled_account("U", {device, hash(rig.first), "one", 0}, to_bytes("log"));
+    CHECK(*rig.store->find_node("U", rig.first) == node);
+    REQUIRE(rig.store->enqueue({{{5, "0008{\"a\":1}", 0}, {node}}}));
+    CHECK(rig.store->roster("NOBODY")->log.empty());
+
+    RosterChange change;
+    change.uid = "U";
+    change.log = to_bytes("a longer log");
+    change.added.push_back({other, hash(rig.second), "two", node});
+    change.news = StoredMessage{7, "news", 3};
+    change.news_data = to_bytes("abc");
+    REQUIRE(rig.store->change_roster(change));
+    rig.open();
+    CHECK(as_text(rig.store->roster("U")->log) == "a longer log");
+    const auto second = **rig.store->find_node("U", rig.second);
+    CHECK((*rig.store->first(second))->id == 5);  // a copy of the queue
+    REQUIRE(rig.store->remove(second, 5));
+    CHECK((*rig.store->first(second))->id == 7);
+    CHECK(as_text(*rig.store->piece(7, 0)) == "abc");
+
+    change = {};
+    change.uid = "U";
+    change.held.emplace_back(second, 1000);
+    change.news = StoredMessage{9, "held", 0};
+    REQUIRE(rig.store->change_roster(change));
+    CHECK(*rig.store->is_held(second));
+    CHECK((*rig.store->first(second))->id == 7);  // the queue waits, and the news is for the others
+    const auto nodes = *rig.store->controlled("U");
+    REQUIRE(nodes.size() == 2);
+    CHECK(nodes[0].knows);
+    CHECK_FALSE(nodes[1].knows);
+    CHECK(nodes[1].held_ms == 1000);
+    CHECK(nodes[1].device == other);
+    CHECK(nodes[1].secret_hash == hash(rig.second));
+    CHECK(rig.store->rosters_due(5000, 999)->empty());
+    CHECK(*rig.store->rosters_due(5000, 1000) == std::vector<std::string>{"U"});
+
+    change = {};
+    change.uid = "U";
+    change.dropped = {second};
+    change.proposal = AccountRoster{{}, to_bytes("proposal"), 4000};
+    REQUIRE(rig.store->change_roster(change));
+    rig.open();
+    CHECK_FALSE(rig.store->find_node("U", rig.second)->has_value());
+    CHECK(rig.store->nodes("U")->size() == 1);
+    CHECK(*rig.store->rosters_due(4000, 0) == std::vector<std::string>{"U"});
+    CHECK(as_text(rig.store->roster("U")->proposed) == "proposal");
+    change.uid = "NOBODY";
+    CHECK_FALSE(rig.store->change_roster(change));
+    for (auto id : {5u, 7u, 9u}) REQUIRE(rig.store->remove(node, id));
+    CHECK(*rig.store->queue_bytes("U") == 0);
 }

@@ -70,9 +70,9 @@ Result<> set_name(Config& config, const std::string& value) {
     return {};
 }
 
-Result<> set_met(Config& config, const std::string& value) {
+Result<> set_flag(bool& to, const std::string& value) {
     if (value != "yes" && value != "no") return wrong("must be yes or no");
-    config.must_have_met = value == "yes";
+    to = value == "yes";
     return {};
 }
 
@@ -112,7 +112,10 @@ const std::vector<Setting>& settings() {
         {"must-have-met", "yes|no",
          "refuse posts between accounts when neither has pinged or invited the other and they share no group "
          "[no]",
-         set_met},
+         [](Config& c, const std::string& v) { return set_flag(c.must_have_met, v); }},
+        {"node-control", "yes|no",
+         "let accounts have a roster, by which their owners say which nodes they have [yes]",
+         [](Config& c, const std::string& v) { return set_flag(c.node_control, v); }},
         {"accounts", "N", "how many accounts there may be; 0: nobody can register [100000]",
          [](Config& c, const std::string& v) { return set_number(c.accounts, v, 0, 1'000'000'000); }},
         {"links", "N", "how many connections there may be at once; each may take 1 MiB of memory [2000]",

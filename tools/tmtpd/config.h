@@ -36,6 +36,7 @@ struct Config {
     std::string certificate_key;
     std::string client_authorities;  // PEM file; none: clients need no certificate
     bool must_have_met = false;
+    bool node_control = true;
     std::uint64_t accounts = 100'000;
     std::uint64_t links = 2000;
     std::uint64_t disk = 0;  // bytes, 0: what the disk has

@@ -72,6 +72,7 @@ Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Config& c
         service->sign_in_ = std::move(sign_in);
         service->hub_.require(*service->sign_in_);
     }
+    if (config.node_control) service->hub_.govern(service->rules_);
     KITH_TRY(service->hub_.start(loop.now()));
     KITH_TRY(service->listen_to_operator());
     KITH_TRY(service->listen());

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "account/rules.h"
 #include "config.h"
 #include "crypto/keys.h"
 #include "net/file_lock.h"
@@ -59,6 +60,7 @@ class Service {
     std::unique_ptr<SqlStore> store_;
     crypto::SystemRandom random_;
     std::unique_ptr<TokenSignIn> sign_in_;
+    account::Rules rules_;
     tmtp::Hub hub_;
     std::function<void(Result<>)> ended_;
     std::unique_ptr<net::TlsServer> server_;

@@ -46,6 +46,19 @@ CREATE TABLE journal (key BLOB NOT NULL);
 INSERT INTO journal VALUES (zeroblob(32));
 )";
 
+constexpr std::string_view schema_4 = R"(
+ALTER TABLE node ADD COLUMN device BLOB;
+ALTER TABLE node ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE node ADD COLUMN knows INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX node_held ON node(held) WHERE held > 0;
+CREATE TABLE roster (
+    account INTEGER PRIMARY KEY REFERENCES account,
+    log BLOB NOT NULL,
+    proposed BLOB NOT NULL,
+    due INTEGER NOT NULL);
+CREATE INDEX roster_due ON roster(due) WHERE due > 0;
+)";
+
 // Of an account's nodes and a node's queue, what is kept at hand: more is read again.
 constexpr std::size_t most_cached = 20'000;
 
@@ -58,7 +71,7 @@ Bytes hash_of(const SecretBytes& nodeid) {
 }  // namespace
 
 Result<std::unique_ptr<SqlStore>> SqlStore::open(const std::filesystem::path& file, const Key& key) {
-    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1, schema_2, schema_3}));
+    KITH_TRY_VALUE(db, store::Database::open(file, key, {schema_1, schema_2, schema_3, schema_4}));
     KITH_TRY(db->run("PRAGMA secure_delete = ON"));
     KITH_TRY(db->run("DELETE FROM piece WHERE message NOT IN (SELECT id FROM message)"));
     auto beside = file;
@@ -88,8 +101,9 @@ Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes&
 
 Result<std::optional<NodeRef>> SqlStore::find_node(const std::string& uid, const SecretBytes& nodeid) {
     auto row = db_->query(
-        "SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? AND secret = ?", uid,
-        hash_of(nodeid));
+        "SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? AND secret = ?"
+        " ORDER BY node.id",  // the older one: whoever names its secret again gets nothing by that
+        uid, hash_of(nodeid));
     KITH_TRY_VALUE(found, row.next());
     if (!found) return std::nullopt;
     return row.number(0);
@@ -291,24 +305,13 @@ Result<> SqlStore::groups(const std::function<void(const GroupRow&)>& row) {
 
 Result<bool> SqlStore::drop_node(NodeRef node) {
     KITH_TRY(flush());
-    std::set<std::uint64_t> queued;
-    {
-        auto row = db_->query("SELECT message FROM queue WHERE node = ?", node);
-        for (;;) {
-            KITH_TRY_VALUE(more, row.next());
-            if (!more) break;
-            queued.insert(row.count(0));
-        }
-    }
     KITH_TRY_VALUE(tx, Transaction::begin(*db_));
-    KITH_TRY(db_->run("DELETE FROM queue WHERE node = ?", node));
-    KITH_TRY(erase(queued));
-    KITH_TRY_VALUE(gone, db_->run("DELETE FROM node WHERE id = ?", node));
+    KITH_TRY_VALUE(gone, remove_node(node));
     KITH_TRY(tx.commit());
     queues_.erase(node);
     nodes_.clear();
     dirty_ = true;
-    return gone > 0;
+    return gone;
 }
 
 }  // namespace kith::tmtpd

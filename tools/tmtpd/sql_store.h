@@ -69,6 +69,14 @@ class SqlStore : public tmtp::ServerStore {
     Result<Bytes> piece(std::uint64_t id, std::uint32_t number) override;
     Result<> remove(tmtp::NodeRef node, std::uint64_t id) override;
     Result<std::uint64_t> queue_bytes(const std::string& uid) override;
+    Result<tmtp::NodeRef> add_ruled_account(const std::string& uid, const tmtp::RosterChange::NewNode& node,
+                                            const Bytes& log) override;
+    Result<tmtp::AccountRoster> roster(const std::string& uid) override;
+    Result<std::vector<tmtp::ControlledNode>> controlled(const std::string& uid) override;
+    Result<bool> is_held(tmtp::NodeRef node) override;
+    Result<> knows_control(tmtp::NodeRef node) override;
+    Result<> change_roster(const tmtp::RosterChange& change) override;
+    Result<std::vector<std::string>> rosters_due(std::int64_t due_ms, std::int64_t held_ms) override;
 
     // Makes durable what enqueue() took. After an error nobody knows what is on the disk: the service must
     // end.
@@ -126,6 +134,8 @@ class SqlStore : public tmtp::ServerStore {
     Result<std::int64_t> account(const std::string& uid);
     Result<tmtp::NodeRef> insert_node(std::int64_t account, const SecretBytes& nodeid,
                                       const std::string& label);
+    Result<tmtp::NodeRef> insert_ruled(std::int64_t account, const tmtp::RosterChange::NewNode& node);
+    Result<bool> remove_node(tmtp::NodeRef node);
     // Into the database, within a transaction of the caller's; after its commit, what memory knows of it.
     Result<> write(const tmtp::Outgoing& outgoing);
     void wrote(const std::vector<tmtp::Outgoing>& messages);

@@ -124,7 +124,7 @@ def chacha_block(key, counter, nonce):
     return struct.pack("<16I", *((a + b) & 0xffffffff for a, b in zip(work, state)))
 
 
-def open_sealed(key, number, sealed):
+def open_box(key, number, sealed):
     """ChaCha20-Poly1305 (RFC 8439) without associated data; None when the tag is wrong."""
     nonce, text, tag = bytes(4) + struct.pack(">Q", number), sealed[:-16], sealed[-16:]
     one_time = chacha_block(key, 0, nonce)[:32]
@@ -167,14 +167,14 @@ def check_session(v):
     check("joiner's tag", json.loads(v["tag"]), {"op": "tag", "tag": derive(root, "kith.pairing.tag.joiner").hex()})
     host, joiner = derive(root, "kith.pairing.seal.host"), derive(root, "kith.pairing.seal.joiner")
     for name, seal, number in (("introduction", host, 0), ("reply", joiner, 0), ("verdict", host, 1), ("done", joiner, 1)):
-        plain = open_sealed(seal, number, raw[name])
+        plain = open_box(seal, number, raw[name])
         check(f"{name} opens", plain is not None, True)
         for bit in range(8 * len(raw[name])):
             changed = bytearray(raw[name])
             changed[bit // 8] ^= 1 << bit % 8
-            check(f"{name} with bit {bit} changed", open_sealed(seal, number, bytes(changed)), None)
-    check("verdict accepts", open_sealed(host, 1, raw["verdict"])[:1], b"\1")
-    check("done is empty", open_sealed(joiner, 1, raw["done"]), b"")
+            check(f"{name} with bit {bit} changed", open_box(seal, number, bytes(changed)), None)
+    check("verdict accepts", open_box(host, 1, raw["verdict"])[:1], b"\1")
+    check("done is empty", open_box(joiner, 1, raw["done"]), b"")
 
 
 check_offers(load("offers.json"))

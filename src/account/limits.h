@@ -1,0 +1,18 @@
+// Limits of an account's roster at a service, which reads and keeps it for everybody.
+#pragma once
+
+#include <cstddef>
+
+#include "roster/limits.h"
+
+namespace kith::limits {
+
+// Entries and bytes kept of one signer: a device signs a few in its life, and adds a dozen others. With 80
+// devices all of it is below what a link may have waiting (tmtpd_output_bytes).
+inline constexpr std::size_t account_signer_entries = 32;
+inline constexpr std::size_t account_signer_bytes = 24 * 1024;
+// Of one request to a service: what a device can bring at once.
+inline constexpr std::size_t account_request_bytes = 256 * 1024;
+inline constexpr std::size_t account_log_bytes = 2 * 1024 * 1024;
+
+}  // namespace kith::limits

@@ -1,0 +1,132 @@
+#include "account/rules.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "account/limits.h"
+#include "roster/roster.h"
+
+namespace kith::account {
+namespace {
+
+using roster::Entry;
+
+tl::unexpected<Error> refused(std::string what) {
+    return fail(Fault::refused, std::move(what));
+}
+
+Result<std::vector<Entry>> read(ByteView packed, std::size_t most) {
+    if (packed.size() > most) return refused("there are too many entries");
+    auto entries = roster::unpack_entries(packed);
+    if (!entries) return refused("the entries cannot be read");
+    return std::move(*entries);
+}
+
+// No names: all nodes are called the same, and are never called otherwise.
+bool is_nameless(const Entry& entry) {
+    if (std::holds_alternative<roster::Rename>(entry.body.act)) return false;
+    const auto* add = std::get_if<roster::Add>(&entry.body.act);
+    if (!add) return true;
+    auto request = roster::read_request(add->request);
+    return request && request->name == "node";
+}
+
+// Barred by the recovery key itself, which nobody can contest.
+std::set<DeviceId> out_for_good(const roster::State& state, const std::vector<Entry>& entries) {
+    std::set<DeviceId> out;
+    std::map<EntryId, roster::Standing> standing;
+    for (const auto& line : state.lines) standing[line.id] = line.standing;
+    for (const auto& entry : entries) {
+        auto at = standing.find(entry.id);
+        if (at == standing.end() || at->second != roster::Standing::counts || entry.body.signer) continue;
+        if (const auto* bar = std::get_if<roster::Bar>(&entry.body.act)) out.insert(bar->device);
+        if (const auto* recover = std::get_if<roster::Recover>(&entry.body.act))
+            out.insert(recover->bars.begin(), recover->bars.end());
+    }
+    return out;
+}
+
+std::vector<tmtp::RuledNode> nodes_of(const roster::State& state, const std::vector<Entry>& entries) {
+    const auto out = out_for_good(state, entries);
+    std::vector<tmtp::RuledNode> nodes;
+    for (const auto& device : state.devices) {
+        tmtp::RuledNode node{to_bytes(device.id.view()), to_bytes(device.link_key.view())};
+        if (device.state != roster::DeviceState::active) node.standing = tmtp::RuledNode::held;
+        if (device.state == roster::DeviceState::barred && out.contains(device.id))
+            node.standing = tmtp::RuledNode::out;
+        node.contested = device.state == roster::DeviceState::suspended;
+        nodes.push_back(std::move(node));
+    }
+    return nodes;
+}
+
+// One signer must not be able to fill what is kept for all.
+Result<> check_shares(const std::vector<Entry>& kept, const std::vector<Entry>& fresh) {
+    std::map<roster::Signer, std::pair<std::size_t, std::size_t>> shares;
+    for (const auto* list : {&kept, &fresh})
+        for (const auto& entry : *list) {
+            auto& [entries, bytes] = shares[entry.body.signer];
+            ++entries;
+            bytes += entry.bytes.size();
+        }
+    for (const auto& entry : fresh) {
+        const auto& [entries, bytes] = shares[entry.body.signer];
+        if (entries > limits::account_signer_entries || bytes > limits::account_signer_bytes)
+            return refused("one device has signed too much");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<tmtp::Ruling> Rules::found(ByteView log) const {
+    KITH_TRY_VALUE(entries, read(log, limits::account_request_bytes));
+    if (entries.size() < 3) return refused("this is not the beginning of a roster");
+    const auto* genesis = std::get_if<roster::Genesis>(&entries.front().body.act);
+    const auto* renewal = std::get_if<roster::Recover>(&entries.back().body.act);
+    const bool shaped = genesis && renewal && renewal->recovery && *renewal->recovery != genesis->recovery &&
+                        renewal->bars.empty() && renewal->cuts.empty() &&
+                        std::all_of(entries.begin() + 1, entries.end() - 1, [](const Entry& entry) {
+                            return !entry.body.signer && std::holds_alternative<roster::Add>(entry.body.act);
+                        });
+    if (!shaped || !std::all_of(entries.begin(), entries.end(), is_nameless))
+        return refused("this is not the beginning of a roster");
+    auto state = roster::fold(roster::person_of(entries.front().id), entries);
+    if (!state || state->lines.size() != entries.size() || state->recovery != *renewal->recovery ||
+        state->devices.size() != entries.size() - 2 || state->devices.size() > limits::roster_devices)
+        return refused("the entries do not fit together");
+    return tmtp::Ruling{to_bytes(log), nodes_of(*state, entries)};
+}
+
+Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) const {
+    KITH_TRY_VALUE(kept, read(kept_bytes, SIZE_MAX));
+    KITH_TRY_VALUE(asked, read(fresh_bytes, limits::account_request_bytes));
+    if (kept.empty()) return refused("there is no roster");
+    std::set<EntryId> known;
+    for (const auto& entry : kept) known.insert(entry.id);
+    std::erase_if(asked, [&](const Entry& entry) { return !known.insert(entry.id).second; });
+    if (!std::all_of(asked.begin(), asked.end(), is_nameless)) return refused("there are names in it");
+    KITH_TRY(check_shares(kept, asked));
+    roster::Memory memory;
+    KITH_TRY_VALUE(state, roster::fold(roster::person_of(kept.front().id), kept, memory));
+    std::set<Bytes> active;
+    for (const auto& device : state.devices)
+        if (device.state == roster::DeviceState::active) active.insert(to_bytes(device.id.view()));
+    if (!asked.empty()) {
+        KITH_TRY_VALUE(taken, roster::take(state, kept, asked, memory));
+        std::set<EntryId> placed;
+        for (const auto& line : taken.state.lines) placed.insert(line.id);
+        // What waits for something else would let a stranger's garbage stay.
+        if (!std::all_of(asked.begin(), asked.end(),
+                         [&](const Entry& one) { return placed.contains(one.id); }))
+            return refused("an entry does not fit the account's roster");
+        state = std::move(taken.state);
+        kept.insert(kept.end(), asked.begin(), asked.end());
+    }
+    auto nodes = nodes_of(state, kept);
+    for (auto& node : nodes) node.was_active = active.contains(node.device);
+    return tmtp::Ruling{roster::pack_entries(asked), std::move(nodes)};
+}
+
+}  // namespace kith::account

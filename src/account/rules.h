@@ -1,0 +1,15 @@
+// What a service makes of an account's roster: its verdicts for the server machine, from the fold of
+// src/roster. Pure: the same entries give the same verdict everywhere.
+#pragma once
+
+#include "tmtp/node_rules.h"
+
+namespace kith::account {
+
+class Rules : public tmtp::NodeRules {
+  public:
+    Result<tmtp::Ruling> found(ByteView log) const override;
+    Result<tmtp::Ruling> judge(ByteView kept, ByteView fresh) const override;
+};
+
+}  // namespace kith::account

@@ -1,0 +1,89 @@
+// The rosters of this device's accounts (src/account/README.md), as far as they are known here: kept with
+// what is needed to be added to others, and to begin new ones without the passphrase. Durable when a call
+// returns. No network: Services brings entries to the services, and back.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "account/project.h"
+#include "app/profile.h"
+
+namespace kith::app {
+
+class AccountRosters {
+  public:
+    AccountRosters(Profile& profile, Random& random) : profile_(profile), random_(random) {}
+    Result<> load();
+
+    // A founding for a new account, which gets its id; nothing: none is left, and the act key is sealed.
+    struct Founding {
+        AccountId account;
+        SecretBytes nodeid;
+        Bytes log;
+    };
+    Result<std::optional<Founding>> founding(const std::set<AccountId>& taken);
+    // It goes to a service now: it must never go to another one.
+    Result<> use_founding(const AccountId& account);
+    // The account was founded with this.
+    Result<> founded(const AccountId& account, ByteView log);
+
+    // The beginning of a roster, for an account that this device has a node of.
+    Result<Bytes> found(const AccountId& account, const SecretBytes& nodeid, const crypto::SignKey& act);
+
+    bool ruled(const AccountId& account) const { return logs_.contains(account); }
+    // Null: the account has no roster, as far as is known here.
+    const roster::State* state(const AccountId& account) const;
+    std::optional<PersonId> id(const AccountId& account) const;
+    std::vector<AccountId> accounts() const;
+    // What is known here beyond what a service has.
+    std::vector<roster::Entry> lacking(const AccountId& account, std::span<const roster::Entry> there) const;
+    // What a service shows. The first roster of an account is believed when this device's own node is in it,
+    // with the hash of `nodeid`; nothing but its entries afterwards. True: there was news.
+    Result<bool> take(const AccountId& account, std::span<const roster::Entry> entries,
+                      const SecretBytes* nodeid);
+
+    // This device wants a node in this roster: its request, as soon as there can be one. False: it has to
+    // wait for the act key.
+    Result<bool> want_node(const AccountId& account, const PersonId& roster);
+    struct Wanted {
+        AccountId account;
+        Bytes request;  // packed; empty: not signed yet
+    };
+    Result<std::vector<Wanted>> wanted() const;
+    // The secret that the request was made for.
+    Result<std::optional<SecretBytes>> wanted_nodeid(const AccountId& account) const;
+    Result<> node_given(const AccountId& account);
+
+    // What this device signs now, for one account: kept, to be brought to the service.
+    Result<std::vector<roster::Entry>> project(const AccountId& account, const crypto::SignKey& act,
+                                               const account::Wishes& wishes);
+    Result<std::vector<roster::Entry>> recover(const AccountId& account, const Key& seed);
+    Result<std::vector<roster::Entry>> renew(const AccountId& account, const Key& seed, const Key& fresh);
+    // The act key is open: foundings and requests are made with it, as many as are wanted.
+    Result<> prepare(const crypto::SignKey& act);
+
+  private:
+    struct Log {
+        std::vector<roster::Entry> entries;
+        roster::State state;
+        roster::Memory memory;
+    };
+    Result<> keep(const AccountId& account, Log& log, std::vector<roster::Entry> fresh);
+    Result<> put(const AccountId& account, std::vector<roster::Entry> entries);
+    Result<SignPublic> free_recovery_key() const;
+    Result<> make_founding(const crypto::SignKey& act);
+    Result<std::vector<Founding>> foundings() const;
+    Result<> put_foundings(const std::vector<Founding>& list);
+    Result<> sign_request(const AccountId& account, const crypto::SignKey& act);
+    account::Source source(const AccountId& account) const;
+
+    Profile& profile_;
+    Random& random_;
+    std::map<AccountId, Log> logs_;
+};
+
+}  // namespace kith::app

@@ -1,0 +1,354 @@
+// Node control: what this device signs in the rosters of its accounts, and brings to their services
+// (src/account/README.md); and news of the person's own roster by a Post.
+#include <algorithm>
+#include <set>
+
+#include "app/roster_news.h"
+#include "app/services.h"
+#include "app/services_link.h"
+#include "app/trust_limits.h"
+
+namespace kith::app {
+namespace {
+
+constexpr std::string_view requested = "requested", made = "made", handed_over = "done";
+
+std::set<EntryId> ids_of(std::span<const roster::Entry> entries) {
+    std::set<EntryId> ids;
+    for (const auto& entry : entries) ids.insert(entry.id);
+    return ids;
+}
+
+}  // namespace
+
+// --- the act key
+
+std::optional<crypto::SignKey> Services::open_act_key() const {
+    if (act_key_) return act_key_->copy();
+    if (profile_.has_passphrase()) return std::nullopt;
+    auto act = profile_.act_key({});
+    return act ? std::optional(std::move(*act)) : std::nullopt;
+}
+
+void Services::act_key_opened(const crypto::SignKey& act, bool keep) {
+    if (keep) {
+        act_key_ = act.copy();
+        act_key_timer_ = loop_.after(limits::act_key_kept_ms, [this] { act_key_.reset(); });
+    }
+    if (auto prepared = rosters_.prepare(act); !prepared && events_.log) events_.log(prepared.error().what);
+    (void)project(act, {});
+    // Requests that were signed just now go to the other devices.
+    if (auto wanted = rosters_.wanted(); wanted && !wanted->empty() && events_.on_provision)
+        events_.on_provision(profile_.device());
+}
+
+std::vector<Services::Signed> Services::project(const crypto::SignKey& act, account::Wishes wishes) {
+    std::vector<Signed> all;
+    for (const auto& account : rosters_.accounts()) {
+        auto asked = requests(account);
+        wishes.asked = asked;
+        all.push_back(signed_at(account, rosters_.project(account, act, wishes)));
+    }
+    return all;
+}
+
+std::vector<Services::Signed> Services::recover_rosters(const Key& seed) {
+    std::vector<Signed> all;
+    for (const auto& account : rosters_.accounts())
+        all.push_back(signed_at(account, rosters_.recover(account, seed)));
+    return all;
+}
+
+void Services::renew_rosters(const Key& seed, const Key& fresh) {
+    for (const auto& account : rosters_.accounts())
+        (void)signed_at(account, rosters_.renew(account, seed, fresh));
+}
+
+Services::Signed Services::signed_at(const AccountId& account, Result<std::vector<roster::Entry>> entries) {
+    Signed result{account, {}};
+    auto at = links_.find(account);
+    if (!entries) {
+        if (events_.log) events_.log("an account's roster: " + entries.error().what);
+        return result;
+    }
+    for (const auto& entry : *entries) result.entries.push_back(entry.id);
+    if (at != links_.end() && !entries->empty()) bring(*at->second);
+    return result;
+}
+
+std::vector<account::Asked> Services::requests(const AccountId& account) const {
+    std::vector<account::Asked> asked;
+    auto provisions = profile_.store().provisions();
+    if (!provisions) return asked;
+    for (const auto& provision : *provisions) {
+        if (provision.account != account || provision.state != requested) continue;
+        auto request = roster::unpack_request(provision.nodeid.view());
+        if (request) asked.push_back({provision.device, std::move(*request)});
+    }
+    return asked;
+}
+
+// --- to the service and back
+
+// Shows first what the service has, once a connection; then brings what it lacks.
+void Services::bring(Link& link) {
+    using State = tmtp::Client::State;
+    const auto id = link.account().id;
+    const bool reached = link.client && link.tls && link.control &&
+                         (link.client->state() == State::online || link.client->state() == State::held);
+    if (!reached || link.roster_asked) return;
+    tmtp::Roster op{{}, "show", 0};
+    Bytes data;
+    if (link.roster_shown) {
+        std::vector<roster::Entry> missing;
+        for (auto& entry : rosters_.lacking(id, {}))
+            if (!link.roster_there.contains(entry.id) && !link.roster_refused.contains(entry.id))
+                missing.push_back(std::move(entry));
+        if (missing.empty()) return;
+        op.act = "add";
+        // What does not fit one request comes with the next.
+        std::size_t size = 0, count = 0;
+        while (count < missing.size() &&
+               size + missing[count].bytes.size() + 100 <= limits::tmtp_roster_request)
+            size += missing[count++].bytes.size() + 100;
+        missing.resize(count);
+        data = roster::pack_entries(missing);
+        link.roster_brought = ids_of(missing);
+    }
+    ask_roster(link, {std::move(op), std::move(data)});
+}
+
+void Services::ask_roster(Link& link, tmtp::Asking asking) {
+    link.roster_asked = true;
+    run(link, link.client->ask(of_roster, std::move(asking), loop_.now()));
+}
+
+void Services::roster_answered(Link& link, const tmtp::RequestResult& result) {
+    link.roster_asked = false;
+    const auto brought = std::exchange(link.roster_brought, {});
+    auto binding = std::exchange(link.binding, nullptr);
+    if (binding && result.outcome != tmtp::RequestResult::Outcome::accepted) {
+        auto error = result.error;
+        if (error.hint.empty()) error.hint = "'kith service list' shows how it stands";
+        binding(fail(error));
+        binding = nullptr;
+        if (!result.roster) return;
+    }
+    if (!result.roster) return;  // the link is lost, or busy: after the next login
+    auto entries = roster::unpack_entries(result.log);
+    if (!entries) {
+        link.status.why = "the service shows a roster of this account that cannot be read";
+        return;
+    }
+    link.roster_shown = true;
+    link.status.binding_ms = result.roster->state == "binding" ? result.roster->due_ms : 0;
+    if (result.roster->state == "bound") {
+        link.roster_there = ids_of(*entries);
+        for (const auto& id : brought)
+            if (!link.roster_there.contains(id)) link.roster_refused.insert(id);
+        take_entries(link, *entries);
+    } else if (rosters_.ruled(link.account().id)) {
+        link.status.why = "the service has forgotten which devices may use this account";
+    }
+    if (binding) return binding(link.status);
+    if (result.outcome == tmtp::RequestResult::Outcome::refused && !brought.empty())
+        link.status.why = "the service does not take what was signed here: " + result.error.what;
+    bring(link);
+    if (events_.on_state) events_.on_state(link.account().id);
+}
+
+void Services::take_entries(Link& link, std::span<const roster::Entry> entries) {
+    const auto id = link.account().id;
+    auto nodeid = profile_.store().node(id);
+    if (!nodeid) return;
+    if (auto taken = rosters_.take(id, entries, *nodeid ? &**nodeid : nullptr); !taken) {
+        link.status.why = taken.error().what;
+        return;
+    }
+    look_at_nodes(link);
+    // What another device brought may ask for something of this one.
+    if (auto act = open_act_key()) (void)signed_at(id, rosters_.project(id, *act, {requests(id)}));
+}
+
+// Those that the service has made, as its roster tells.
+void Services::look_at_nodes(Link& link) {
+    const auto id = link.account().id;
+    const auto* state = rosters_.state(id);
+    auto provisions = profile_.store().provisions();
+    if (!state || !provisions) return;
+    for (auto& provision : *provisions) {
+        if (provision.account != id || provision.state != requested) continue;
+        const auto* node = account::node_of(*state, id, provision.device);
+        const auto request = roster::unpack_request(provision.nodeid.view());
+        if (!node || !request || node->id != request->id() || node->state != roster::DeviceState::active)
+            continue;
+        const bool there =
+            std::any_of(state->lines.begin(), state->lines.end(), [&](const roster::Line& line) {
+                return line.adds == node->id && link.roster_there.contains(line.id);
+            });
+        if (!there) continue;
+        provision.state = made;
+        provision.nodeid = {};
+        if (!profile_.store().put_provision(provision)) return;
+        if (events_.on_provision) events_.on_provision(provision.device);
+    }
+}
+
+// Queued for this node by the service. False: it could not be kept, and has to come again.
+bool Services::roster_news(Link& link, const tmtp::Delivered& message) {
+    auto entries = roster::unpack_entries(message.data());
+    if (message.act == "binding") {
+        link.status.binding_ms = message.due_ms;
+        if (events_.log) events_.log("somebody wants to bind an account to a list of devices");
+    } else if (message.act == "objected") {
+        link.status.binding_ms = 0;
+    } else if (entries) {
+        link.status.binding_ms = 0;
+        // The others' nodes are gone with their old secrets: they ask for new ones.
+        if (message.act == "bound" && !want_others(link.account().id)) return false;
+        for (const auto& entry : *entries) link.roster_there.insert(entry.id);
+        take_entries(link, *entries);
+    }
+    if (events_.on_state) events_.on_state(link.account().id);
+    return true;
+}
+
+void Services::held(Link& link) {
+    link.backoff.reset();
+    set_state(link, ServiceState::barred,
+              "the account's list of devices keeps this one out: it was barred, or is in doubt");
+    link.status.settled = true;
+    bring(link);
+    if (events_.on_state) events_.on_state(link.account().id);
+}
+
+Services::Brought Services::brought(const Signed& what) const {
+    auto at = links_.find(what.account);
+    if (at == links_.end()) return Brought::waits;
+    const auto& link = *at->second;
+    const auto in = [&](const std::set<EntryId>& set) {
+        return std::all_of(what.entries.begin(), what.entries.end(),
+                           [&](const EntryId& id) { return set.contains(id); });
+    };
+    if (in(link.roster_there)) return Brought::taken;
+    const bool refused = std::any_of(what.entries.begin(), what.entries.end(),
+                                     [&](const EntryId& id) { return link.roster_refused.contains(id); });
+    return refused ? Brought::refused : Brought::waits;
+}
+
+bool Services::reached(const AccountId& account) const {
+    auto at = links_.find(account);
+    return at != links_.end() && at->second->status.state == ServiceState::online;
+}
+
+// --- older accounts
+
+void Services::bind(const AccountId& account, const crypto::SignKey& act, Done done) {
+    auto nodeid = profile_.store().node(account);
+    if (!nodeid || !*nodeid) return done(fail(Fault::refused, "this device has no access there itself"));
+    auto log = rosters_.found(account, **nodeid, act);
+    if (!log) return done(fail(log.error()));
+    ask_about_binding(account, {tmtp::Roster{{}, "bind", 0}, std::move(*log)}, std::move(done));
+}
+
+void Services::object(const AccountId& account, Done done) {
+    ask_about_binding(account, {tmtp::Roster{{}, "object", 0}, {}}, std::move(done));
+}
+
+void Services::ask_about_binding(const AccountId& account, tmtp::Asking asking, Done done) {
+    auto at = links_.find(account);
+    if (at == links_.end())
+        return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
+    auto& link = *at->second;
+    if (link.status.state != ServiceState::online)
+        return done(fail(Fault::unreachable, "the service is not reached now: " + link.status.why,
+                         "try again later"));
+    if (!link.control)
+        return done(fail(Fault::refused, "this service knows no lists of devices",
+                         "ask its operator for node control"));
+    if (rosters_.ruled(account))
+        return done(fail(Fault::refused, "this account has its list of devices already", ""));
+    if (link.roster_asked)
+        return done(fail(Fault::unavailable, "the service is being asked just now", "try again"));
+    link.binding = std::move(done);
+    ask_roster(link, std::move(asking));
+}
+
+Result<> Services::want_others(const AccountId& account) {
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    for (const auto& device : profile_.roster().devices) {
+        KITH_TRY(profile_.store().remove_provision(account, device.id));
+        if (device.state == roster::DeviceState::active) KITH_TRY(prepare_provision(account, device.id));
+    }
+    return tx.commit();
+}
+
+// --- nodes of other devices
+
+Result<> Services::want_node(const AccountId& account, const PersonId& roster) {
+    KITH_TRY_VALUE(signed_now, rosters_.want_node(account, roster));
+    if (!signed_now && act_key_) return rosters_.prepare(*act_key_);
+    if (auto at = links_.find(account); !signed_now && at != links_.end())
+        at->second->status.why = "this device's access waits for its passphrase: 'kith unlock'";
+    return {};
+}
+
+Result<> Services::take_request(const DeviceId& device, const AccountId& account, ByteView packed) {
+    auto id = rosters_.id(account);
+    auto request = roster::unpack_request(packed);
+    if (!id || !request) return {};
+    KITH_TRY_VALUE(read, roster::read_request(*request));
+    if (read.person != *id || read.nonce != account::mark_of(account, device) || !is_active(device))
+        return {};
+    KITH_TRY_VALUE(kept, profile_.store().provision(account, device));
+    if (kept && (kept->state == made || kept->state == handed_over)) return {};
+    if (kept && kept->state == requested && to_bytes(kept->nodeid.view()) == to_bytes(packed)) return {};
+    store::Provision provision{account, device, {}, SecretBytes(packed), std::string(requested), {}};
+    if (kept) provision.label = kept->label;
+    KITH_TRY(profile_.store().put_provision(provision));
+    auto at = links_.find(account);
+    if (auto act = open_act_key())
+        (void)signed_at(account, rosters_.project(account, *act, {requests(account)}));
+    else if (at != links_.end())
+        at->second->status.why =
+            "another device waits for access here, and that takes the passphrase: 'kith unlock'";
+    if (at != links_.end()) look_at_nodes(*at->second);
+    return {};
+}
+
+Result<bool> Services::adopt_wanted(const store::Account& account) {
+    KITH_TRY_VALUE(nodeid, rosters_.wanted_nodeid(account.id));
+    if (!nodeid) return false;
+    KITH_TRY(adopt(account, *nodeid));
+    KITH_TRY(rosters_.node_given(account.id));
+    return true;
+}
+
+// --- news by the services
+
+void Services::post_news() {
+    std::vector<LinkPublic> readers;
+    for (const auto& device : profile_.roster().devices)
+        if (device.id != profile_.device() && device.state != roster::DeviceState::barred)
+            readers.push_back(device.link_key);
+    if (readers.empty()) return;
+    for (auto& [id, link] : links_) {
+        if (!link->client || link->account().uid.empty()) continue;
+        auto news = make_roster_news(profile_.entries(), readers, link->account().uid, random_);
+        if (!news) return;
+        auto kept = outbox_.add(id, std::move(*news), loop_.now());
+        if (kept) (void)flush(*link);
+    }
+}
+
+// From this account itself; the entries speak for themselves, so that nothing is lost by one that was made
+// up.
+void Services::take_news(const Link& link, const tmtp::Delivered& message) {
+    if (message.from != link.account_uid()) return;
+    auto entries = open_roster_news(message.data(), message.datahead, profile_.link_key());
+    if (!entries) return;
+    auto added = profile_.add_entries(*entries, loop_.now().unix_ms);
+    if (added && *added > 0 && events_.on_roster) events_.on_roster();
+}
+
+}  // namespace kith::app

@@ -1,0 +1,250 @@
+// Node control: an account's roster decides which nodes it has. What entries mean is for NodeRules; here it
+// is kept, carried out and told to the account's nodes. README.md has the protocol.
+#include <algorithm>
+
+#include "base/limits.h"
+#include "tmtp/limits.h"
+#include "tmtp/session.h"
+
+namespace kith::tmtp {
+namespace {
+
+constexpr std::string_view node_held = "node held", let_in = "node let in", dropped = "node dropped";
+
+// What a refusal says to the client; nothing: it is the store's.
+std::optional<std::string> refusal(const Error& error) {
+    if (error.kind != Fault::refused) return std::nullopt;
+    return "Roster: " + error.what;
+}
+
+}  // namespace
+
+// --- requests
+
+void Hub::roster_op(Session& session, const Roster& op, Now now) {
+    // Each is a fold of all entries: who asks without end is made to wait by the end of the link.
+    if (now.mono_ms - session.roster_since_ms >= 60'000) {
+        session.roster_since_ms = now.mono_ms;
+        session.roster_requests = 0;
+    }
+    if (++session.roster_requests > limits::tmtpd_roster_requests)
+        return refuse(session, "too many requests", now);
+    Result<std::string> error;
+    if (op.act == "add") error = add_entries(session, now);
+    if (op.act == "bind") error = propose(session, now);
+    if (op.act == "object") error = object(session, now);
+    session.entries = {};
+    if (session.state == Session::State::closing) return;  // its own node was barred by what it brought
+    if (!error) error = refusal(error.error()).value_or(std::string(no_store));
+    answer_roster(session, op.id, *error, now);
+}
+
+void Hub::answer_roster(Session& session, const std::string& id, std::string error, Now now) {
+    auto kept = store_.roster(session.uid);
+    RosterReply answer{id, "none", 0, std::move(error)};
+    Bytes log;
+    if (!kept) {
+        answer.error = no_store;
+    } else if (!kept->log.empty()) {
+        answer.state = "bound";
+        log = std::move(kept->log);
+    } else if (!kept->proposed.empty()) {
+        answer.state = "binding";
+        answer.due_ms = kept->due_ms;
+        log = std::move(kept->proposed);
+    }
+    answer.datalen = log.size();
+    const auto head = encode(answer);
+    Bytes bytes;
+    bytes.reserve(head.size() + log.size());
+    append(bytes, head);
+    append(bytes, log);
+    if (!session.sending()) return send(session, bytes, now);
+    append(session.held, bytes);
+    if (session.held.size() > limits::tmtpd_output_bytes) end(session, now);
+}
+
+Result<std::string> Hub::add_entries(Session& session, Now now) {
+    KITH_TRY_VALUE(kept, store_.roster(session.uid));
+    if (kept.log.empty()) return std::string("Roster: the account has none");
+    KITH_TRY_VALUE(ruling, node_rules_->judge(kept.log, session.entries));
+    if (ruling.fresh.empty()) return std::string();
+    RosterChange change;
+    change.uid = session.uid;
+    change.log = std::move(kept.log);
+    append(*change.log, ruling.fresh);
+    KITH_TRY(follow(session.uid, ruling, session.node, change, now));
+    const auto news = roster_news(session.uid, "added", ruling.fresh.size(), now);
+    change.news = stored(news, last_id_);
+    change.news_data = std::move(ruling.fresh);
+    KITH_TRY(carry_out(change, now));
+    return std::string();
+}
+
+// An older account gets a roster: after a while in which each of its nodes can object. One of a client that
+// does not know of such things could not, so there must be none.
+Result<std::string> Hub::propose(Session& session, Now now) {
+    KITH_TRY_VALUE(kept, store_.roster(session.uid));
+    if (!kept.log.empty()) return std::string("Roster: the account has one");
+    if (!kept.proposed.empty()) return std::string("Roster: one is proposed already");
+    KITH_TRY_VALUE(ruling, node_rules_->found(session.entries));
+    KITH_TRY_VALUE(nodes, store_.controlled(session.uid));
+    bool own = false;
+    for (const auto& node : nodes) {
+        if (!node.knows) return std::string("Roster: a node of the account does not know node control");
+        own = own || (node.node == session.node &&
+                      std::any_of(ruling.nodes.begin(), ruling.nodes.end(),
+                                  [&](const RuledNode& one) { return one.secret_hash == node.secret_hash; }));
+    }
+    if (!own) return std::string("Roster: the node that proposes it is not in it");
+    RosterChange change;
+    change.uid = session.uid;
+    change.proposal = AccountRoster{{}, session.entries, now.unix_ms + limits::tmtpd_bind_ms};
+    auto news = roster_news(session.uid, "binding", session.entries.size(), now);
+    news.due_ms = change.proposal->due_ms;
+    change.news = stored(news, last_id_);
+    change.news_data = session.entries;
+    KITH_TRY(carry_out(change, now));
+    return std::string();
+}
+
+Result<std::string> Hub::object(Session& session, Now now) {
+    KITH_TRY_VALUE(kept, store_.roster(session.uid));
+    if (!kept.log.empty()) return std::string("Roster: the account has one");
+    if (kept.proposed.empty()) return std::string("Roster: none is proposed");
+    RosterChange change;
+    change.uid = session.uid;
+    change.proposal = AccountRoster{};
+    change.news = stored(roster_news(session.uid, "objected", 0, now), last_id_);
+    KITH_TRY(carry_out(change, now));
+    return std::string();
+}
+
+void Hub::register_ruled(Session& session, const Register& op, Now now) {
+    auto ruling = node_rules_->found(op.roster);
+    if (!ruling) return refuse(session, refusal(ruling.error()).value_or(std::string(no_store)), now);
+    if (ruling->nodes.size() != 1) return refuse(session, "Roster: an account begins with one node", now);
+    const std::string uid = new_code(32);
+    const auto& first = ruling->nodes.front();
+    auto node = store_.add_ruled_account(uid, {first.device, first.secret_hash, op.newnode, 0}, op.roster);
+    if (!node) return refuse(session, no_store, now);
+    session.uid = uid;
+    session.node = *node;
+    session.control = true;
+    std::string error = set_alias(uid, op.newalias);
+    session.state = Session::State::online;
+    online_[*node] = &session;
+    out_.push_back(LoggedIn{session.link, *node, LoggedIn::How::registered});
+    reply(session, RegisteredReply{uid, {}, std::move(error)}, now);
+    reply(session, InfoReply{"login ok", {}}, now);
+}
+
+// --- what follows from entries
+
+// The nodes as the ruling wants them. `from`: whose queue new ones start with.
+Result<> Hub::follow(const std::string& uid, const Ruling& ruling, NodeRef from, RosterChange& change,
+                     Now now) {
+    KITH_TRY_VALUE(nodes, store_.controlled(uid));
+    std::size_t count = nodes.size();
+    for (const auto& ruled : ruling.nodes) {
+        const auto at = std::find_if(nodes.begin(), nodes.end(),
+                                     [&](const ControlledNode& node) { return node.device == ruled.device; });
+        if (at == nodes.end()) {
+            if (ruled.standing != RuledNode::active || ruled.was_active) continue;
+            if (++count > limits::tmtpd_nodes) return fail(Fault::refused, "exceeds 100 nodes");
+            change.added.push_back({ruled.device, ruled.secret_hash, "node", from});
+        } else if (ruled.standing == RuledNode::out) {
+            change.dropped.push_back(at->node);
+        } else if (ruled.standing == RuledNode::active) {
+            if (at->held_ms != 0) change.held.emplace_back(at->node, 0);
+        } else if (at->held_ms == 0 || (ruled.contested && now.unix_ms > at->held_ms)) {
+            // While it is contested the days do not count.
+            change.held.emplace_back(at->node, std::max<std::int64_t>(now.unix_ms, 1));
+        }
+    }
+    return {};
+}
+
+Result<> Hub::carry_out(const RosterChange& change, Now now) {
+    KITH_TRY_VALUE(before, store_.controlled(change.uid));
+    KITH_TRY(store_.change_roster(change));
+    for (NodeRef node : change.dropped) end_node(node, dropped, now);
+    for (const auto& [node, since] : change.held) {
+        const auto was = std::find_if(before.begin(), before.end(),
+                                      [&, ref = node](const ControlledNode& one) { return one.node == ref; });
+        // Whatever it sends or waits for, at once; also when it is let in again, so that it logs in anew.
+        if (was != before.end() && (was->held_ms != 0) != (since != 0))
+            end_node(node, since != 0 ? node_held : let_in, now);
+    }
+    if (change.news) {
+        KITH_TRY_VALUE(nodes, store_.nodes(change.uid));
+        wake(nodes, now);
+    }
+    return {};
+}
+
+Queued Hub::roster_news(const std::string& uid, std::string act, std::size_t size, Now now) {
+    Queued news;
+    news.kind = Kind::roster;
+    news.id = id_text(++last_id_);
+    news.from = uid;
+    news.posted = format_posted(now.unix_ms);
+    news.act = std::move(act);
+    news.datalen = size;
+    return news;
+}
+
+// --- what time brings
+
+void Hub::look_at_rosters(Now now) {
+    if (!node_rules_ || now.mono_ms < rosters_at_ms_) return;
+    rosters_at_ms_ = now.mono_ms + limits::tmtpd_control_look_ms;
+    auto uids = store_.rosters_due(now.unix_ms, now.unix_ms - limits::tmtpd_held_ms);
+    if (!uids) return;
+    for (const auto& uid : *uids) (void)look_at_roster(uid, now);  // what cannot be done now is done later
+}
+
+Result<> Hub::look_at_roster(const std::string& uid, Now now) {
+    KITH_TRY_VALUE(kept, store_.roster(uid));
+    RosterChange change;
+    change.uid = uid;
+    if (kept.log.empty() && !kept.proposed.empty() && kept.due_ms <= now.unix_ms) {
+        KITH_TRY_VALUE(ruling, node_rules_->found(kept.proposed));
+        KITH_TRY_VALUE(nodes, store_.controlled(uid));
+        for (const auto& node : nodes) {
+            const auto at = std::find_if(ruling.nodes.begin(), ruling.nodes.end(), [&](const RuledNode& one) {
+                return one.secret_hash == node.secret_hash;
+            });
+            if (at == ruling.nodes.end())
+                change.dropped.push_back(node.node);
+            else
+                change.named.emplace_back(node.node, at->device);
+        }
+        // Those that have no node yet start with the queue of one that stays.
+        for (const auto& ruled : ruling.nodes)
+            if (std::none_of(nodes.begin(), nodes.end(), [&](const ControlledNode& node) {
+                    return node.secret_hash == ruled.secret_hash;
+                }))
+                change.added.push_back({ruled.device, ruled.secret_hash, "node",
+                                        change.named.empty() ? 0 : change.named.front().first});
+        change.log = kept.proposed;
+        change.proposal = AccountRoster{};
+        change.news = stored(roster_news(uid, "bound", kept.proposed.size(), now), last_id_);
+        change.news_data = std::move(kept.proposed);
+        return carry_out(change, now);
+    }
+    if (kept.log.empty()) return {};
+    KITH_TRY_VALUE(ruling, node_rules_->judge(kept.log, {}));
+    KITH_TRY(follow(uid, ruling, 0, change, now));
+    KITH_TRY_VALUE(nodes, store_.controlled(uid));
+    for (const auto& node : nodes) {
+        if (node.held_ms == 0 || node.held_ms > now.unix_ms - limits::tmtpd_held_ms) continue;
+        const bool waits = std::any_of(ruling.nodes.begin(), ruling.nodes.end(), [&](const RuledNode& one) {
+            return one.device == node.device && (one.contested || one.standing == RuledNode::active);
+        });
+        if (!waits) change.dropped.push_back(node.node);
+    }
+    return carry_out(change, now);
+}
+
+}  // namespace kith::tmtp

@@ -1,0 +1,86 @@
+// tests/vectors/account/rosters.json, whose expectations are those of another implementation (account.py
+// there).
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "account/log.h"
+#include "account/rules.h"
+
+using namespace kith;
+using nlohmann::json;
+
+namespace {
+
+json vectors() {
+    std::ifstream file(std::string(KITH_VECTORS) + "/account/rosters.json");
+    return json::parse(file);
+}
+
+Bytes hex(const json& value) {
+    return *from_hex(value.get<std::string>());
+}
+Key key(const json& value) {
+    return Key(ByteView(hex(value)).first<32>());
+}
+
+// Gives what it was made with.
+struct FixedRandom : Random {
+    Bytes bytes;
+    void fill(std::span<std::uint8_t> out) override {
+        REQUIRE(bytes.size() >= out.size());
+        std::copy(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(out.size()), out.begin());
+    }
+};
+
+json described(const std::vector<tmtp::RuledNode>& nodes) {
+    json states = json::object();
+    for (const auto& node : nodes)
+        states[to_hex(node.device)] = {to_hex(node.secret_hash),
+                                       node.standing == tmtp::RuledNode::active ? "active"
+                                       : node.standing == tmtp::RuledNode::held ? "held"
+                                                                                : "out"};
+    return states;
+}
+
+}  // namespace
+
+TEST_CASE("a founding is made of its seeds, byte by byte") {
+    REQUIRE(crypto::start());
+    const auto v = vectors().at("founding");
+    FixedRandom random;
+    random.bytes = hex(v.at("founder_seed"));
+    const auto begun = account::begin(random);
+    CHECK(begun.id.hex() == v.at("roster"));
+    const auto account = *AccountId::from(hex(v.at("account")));
+    const auto device = *DeviceId::from(hex(v.at("device")));
+    CHECK(account::mark_of(account, device).hex() == v.at("mark"));
+    const auto nodeid = account::hash_of(SecretBytes(hex(v.at("nodeid"))));
+    auto request = account::make_request(begun.id, account, device, key(v.at("act_seed")),
+                                         key(v.at("device_seed")), nodeid);
+    REQUIRE(request);
+    auto entries = account::found(begun, {&*request, 1}, *SignPublic::from(hex(v.at("recovery"))));
+    REQUIRE(entries);
+    CHECK(to_hex(roster::pack_entries(*entries)) == v.at("log"));
+}
+
+TEST_CASE("foundings and later entries are ruled as another implementation rules them") {
+    const auto v = vectors();
+    const account::Rules rules;
+    REQUIRE(v.at("foundings").size() > 10);
+    for (const auto& item : v.at("foundings")) {
+        CAPTURE(item.at("name").get<std::string>());
+        auto ruling = rules.found(hex(item.at("log")));
+        CHECK((ruling ? described(ruling->nodes) : json("refused")) == item.at("nodes"));
+        if (!ruling) CHECK(ruling.error().kind == Fault::refused);
+    }
+    REQUIRE(v.at("rulings").size() > 15);
+    for (const auto& item : v.at("rulings")) {
+        CAPTURE(item.at("name").get<std::string>());
+        auto ruling = rules.judge(hex(item.at("kept")), hex(item.at("fresh")));
+        CHECK((ruling ? json(to_hex(ruling->fresh)) : json("refused")) == item.at("taken"));
+        if (ruling) CHECK(described(ruling->nodes) == item.at("nodes"));
+        if (!ruling) CHECK(ruling.error().kind == Fault::refused);
+    }
+}
