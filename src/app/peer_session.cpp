@@ -15,6 +15,15 @@ using Json = nlohmann::json;
 
 namespace {
 
+// The seed of the person's identity key, which a device that has it passes on.
+std::optional<Key> identity_in(wire::Fields& secrets) {
+    if (!secrets.has("identity")) return std::nullopt;
+    const SecretBytes seed(secrets.hex("identity", Key::size()));
+    if (seed.size() == Key::size()) return Key(seed.view().first<32>());
+    secrets.reject("identity", "has the wrong length");
+    return std::nullopt;
+}
+
 // Heads hold names and sites as others wrote them.
 std::string text(const Json& head) {
     return head.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -408,8 +417,10 @@ Result<> PeerSession::on_welcome(ByteView body) {
     auto term_key = SecretBytes(secrets.hex("term_key", 32));
     auto accounts = secrets.hex("recovery_accounts", 256 * 32);
     auto number = secrets.has("term_number") ? secrets.u64("term_number") : 0;
+    auto identity = identity_in(secrets);
     KITH_TRY(secrets.finish("welcome"));
     if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "welcome is malformed");
+    if (identity) KITH_TRY(profile_.put_identity(*identity));
     KITH_TRY(profile_.take_person_secrets(Key(term_key.view().first<32>()), number, accounts));
     if (events_.on_membership) events_.on_membership();
     return start_transfer();
@@ -423,7 +434,9 @@ Result<> PeerSession::on_secrets(ByteView body) {
     auto term_key = SecretBytes(secrets.hex("term_key", 32));
     auto accounts = secrets.hex("recovery_accounts", 256 * 32);
     auto number = secrets.u64("term_number");
+    auto identity = identity_in(secrets);
     KITH_TRY(secrets.finish("secrets"));
+    if (identity && !profile_.identity()) KITH_TRY(profile_.put_identity(*identity));
     if (version != 1 || term_key.size() != 32) return fail(Fault::protocol, "secrets are malformed");
     const Key key(term_key.view().first<32>());
     // A step at a time: nobody is to use up the numbers.
@@ -553,7 +566,10 @@ Result<> PeerSession::send_secrets(std::string_view op) {
     KITH_TRY_VALUE(accounts, profile_.recovery_accounts());
     std::string secrets = "{\"v\":1,\"term_number\":" + std::to_string(profile_.term_version().number) +
                           ",\"term_key\":\"" + to_hex(profile_.term_key()->view()) +
-                          "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
+                          "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"";
+    if (profile_.identity())
+        secrets += ",\"identity\":\"" + to_hex(profile_.identity_key().seed().view()) + "\"";
+    secrets += "}";
     send(text(Json{{"op", op}}), to_bytes(secrets));
     wipe({reinterpret_cast<std::uint8_t*>(secrets.data()), secrets.size()});
     return {};
