@@ -31,7 +31,8 @@ def card(device, way="given"):
 
 
 def until_card(device, state, way="given"):
-    return wait_until(lambda: card(device, way)["state"] == state and card(device, way), f"an invitation {way} and {state}")
+    return wait_until(lambda: card(device, way)["state"] == state and card(device, way),
+                      f"an invitation {way} and {state}")
 
 
 def is_member(device, group):
@@ -46,7 +47,8 @@ def is_member(device, group):
 def by_text_into_a_service_and_a_group(world):
     service = world.service()
     alice, bobby = person(world, "alice", service, "Alice Adams"), person(world, "bobby")
-    made = alice.run("invite", "new", "--service", service.name, "--group", "the hiking group", "--note", "see you — on Sunday")
+    made = alice.run("invite", "new", "--service", service.name, "--group", "the hiking group",
+                     "--note", "see you — on Sunday")
     assert made["text"].startswith("KITH-INVITE:") and made["expires"].endswith("Z"), made
     assert len(made["text"]) <= 535, "more than a QR code of version 12"
     seen = bobby.call("invite.look", text=made["text"])
@@ -252,11 +254,13 @@ def face_to_face(world):
     alice = person(world, "alice", here, "Alice Adams")
     bobby = person(world, "bobby", there, "Bobby Brown")
     world.say("each invites the other to a service, by one code")
-    ends = meet(alice, bobby, ("invite", "swap", "--alias", "Alice in there"), ("invite", "swap", "--alias", "Bobby in here"))
+    ends = meet(alice, bobby, ("invite", "swap", "--alias", "Alice in there"),
+                ("invite", "swap", "--alias", "Bobby in here"))
     for end, alias in zip(ends, ("Bobby Brown", "Alice Adams")):
         [service] = end["services"]
         assert service["state"] == "sent" and service["alias"] == alias, end
-    for device, alias in ((alice, "Bobby Brown"), (alice, "Bobby in here"), (bobby, "Alice Adams"), (bobby, "Alice in there")):
+    for device, alias in ((alice, "Bobby Brown"), (alice, "Bobby in here"), (bobby, "Alice Adams"),
+                          (bobby, "Alice in there")):
         until_contact(device, alias, "verified")
 
     world.say("who came by a card is verified later")
