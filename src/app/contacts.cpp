@@ -20,7 +20,7 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
         bool own = std::any_of(accounts.begin(), accounts.end(), [&](const auto& account) {
             return account.id == one.account && account.uid == one.uid;
         });
-        if (!own) list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met});
+        if (!own) list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met, {}});
     }
     // Those that only another client's address book told of.
     for (const auto& account : accounts) {
@@ -30,9 +30,14 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
                 return other.account == account.id && other.alias == one.alias && other.uid == one.uid;
             };
             if (!one.uid.empty() && one.uid != account.uid && std::none_of(list.begin(), list.end(), same))
-                list.push_back({account.id, std::move(one.alias), std::move(one.uid), 0});
+                list.push_back({account.id, std::move(one.alias), std::move(one.uid), 0, {}});
         }
+        KITH_TRY_VALUE(known, acquaintances(profile, account.id));
+        for (auto& one : list)
+            if (auto at = known.find(one.uid); one.account == account.id && at != known.end())
+                one.trust = at->second.trust;
     }
+    std::erase_if(list, [](const Contact& one) { return one.trust == Trust::removed; });
     return list;
 }
 

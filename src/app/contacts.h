@@ -2,6 +2,7 @@
 // an alias in a message is what its sender wrote there.
 #pragma once
 
+#include "app/acquaintances.h"
 #include "app/profile.h"
 
 namespace kith::app {
@@ -9,9 +10,10 @@ namespace kith::app {
 struct Contact {
     AccountId account;
     std::string alias, uid;
-    int met = 0;  // of store::Met
+    int met = 0;                 // of store::Met
+    std::optional<Trust> trust;  // nothing: met at the service alone
 };
-// Without the person's own accounts.
+// Without the person's own accounts, and without those that the owner removed.
 Result<std::vector<Contact>> contacts(Profile& profile);
 
 // The uid that is meant: a uid as it stands, one's own alias, or the alias of a contact that only one uses.

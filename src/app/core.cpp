@@ -72,9 +72,12 @@ void Core::add_methods() {
     add("device.join", &Core::device_join, anybody);
     add("device.cancel", &Core::device_cancel, anybody);
     add("device.list", &Core::device_list, person);
-    messaging_.add_methods([this](std::string name, std::function<void(const Request&)> method) {
+    const auto add_method = [this](std::string name, std::function<void(const Request&)> method) {
         add(std::move(name), std::move(method), person);
-    });
+    };
+    messaging_.add_methods(add_method);
+    invitations_.add_methods(add_method);
+    meeting_.add_methods(add_method);
     add_trust_methods();
     dispatcher_.add("version", [](const Request& request) {
         request->finish({{"version", KITH_VERSION}, {"protocol", control::version}});
@@ -117,8 +120,12 @@ void Core::add(std::string name, std::function<void(const Request&)> method, boo
 Result<> Core::open() {
     if (profile_.membership() == Membership::none) return {};
     Services::Events services;
-    services.on_state = [this](const AccountId&) {
+    services.on_state = [this](const AccountId& account) {
         if (peers_) peers_->services_changed();
+        invitations_.service_changed(account);
+    };
+    services.on_met = [this](const AccountId& account, const tmtp::Delivered& message) {
+        return invitations_.received(account, message);
     };
     services.on_history = [this] {
         if (peers_) peers_->history_changed();
@@ -144,6 +151,7 @@ Result<> Core::open() {
     };
     peers.on_membership = [this] { log_("this device was set up by another one"); };
     peers.on_history = [this] {
+        invitations_.history_changed();
         if (indexer_) indexer_->wake();
     };
     peers.on_progress = [this](const DeviceId& peer, const history::Progress&) {
@@ -181,6 +189,7 @@ Result<> Core::open() {
     // Its files are made before anybody is told that the home is ready; without it all else works.
     if (auto index = profile_.search(); !index) log_("the index of texts: " + index.error().what);
     indexer_ = std::make_unique<Indexer>(loop_, profile_, busy, log_);
+    if (auto begun = invitations_.start(); !begun) log_(begun.error().what);
     KITH_TRY(services_->start());
     KITH_TRY(peers_->start(port_));
     indexer_->wake();
@@ -205,6 +214,7 @@ void Core::roster_changed() {
     // Without a passphrase the accounts' rosters follow at once.
     if (services_ && !profile_.has_passphrase())
         if (auto act = profile_.act_key({})) (void)services_->project(*act, {});
+    invitations_.history_changed();
 }
 
 // Somebody has given the passphrase: what waits for it in the accounts' rosters is signed.
@@ -256,6 +266,8 @@ void Core::close() {
     around_.hide_offer();
     around_.stop_finding();
     around_.watch_devices();
+    meeting_.stop();
+    invitations_.stop();
     if (services_) services_->stop();
     services_.reset();
 }
@@ -301,7 +313,8 @@ void Core::shut() {
 void Core::watch_idle() {
     lock_timer_.cancel();
     if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
-    const bool busy = importer_ || joining_ || adding_ || stick_request_ || (peers_ && peers_->active());
+    const bool busy =
+        importer_ || joining_ || adding_ || stick_request_ || meeting_.open() || (peers_ && peers_->active());
     const auto now = loop_.now().mono_ms;
     if (busy) asked_ms_ = now;
     const auto wait = asked_ms_ + lock_after_s_ * 1000 - now;

@@ -14,7 +14,9 @@
 #include "app/host_pairing.h"
 #include "app/importer.h"
 #include "app/indexer.h"
+#include "app/invitations.h"
 #include "app/join_pairing.h"
+#include "app/meeting.h"
 #include "app/messaging.h"
 #include "app/neighbourhood.h"
 #include "app/peers.h"
@@ -102,6 +104,7 @@ class Core {
     void join_started(const Request& request, const Source& source, const std::string& name,
                       const Choice& choice, crypto::SignKey act_key);
     Neighbourhood::Events around_events();
+    Invitations::Events invitation_events();
     void joined(Result<DeviceId> host, bool undecided);
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
@@ -202,6 +205,11 @@ class Core {
     Neighbourhood around_;
     std::unique_ptr<Services> services_;
     Messaging messaging_{loop_, profile_, [this]() -> Services& { return *services_; }};
+    Invitations invitations_{loop_, profile_, random_, [this]() -> Services& { return *services_; },
+                             invitation_events()};
+    Meeting meeting_{loop_, curve_, profile_, random_, invitations_, [this] {
+                         if (peers_) peers_->history_changed();
+                     }};
     std::unique_ptr<Peers> peers_;
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;

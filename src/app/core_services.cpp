@@ -65,6 +65,21 @@ Services::Ask Core::signing_in(const Request& request, const std::string& label)
     };
 }
 
+Invitations::Events Core::invitation_events() {
+    Invitations::Events events;
+    events.on_history = [this] {
+        if (peers_) peers_->history_changed();
+    };
+    events.on_service = [this] {
+        if (peers_) peers_->services_changed();
+    };
+    events.signing_in = [this](const Request& request, const std::string& label) {
+        return signing_in(request, label);
+    };
+    events.log = [this](const std::string& line) { log_(line); };
+    return events;
+}
+
 void Core::service_list(const Request& request) {
     Json list = Json::array();
     for (const auto& status : services_->list()) list.push_back(service_json(status));

@@ -275,6 +275,7 @@ Result<> Core::import_from(const Request& request, const std::string& folder) {
     events.on_welcome = [this](ByteView body) -> Result<> {
         if (!profile_.term_key()) {
             KITH_TRY_VALUE(secrets, read_secrets(body));
+            if (secrets.identity) KITH_TRY(profile_.put_identity(*secrets.identity));
             KITH_TRY(
                 profile_.take_person_secrets(secrets.term_key, secrets.number, secrets.recovery_accounts));
         }

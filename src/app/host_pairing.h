@@ -1,16 +1,12 @@
-// `kith device add`: the host's machine on a one-use CurveZMQ endpoint, and what follows when the owner has
-// typed the right code: the new device is added to the roster.
-//
-// There are two doors, each with a key, an endpoint and a machine of its own: one for who saw the offer's
-// text, one for who found it nearby. What strangers on the network do at the second does nothing to the
-// first.
+// `kith device add`: what follows when the owner has typed the right code, at the doors of app/doors.h: the
+// new device is added to the roster.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
+#include "app/doors.h"
 #include "app/profile.h"
 #include "net/curve.h"
 #include "net/loop.h"
@@ -33,63 +29,31 @@ class HostPairing {
         // Once, at the end; after it nothing is called.
         std::function<void(Result<DeviceId>)> on_end;
     };
-    // Where the offer that is found nearby is reached, and by which words people tell it from others.
-    struct Nearby {
-        LinkPublic server_key;
-        std::uint16_t port = 0;
-    };
     // `endpoints`: where this device's peer link is reached. `nearby`: whether to open that door too.
     static Result<std::unique_ptr<HostPairing>> open(net::Loop& loop, net::Curve& curve, Profile& profile,
                                                      Random& random, crypto::SignKey act_key,
                                                      std::vector<std::string> endpoints,
                                                      std::int64_t valid_ms, bool nearby, Events events);
-    const std::string& text() const { return text_; }
-    std::optional<Nearby> nearby() const;
-    std::int64_t expires_unix_ms() const { return expires_unix_ms_; }
+    const std::string& text() const { return doors_->text(); }
+    std::optional<Doors::Nearby> nearby() const { return doors_->nearby(); }
+    std::int64_t expires_unix_ms() const { return doors_->expires_unix_ms(); }
 
-    void code_typed(std::string_view code);
-    void cancel();
+    void code_typed(std::string_view code) { doors_->code_typed(code); }
+    void cancel() { doors_->cancel(); }
     // The new device was let in: what is left is to tell it.
     bool admitted() const { return admitted_.has_value(); }
 
   private:
-    HostPairing(net::Loop& loop, Profile& profile, Random& random, crypto::SignKey act_key, Events events)
-        : loop_(loop),
-          profile_(profile),
-          random_(random),
-          act_key_(std::move(act_key)),
-          events_(std::move(events)) {}
-    struct Door {
-        bool nearby = false;
-        LinkPublic server_key;
-        std::unique_ptr<net::CurveListener> listener;
-        std::optional<pairing::Host> machine;
-        std::map<LinkPublic, net::Connection> connections;
-        std::vector<net::Timer> drop_timers;
-        net::Timer close_timer;
-        bool shut = false;
-    };
-    Result<std::unique_ptr<Door>> open_door(net::Curve& curve, const pairing::NewOffer& made);
-    void carry_out(Door& door, pairing::HostActions actions);
-    void replied(Door& door, ByteView reply);
+    HostPairing(net::Loop& loop, Profile& profile, crypto::SignKey act_key, Events events)
+        : loop_(loop), profile_(profile), act_key_(std::move(act_key)), events_(std::move(events)) {}
     Result<Bytes> admit(ByteView bytes);
-    void shut(Door& door);
-    void shut_nearby(const Error& why);
-    void tick();
-    void end(Result<DeviceId> result);
 
     net::Loop& loop_;
     Profile& profile_;
-    Random& random_;
     crypto::SignKey act_key_;
     Events events_;
-    std::unique_ptr<Door> shown_, nearby_;
-    const Door* entered_ = nullptr;  // by the right code: the other one is shut
-    std::string text_;
-    std::int64_t expires_unix_ms_ = 0;
     std::optional<DeviceId> admitted_;
-    net::Timer tick_timer_, end_timer_;
-    bool ended_ = false;
+    std::unique_ptr<Doors> doors_;
 };
 
 // What a host introduces itself with, sealed by the pairing machine (src/app/README.md "Introduction").

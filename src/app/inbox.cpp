@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "history/mail.h"
 #include "history/mime_text.h"
+#include "invite/letter.h"
 #include "tmtp/frame.h"
 #include "tmtp/replies.h"
 
@@ -72,7 +73,10 @@ store::Listing listing_of(const history::Record& record) {
         }
         listing.thread = parts->message.threadid.empty() ? parts->msgid : parts->message.threadid;
     } else if (parts->op == "ping" || parts->op == "invite") {
-        listing.shown = true;
+        // What devices tell each other about an invitation is nothing to read.
+        listing.shown = parts->op != "ping" ||
+                        !invite::read_letter(
+                            as_text(ByteView(leading).subspan(std::min(parts->data_offset, leading.size()))));
         listing.subject =
             parts->op == "ping" ? "(wants to be in contact)" : "(invites to " + parts->gid + ")";
         listing.met = parts->op == "ping" ? store::pinged : store::invited;

@@ -1,5 +1,5 @@
-// `kith device join`: the joiner's machine over CurveZMQ. Checks whom it is about to join, keeps what it
-// needs to go on after a crash, and only then asks to be added.
+// `kith device join`: checks whom it is about to join, keeps what it needs to go on after a crash, and only
+// then asks to be added. How it gets there is app/entering.h.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/entering.h"
 #include "app/host_pairing.h"
 #include "app/profile.h"
 #include "net/curve.h"
@@ -15,13 +16,6 @@
 #include "pairing/joiner.h"
 
 namespace kith::app {
-
-// An offer that was found nearby: without a secret.
-struct FoundOffer {
-    std::string words;  // by which people tell it from others
-    LinkPublic server_key;
-    std::vector<net::Endpoint> endpoints;
-};
 
 class JoinPairing {
   public:
@@ -35,43 +29,30 @@ class JoinPairing {
         // Once, at the end: the host that let us in. `undecided`: it may have, and the peer link will tell.
         std::function<void(Result<DeviceId>, bool undecided)> on_end;
     };
-    // Fault::invalid when the text is no offer. Connecting begins at once.
+    // `offer`: a text (Fault::invalid when it is none), or one that was found nearby. Connecting begins at
+    // once.
+    template <class Offer>
     static Result<std::unique_ptr<JoinPairing>> start(net::Loop& loop, net::Curve& curve, Profile& profile,
-                                                      Random& random, std::string_view text, Events events);
-    // The same with an offer that was found nearby, at these endpoints.
-    static Result<std::unique_ptr<JoinPairing>> start(net::Loop& loop, net::Curve& curve, Profile& profile,
-                                                      Random& random, const FoundOffer& found, Events events);
-    void cancel();
+                                                      Random& random, const Offer& offer, Events events) {
+        std::unique_ptr<JoinPairing> self(new JoinPairing(loop, profile, std::move(events)));
+        KITH_TRY_VALUE(entering, Entering::start(loop, curve, random, pairing::OfferKind::device, offer,
+                                                 self->entering_events()));
+        self->entering_ = std::move(entering);
+        return self;
+    }
+    void cancel() { entering_->cancel(); }
 
   private:
-    JoinPairing(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random, pairing::Offer offer,
-                std::vector<net::Endpoint> endpoints, Events events);
-    void probe();
-    void probed(std::size_t number, net::Reach reach);
-    void begin();
-    void carry_out(pairing::JoinerActions actions);
-    void dial(const crypto::LinkKey& key);
-    void tick();
-    Result<roster::SignedRequest> introduced(ByteView bytes);
-    void end(Result<DeviceId> result, bool undecided);
+    JoinPairing(net::Loop& loop, Profile& profile, Events events)
+        : loop_(loop), profile_(profile), events_(std::move(events)) {}
+    Entering::Events entering_events();
+    Result<Bytes> introduced(ByteView bytes, const std::string& address);
 
     net::Loop& loop_;
-    net::Curve& curve_;
     Profile& profile_;
-    Random& random_;
-    pairing::Offer offer_;
     Events events_;
-    pairing::Joiner machine_;
-    std::vector<net::Endpoint> endpoints_;
-    std::string reached_;  // the address of the host that answered
-    std::vector<net::Probe> probes_;
-    std::vector<net::Reach> outcomes_;  // of each endpoint, once all are there
-    std::size_t outcomes_missing_ = 0;
-    std::unique_ptr<net::CurveDialer> dialer_, leaving_;
-    std::uint64_t dials_ = 0;
     DeviceId host_;
-    net::Timer tick_timer_, end_timer_;
-    bool begun_ = false, ended_ = false;
+    std::unique_ptr<Entering> entering_;
 };
 
 }  // namespace kith::app

@@ -47,7 +47,8 @@ bool mentions(const history::Record& record, const std::string& text) {
     });
 }
 
-// The heads of an account's records of this kind that may tell of `text`.
+}  // namespace
+
 Result<> for_each_about(const Profile& profile, std::string_view kind, const AccountId& account,
                         const std::string& text, const std::function<void(wire::Fields&)>& fn) {
     KITH_TRY_VALUE(any, profile.history().has_kind(kind));
@@ -59,8 +60,6 @@ Result<> for_each_about(const Profile& profile, std::string_view kind, const Acc
             return {};
         });
 }
-
-}  // namespace
 
 std::vector<store::NewRecord> mark_records(const Profile& profile, const AccountId& account,
                                            std::span<const Seen> seen) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "app/profile.h"
+#include "wire/fields.h"
 
 namespace kith::app {
 
@@ -23,6 +25,11 @@ struct Tagged {
     std::vector<std::string> names;
     std::uint64_t posted_ms = 0;  // the message's
 };
+
+// The heads of an account's records of this kind, made by devices that belong, that may tell of `text`; all
+// of them when it is empty.
+Result<> for_each_about(const Profile& profile, std::string_view kind, const AccountId& account,
+                        const std::string& text, const std::function<void(wire::Fields&)>& fn);
 
 // The same input gives the same records on one device.
 std::vector<store::NewRecord> mark_records(const Profile& profile, const AccountId& account,

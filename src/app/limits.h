@@ -31,4 +31,20 @@ inline constexpr std::size_t nearby_names = 8;
 inline constexpr std::int64_t nearby_patience_ms = 2000;
 inline constexpr std::int64_t nearby_devices_ms = 500;
 
+// Cards that this device keeps at a time, made or accepted: people meet, they do not mail.
+inline constexpr std::size_t invitations = 256;
+// How long a card is good for, unless its maker says otherwise, and at most.
+inline constexpr std::int64_t invitation_valid_s = 7 * 24 * 3600, invitation_valid_max_s = 366 * 24 * 3600;
+// One that is given face to face, to who is there.
+inline constexpr std::int64_t invitation_met_s = 3600;
+// How often is looked whether a card has expired, or an answer is to be sent again.
+inline constexpr std::int64_t invitations_look_ms = 60'000;
+// How long after records came their cards are looked at: they come in runs.
+inline constexpr std::int64_t card_records_look_ms = 500;
+// Answers to cards that this device does not know: anybody at the service can send some. So many wait, and so
+// many are refused in so long.
+inline constexpr std::size_t stray_answers = 64;
+inline constexpr int refusals = 32;
+inline constexpr std::int64_t refusals_window_ms = 3600 * 1000;
+
 }  // namespace kith::limits

@@ -236,8 +236,11 @@ Result<Json> Messaging::contact_list(const Request& request) {
                                  {store::invited, "invited"},
                                  {store::shares_group, "group"}})
             if (one.met & bit) met.push_back(word);
-        list.push_back(
-            {{"alias", one.alias}, {"uid", one.uid}, {"service", service_name(one.account)}, {"met", met}});
+        list.push_back({{"alias", one.alias},
+                        {"uid", one.uid},
+                        {"service", service_name(one.account)},
+                        {"trust", one.trust ? Json(trust_name(*one.trust)) : Json()},
+                        {"met", met}});
     }
     return list;
 }

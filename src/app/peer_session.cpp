@@ -370,6 +370,7 @@ Result<> PeerSession::on_welcome(ByteView body) {
     // From the device that let this one in, and no other: a wrong secret would stay.
     if (profile_.term_key() || !job("joiner")) return {};
     KITH_TRY_VALUE(secrets, read_secrets(body));
+    if (secrets.identity) KITH_TRY(profile_.put_identity(*secrets.identity));
     KITH_TRY(profile_.take_person_secrets(secrets.term_key, secrets.number, secrets.recovery_accounts));
     if (events_.on_membership) events_.on_membership();
     return start_transfer();
@@ -379,7 +380,8 @@ Result<> PeerSession::on_welcome(ByteView body) {
 Result<> PeerSession::on_secrets(ByteView body) {
     if (!profile_.term_key()) return {};
     KITH_TRY_VALUE(secrets, read_secrets(body));
-    const auto& [key, number, accounts] = secrets;
+    const auto& [key, number, accounts, identity] = secrets;
+    if (identity && !profile_.identity()) KITH_TRY(profile_.put_identity(*identity));
     // A step at a time: nobody is to use up the numbers.
     if (number > profile_.term_version().number + limits::term_steps)
         return fail(Fault::protocol, "the number of the secrets makes no sense");

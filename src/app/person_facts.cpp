@@ -15,7 +15,9 @@ Result<Bytes> pack_secrets(const Profile& profile) {
     KITH_TRY_VALUE(accounts, profile.recovery_accounts());
     std::string text = "{\"v\":1,\"term_number\":" + std::to_string(profile.term_version().number) +
                        ",\"term_key\":\"" + to_hex(profile.term_key()->view()) +
-                       "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"}";
+                       "\",\"recovery_accounts\":\"" + to_hex(accounts) + "\"";
+    if (profile.identity()) text += ",\"identity\":\"" + to_hex(profile.identity_key().seed().view()) + "\"";
+    text += "}";
     auto body = to_bytes(text);
     wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     return body;
@@ -28,10 +30,13 @@ Result<PersonSecrets> read_secrets(ByteView body) {
     PersonSecrets secrets;
     secrets.recovery_accounts = fields.hex("recovery_accounts", 256 * 32);
     secrets.number = fields.has("term_number") ? fields.u64("term_number") : 0;
+    std::optional<SecretBytes> identity;
+    if (fields.has("identity")) identity = SecretBytes(fields.hex("identity", Key::size()));
     KITH_TRY(fields.finish("secrets"));
-    if (version != 1 || term_key.size() != Key::size())
+    if (version != 1 || term_key.size() != Key::size() || (identity && identity->size() != Key::size()))
         return fail(Fault::protocol, "the person's secrets are malformed");
     secrets.term_key = Key(term_key.view().first<32>());
+    if (identity) secrets.identity = Key(identity->view().first<32>());
     return secrets;
 }
 

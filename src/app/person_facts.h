@@ -3,6 +3,7 @@
 // travel.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "app/node_labels.h"
@@ -17,6 +18,7 @@ struct PersonSecrets {
     Key term_key;
     std::uint64_t number = 0;
     Bytes recovery_accounts;
+    std::optional<Key> identity;  // the seed of the person's identity key, of a device that has it
 };
 Result<PersonSecrets> read_secrets(ByteView body);
 

@@ -21,7 +21,7 @@ constexpr std::string_view device_seed = "device_seed", link_secret = "link_secr
                            device = "device", request_name = "request_name", term_key = "term_key",
                            term_number = "term_number", recovery_accounts = "recovery_accounts",
                            lock_after = "lock_after", renewal = "secrets_to_renew",
-                           confirmed = "roster_confirmed";
+                           confirmed = "roster_confirmed", identity = "identity_seed";
 }
 
 Bytes account_keys(const Key& recovery_seed) {
@@ -65,6 +65,8 @@ void Profile::lock() {
     store_.reset();
     db_.reset();
     device_key_ = {};
+    identity_key_ = {};
+    identity_.reset();
     link_key_ = {};
     term_key_.reset();
     entries_.clear();
@@ -121,6 +123,7 @@ Result<Founded> Profile::found_from(const Key& seed, const std::string& name, co
         person_ = person;
         KITH_TRY(add_entries(entries, now.unix_ms));
         KITH_TRY(take_person_secrets(crypto::random_secret(random_), 0, accounts));
+        KITH_TRY(put_identity(roster::identity_key(seed).seed()));
         KITH_TRY(tx.commit());
         KITH_TRY(read_identity());
         return Founded{device_, person, roster::encode_sheet({seed.copy(), roster::hint_of(person)})};
@@ -184,8 +187,9 @@ Result<> Profile::drop_person() {
     for (const auto& peer : peers) KITH_TRY(store_->remove_peer(peer.device));
     KITH_TRY_VALUE(jobs, store_->jobs());
     for (const auto& job : jobs) KITH_TRY(store_->remove_job(job.role, job.peer));
-    for (auto name : {setting::person, setting::device, setting::request_name, setting::term_key,
-                      setting::term_number, setting::recovery_accounts, setting::renewal, setting::confirmed})
+    for (auto name :
+         {setting::person, setting::device, setting::request_name, setting::term_key, setting::term_number,
+          setting::recovery_accounts, setting::renewal, setting::confirmed, setting::identity})
         KITH_TRY(store_->remove_setting(name));
     // The next person must not be able to link this device to the former one.
     KITH_TRY(store_->put_setting(setting::device_seed, crypto::random_secret(random_).view()));
@@ -240,6 +244,22 @@ Result<> Profile::take_person_secrets(const Key& term_key, std::uint64_t number,
     KITH_TRY(tx.commit());
     term_key_ = term_key.copy();
     term_version_ = version_of(number, term_key);
+    return {};
+}
+
+Result<> Profile::put_identity(const Key& seed) {
+    KITH_TRY(use_identity(seed));
+    return store_->put_setting(setting::identity, seed.view());
+}
+
+Result<> Profile::use_identity(const Key& seed) {
+    crypto::SignKey key(seed);
+    std::optional<roster::Identity> identity;
+    for (const auto& entry : entries_)
+        if (roster::person_of(entry.id) == person_) identity = roster::identity_of(entry, key.public_key());
+    if (!identity) return fail(Fault::protocol, "the identity key is not this person's");
+    identity_key_ = std::move(key);
+    identity_ = identity;
     return {};
 }
 
@@ -452,7 +472,13 @@ Result<> Profile::read_identity() {
     } else {
         term_key_.reset();
     }
-    return fold();
+    identity_key_ = {};
+    identity_.reset();
+    KITH_TRY(fold());
+    KITH_TRY_VALUE(identity, store_->setting(setting::identity));
+    if (identity && identity->size() == Key::size())
+        KITH_TRY(use_identity(Key(identity->view().first<32>())));
+    return {};
 }
 
 Result<> Profile::fold() {

@@ -14,6 +14,7 @@
 
 #include "base/env.h"
 #include "crypto/keys.h"
+#include "roster/identity.h"
 #include "roster/recovery.h"
 #include "roster/roster.h"
 #include "store/blob_store.h"
@@ -96,6 +97,13 @@ class Profile {
     Result<Bytes> recovery_accounts() const;
     Result<> put_recovery_accounts(const Key& recovery_seed);
 
+    // By what other people know the person: the same on all its devices (src/roster/identity.h).
+    // Fault::protocol when this key is not the person's.
+    Result<> put_identity(const Key& seed);
+    // Nothing when no device has handed the key over.
+    const std::optional<roster::Identity>& identity() const { return identity_; }
+    const crypto::SignKey& identity_key() const { return identity_key_; }
+
     // A mark that the secrets are to be renewed, durable with the bar that asks for it.
     Result<> mark_secrets_for_renewal();
     bool secrets_to_be_renewed() const;
@@ -145,6 +153,7 @@ class Profile {
                                const SecretBytes& passphrase, Now now);
     Result<> open_with(const Key& database_key);
     Result<> read_identity();
+    Result<> use_identity(const Key& seed);
     Result<> fold();
 
     std::filesystem::path home_;
@@ -159,6 +168,8 @@ class Profile {
 
     crypto::SignKey device_key_;
     crypto::LinkKey link_key_;
+    crypto::SignKey identity_key_;
+    std::optional<roster::Identity> identity_;
     std::optional<Key> term_key_;
     TermVersion term_version_;
     PersonId person_;

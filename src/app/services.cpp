@@ -193,6 +193,11 @@ Result<> Services::learn(const store::Account& account) {
     return {};
 }
 
+bool Services::drained(const AccountId& account) const {
+    auto at = links_.find(account);
+    return at != links_.end() && at->second->status.state == ServiceState::online && at->second->caught_up;
+}
+
 bool Services::has_node(const AccountId& account) const {
     auto at = links_.find(account);
     return at != links_.end() && at->second->client && at->second->status.state != ServiceState::barred;
@@ -263,6 +268,11 @@ const store::Account* Services::find(std::string_view address_or_site) const {
     return found;
 }
 
+const store::Account* Services::find(const AccountId& account) const {
+    auto at = links_.find(account);
+    return at == links_.end() ? nullptr : &at->second->account();
+}
+
 void Services::look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done) {
     auto number = next_look_++;
     net::TlsConnect to{address.host,
@@ -298,16 +308,25 @@ Result<> Services::repin(const AccountId& account, const net::Pin& pin) {
 }
 
 void Services::ask(const AccountId& account, tmtp::Asking asking, std::function<void(Result<Outcome>)> done) {
-    auto at = links_.find(account);
-    if (at == links_.end())
-        return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
-    auto& link = *at->second;
-    auto id = outbox_.add(account, std::move(asking), loop_.now());
+    auto id = queue(account, std::move(asking));
     if (!id) return done(fail(id.error()));
-    if (link.status.state != ServiceState::online)
-        return done(Outcome{std::string(outbox_state_name(Outbox::State::queued)), {}});
-    asking_[*id] = std::move(done);
-    if (auto flushed = flush(link); !flushed) settle(*id, fail(flushed.error()));
+    send(account, *id, std::move(done));
+}
+
+Result<std::int64_t> Services::queue(const AccountId& account, tmtp::Asking asking) {
+    if (!links_.contains(account))
+        return fail(Fault::not_found, "no such account", "'kith service list' shows them");
+    return outbox_.add(account, std::move(asking), loop_.now());
+}
+
+void Services::send(const AccountId& account, std::int64_t id, std::function<void(Result<Outcome>)> done) {
+    auto at = links_.find(account);
+    if (at == links_.end() || at->second->status.state != ServiceState::online) {
+        if (done) done(Outcome{std::string(outbox_state_name(Outbox::State::queued)), {}});
+        return;
+    }
+    if (done) asking_[id] = std::move(done);
+    if (auto flushed = flush(*at->second); !flushed) settle(id, fail(flushed.error()));
 }
 
 Result<> Services::ask_again(const AccountId& account, std::int64_t id) {
@@ -681,6 +700,13 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
             return;
         }
         look_for_answer();
+        const bool meets = message.kind == tmtp::Kind::ping || message.kind == tmtp::Kind::invite;
+        if (meets && !large && events_.on_met)
+            if (auto taken = events_.on_met(link.account().id, message); !taken) {
+                link.status.why = "an answer to an invitation waits at the service: " + taken.error().what;
+                if (events_.on_state) events_.on_state(link.account().id);
+                return;
+            }
         if (events_.on_history) events_.on_history();
     } else if (message.kind == tmtp::Kind::ohiedit) {
         if (!follow_ohiedit(link, message)) return;

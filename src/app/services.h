@@ -43,7 +43,10 @@ class Services {
   public:
     struct Events {
         std::function<void(const AccountId&)> on_state;  // any of ServiceStatus changed
-        std::function<void()> on_history;                // records were added
+        // A ping or an invitation was stored. What it fails with keeps the message from being acknowledged:
+        // it comes again.
+        std::function<Result<>(const AccountId&, const tmtp::Delivered&)> on_met;
+        std::function<void()> on_history;  // records were added
         std::function<void(const DeviceId&)>
             on_provision;                 // a node was made for this device, or its state changed
         std::function<void()> on_roster;  // entries of the person's roster came by a service
@@ -77,11 +80,14 @@ class Services {
     Result<> prepare_provisions(const DeviceId& device);
     void ask_provisions(const DeviceId& device);
 
+    // Whether the account is online and nothing is waiting for it any more, as far as can be seen.
+    bool drained(const AccountId& account) const;
     // Whether this device has a node of the account that the service has not refused.
     bool has_node(const AccountId& account) const;
     std::vector<ServiceStatus> list() const;
     // By address, or by a site's name that only one has; by an empty text the only account.
     const store::Account* find(std::string_view address_or_site) const;
+    const store::Account* find(const AccountId& account) const;
 
     // What key the service shows now; nothing is accepted by it.
     void look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done);
@@ -94,6 +100,10 @@ class Services {
         std::string msgid;
     };
     void ask(const AccountId& account, tmtp::Asking asking, std::function<void(Result<Outcome>)> done);
+    // The same in two steps: queue() may be called within a transaction of the caller's, send() after its
+    // commit. send() without `done` is for what nobody waits for.
+    Result<std::int64_t> queue(const AccountId& account, tmtp::Asking asking);
+    void send(const AccountId& account, std::int64_t id, std::function<void(Result<Outcome>)> done = nullptr);
     // What was refused is sent once more; what has not gone out is taken back.
     Result<> ask_again(const AccountId& account, std::int64_t id);
     Result<> take_back(const AccountId& account, std::int64_t id);

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "cli/commands.h"
+#include "cli/invite_commands.h"
 #include "cli/text.h"
 
 namespace kith::cli {
@@ -17,9 +17,39 @@ int contacts(Context& context) {
     return conclude(context, call(context, {"contact.list", Json::object(), {}}), [&](const Json& contacts) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& one : list_in(contacts))
-            rows.push_back({text_in(one, "alias"), text_in(one, "uid"), text_in(one, "service")});
-        if (rows.empty()) context.out.say("nobody has written yet: kith contact ping ALIAS");
+            rows.push_back(
+                {text_in(one, "alias"), text_in(one, "uid"), text_in(one, "service"), text_in(one, "trust")});
+        if (rows.empty())
+            context.out.say("nobody has written yet: kith invite new, or kith contact ping ALIAS");
         context.out.write(table(rows));
+    });
+}
+
+int show_contact(Context& context, const Options& options) {
+    Json args{{"who", options.to}};
+    if (!options.service.empty()) args["service"] = options.service;
+    return conclude(context, call(context, {"contact.show", std::move(args), {}}), [&](const Json& contact) {
+        auto& out = context.out;
+        out.say(text_in(contact, "alias") + " at " + text_in(contact, "service") + ", " +
+                text_in(contact, "uid"));
+        const auto trust = text_in(contact, "trust");
+        if (trust.empty()) return out.say("Met at the service alone: who it is, the service alone says.");
+        out.say(trust + " since " + local_time(text_in(contact, "since")) + ", person " +
+                text_in(contact, "person").substr(0, 16));
+        if (trust == "introduced")
+            out.say("By an invitation, which somebody may have copied: nobody has compared a code.");
+        if (trust == "changed")
+            out.say("Somebody came under this account as another person, " +
+                    text_in(contact, "offered_person").substr(0, 16) +
+                    ". Meet and find out why; until then nobody takes the place of who you know.");
+    });
+}
+
+int remove_contact(Context& context, const Options& options) {
+    Json args{{"who", options.to}};
+    if (!options.service.empty()) args["service"] = options.service;
+    return conclude(context, call(context, {"contact.remove", std::move(args), {}}), [&](const Json&) {
+        context.out.say("Removed here and on your other devices. They can still write to you.");
     });
 }
 
@@ -67,6 +97,17 @@ void add_contact_commands(CLI::App& app, Command& chosen) {
     contact->require_subcommand(1);
     contact->add_subcommand("list", "who has written, asked for contact, or shares a group")
         ->callback([&chosen] { chosen = contacts; });
+    for (auto [name, run, what] :
+         {std::tuple{"show", &show_contact, "how somebody became a contact, and what is known of them"},
+          {"remove", &remove_contact,
+           "forget somebody: they are listed again when an invitation makes them a contact"}}) {
+        auto* command = contact->add_subcommand(name, what);
+        command->add_option("NAME", options->to, "alias or uid")->required();
+        add_service_option(command, *options);
+        command->callback(
+            [=, &chosen, run = run] { chosen = [=](Context& context) { return run(context, *options); }; });
+    }
+    add_verify_command(*contact, chosen);
     {
         auto* command = contact->add_subcommand("ping", "ask somebody for contact, by alias");
         command->add_option("ALIAS", options->to, "the name that they have at the service")->required();

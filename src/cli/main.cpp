@@ -1,7 +1,7 @@
 // kith: the command line of a profile. What it prints and returns is specified in src/control/README.md.
 #include <CLI/CLI.hpp>
 
-#include "cli/commands.h"
+#include "cli/invite_commands.h"
 
 namespace kith::cli {
 namespace {
@@ -35,6 +35,7 @@ int run(int count, char** words) {
     add_nearby_commands(app, chosen);
     add_message_commands(app, chosen);
     add_contact_commands(app, chosen);
+    add_invite_commands(app, chosen);
     app.footer("Exit codes and what programs can rely on: src/control/README.md");
     try {
         app.parse(count, words);

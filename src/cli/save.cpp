@@ -100,4 +100,13 @@ Result<fs::path> save_attachment(const Context& context, const std::string& id, 
     return path;
 }
 
+Result<> save_text(const fs::path& path, std::string_view text) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return fail(cannot_write(path, errno));
+    auto written = write_all(fd, as_bytes(text), path);
+    if (close(fd) != 0 && written) written = fail(cannot_write(path, errno));
+    if (!written) unlink(path.c_str());
+    return written;
+}
+
 }  // namespace kith::cli

@@ -29,4 +29,7 @@ Result<std::filesystem::path> save_attachment(const Context& context, const std:
                                               std::size_t number, std::string_view wanted,
                                               const std::filesystem::path& folder);
 
+// A new file with this text, for its owner alone; never over a file that is there.
+Result<> save_text(const std::filesystem::path& path, std::string_view text);
+
 }  // namespace kith::cli

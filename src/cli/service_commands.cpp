@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "cli/browser.h"
 #include "cli/commands.h"
 #include "cli/prompt.h"
+#include "cli/sign_in_view.h"
 #include "cli/text.h"
 
 namespace kith::cli {
@@ -13,30 +13,11 @@ struct Options {
     std::string address, alias, pin, sign_in, passphrase_file;
 };
 
-// The service registers only who signs in at this address.
-void show_sign_in(Context& context, const control::Event& event) {
-    auto& out = context.out;
-    if (out.json()) {
-        Json line = event.fields;
-        line["event"] = event.name;
-        out.value(line);
-        out.flush();
-        return;
-    }
-    const auto url = text_in(event.fields, "url");
-    out.say("Sign in with " + text_in(event.fields, "label") + ", in a browser on this machine:\n    " + url);
-    out.say(open_browser(url) ? "A browser has been asked to show it."
-                              : "Open it yourself: there is no screen here.");
-    out.flush();
-}
-
 int add(Context& context, const Options& options) {
     Json args{{"address", options.address}, {"alias", options.alias}};
     if (!options.pin.empty()) args["pin"] = options.pin;
     if (!options.sign_in.empty()) args["sign_in"] = options.sign_in;
-    auto on_event = [&](const control::Event& event) {
-        if (event.name == "sign_in") show_sign_in(context, event);
-    };
+    auto on_event = [&](const control::Event& event) { show_sign_in(context, event); };
     auto added = call(context, {"service.add", std::move(args), {}}, on_event);
     return conclude(context, added, [&](const Json& service) {
         auto& out = context.out;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint8_t version = 1;
 constexpr std::string_view prefix = "KITH:";
-constexpr std::string_view recovery_prefix = "KITH-RECOVERY";
+constexpr std::string_view recovery_prefix = "KITH-RECOVERY", card_prefix = "KITH-INVITE";
 constexpr std::size_t check_size = 4;
 constexpr std::size_t fixed_size = 1 + 1 + 32 + 16 + 4 + 2;  // up to the addresses
 // Bytes whose base32 fits the QR code.
@@ -67,7 +67,8 @@ Error newer() {
 Error other_kind(OfferKind found) {
     if (found == OfferKind::invitation)
         return {Fault::invalid, "this is an invitation from another person, not an offer to set up a device",
-                "on the device that has the account, run `kith device add`"};
+                "accept it with `kith invite accept`; to set up a device, run `kith device add` on the one "
+                "that has the account"};
     return {Fault::invalid,
             "this offer sets up a device of another person's account; it is not an invitation",
             "ask for an invitation, and keep this text away from strangers"};
@@ -159,6 +160,7 @@ Result<Offer> decode_offer(std::string_view text, OfferKind expected) {
     if (squeezed.starts_with(recovery_prefix))
         return fail(Fault::invalid, "this is a recovery sheet, not an offer",
                     "keep it secret, and put it back");
+    if (squeezed.starts_with(card_prefix)) return fail(other_kind(OfferKind::invitation));
     if (!squeezed.starts_with(prefix))
         return fail(Fault::invalid, "this is not a text of kith",
                     "an offer begins with KITH: and is shown by `kith device add`");

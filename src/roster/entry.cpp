@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "wire/fields.h"
+#include "wire/plain_text.h"
 
 namespace kith::roster {
 namespace {
@@ -22,22 +23,9 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-// A name is shown on other people's terminals: no control characters, none that turn the direction of text.
-// Whether it is UTF-8 at all is for the JSON reader.
-bool printable(std::string_view name) {
-    if (name.empty() || name.size() > limits::name_bytes) return false;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const auto at = [&](std::size_t k) {
-            return i + k < name.size() ? static_cast<std::uint8_t>(name[i + k]) : 0;
-        };
-        if (at(0) < 0x20 || at(0) == 0x7f) return false;
-        if (at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0) return false;  // U+0080..9F
-        if (at(0) == 0xe2 && at(1) == 0x80 && (at(2) == 0xa8 || at(2) == 0xa9))
-            return false;  // line separators
-        if (at(0) == 0xe2 && at(1) == 0x80 && at(2) >= 0xaa && at(2) <= 0xae) return false;  // U+202A..E
-        if (at(0) == 0xe2 && at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9) return false;  // U+2066..9
-    }
-    return true;
+// A name is shown on other people's terminals. Whether it is UTF-8 at all is for the JSON reader.
+bool is_name(std::string_view name) {
+    return !name.empty() && name.size() <= limits::name_bytes && wire::is_printable(name);
 }
 
 // Writing. All texts but names are of our own making; names hold no control characters.
@@ -150,7 +138,7 @@ Act read_act(wire::Fields& head, std::string_view name) {
     if (name == "add") return Add{read_request_fields(head)};
     if (name == "rename") {
         Rename rename{head.id<DeviceId>("device"), head.text("name", limits::name_bytes)};
-        if (!printable(rename.name)) head.reject("name", "is not a name");
+        if (!is_name(rename.name)) head.reject("name", "is not a name");
         return rename;
     }
     if (name == "bar")
@@ -204,14 +192,13 @@ DeviceId SignedRequest::id() const {
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
                                    const crypto::SignKey& device_key, const crypto::SignKey& act_key,
                                    const LinkPublic& link_key, Random& random) {
-    return make_request(person, name, device_key, act_key, link_key,
-                        crypto::random_id<RequestNonce>(random));
+    return make_request(person, name, device_key, act_key, link_key, crypto::random_id<RequestNonce>(random));
 }
 
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
                                    const crypto::SignKey& device_key, const crypto::SignKey& act_key,
                                    const LinkPublic& link_key, const RequestNonce& nonce) {
-    if (!printable(name))
+    if (!is_name(name))
         return fail(Fault::invalid, "this cannot be the name of a device",
                     "use 1 to " + std::to_string(limits::name_bytes) + " bytes of plain text");
     const std::string text = "{\"purpose\":" + quoted(request_purpose) + ",\"v\":" + std::to_string(version) +
@@ -232,9 +219,9 @@ Result<Request> read_request(const SignedRequest& request) {
     if (head.text("purpose", 32) != request_purpose) head.reject("purpose", "is another one");
     if (head.u64("v") != version) head.reject("v", "is another version");
     Request read{head.id<PersonId>("person"), head.text("name", limits::name_bytes),
-                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"), head.id<LinkPublic>("link"),
-                 head.id<RequestNonce>("nonce")};
-    if (!printable(read.name)) head.reject("name", "is not a name");
+                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"),
+                 head.id<LinkPublic>("link"), head.id<RequestNonce>("nonce")};
+    if (!is_name(read.name)) head.reject("name", "is not a name");
     // The act key is sealed apart from the device key: one key for both would undo that.
     if (read.act_key == read.device_key) head.reject("act", "is the device key");
     KITH_TRY(head.finish_exact("device request"));
@@ -242,6 +229,10 @@ Result<Request> read_request(const SignedRequest& request) {
         !crypto::verify(read.act_key, request.bytes, request.by_act))
         return fail(Fault::protocol, "the device's request is not signed by its keys");
     return read;
+}
+
+Bytes encode_genesis(const Genesis& genesis) {
+    return to_bytes(encode({std::nullopt, std::nullopt, 1, {}, 0, genesis}));
 }
 
 Result<Entry> sign_entry(const Body& body, const crypto::SignKey& key) {

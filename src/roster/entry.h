@@ -106,6 +106,8 @@ struct Entry {
 
 // Encodes and signs. Fails when the body breaks a limit.
 Result<Entry> sign_entry(const Body& body, const crypto::SignKey& key);
+// The bytes of the genesis as kith writes it: nothing but its keys is in it.
+Bytes encode_genesis(const Genesis& genesis);
 // Reads exact bytes. Checks the form alone: whether the signature holds depends on the signer's key, which
 // only the roster knows.
 Result<Entry> read_entry(ByteView bytes, const Signature& signature);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "roster/identity.h"
 #include "roster/limits.h"
 #include "roster/recovery.h"
 
@@ -120,10 +121,7 @@ std::uint64_t State::next_counter(const Signer& signer) const {
 
 Entry make_genesis(const Key& recovery_seed) {
     const auto key = recovery_key(recovery_seed);
-    Genesis genesis{key.public_key(), {}};
-    const Key nonce = crypto::derive(recovery_seed, "kith.recovery.nonce");
-    std::copy(nonce.view().begin(), nonce.view().end(), genesis.nonce.begin());
-    return *sign_entry({std::nullopt, std::nullopt, 1, {}, 0, genesis}, key);
+    return *sign_entry({std::nullopt, std::nullopt, 1, {}, 0, genesis_of(identity_of(recovery_seed))}, key);
 }
 
 Result<Entry> make_add(const State& state, const Signer& signer, const crypto::SignKey& key,

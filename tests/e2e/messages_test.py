@@ -30,7 +30,7 @@ def a_first_contact_by_ping_then_a_thread(world):
     alice.fails(3, "contact", "ping", "Bobby Brown", "--text", "x" * 141)
     assert alice.run("contact", "ping", "Bobby Brown", "--text", "we met, 𝄞")["state"] == "sent"
     contact = wait_until(lambda: bobby.run("contact", "list"), "the ping")
-    assert contact == [{"alias": "Alice Adams", "uid": alice_uid, "service": service.name, "met": ["pinged"]}], contact
+    assert contact == [{"alias": "Alice Adams", "uid": alice_uid, "service": service.name, "trust": None, "met": ["pinged"]}], contact
 
     world.say("an answer belongs to the thread of what it answers")
     bobby.run("message", "send", "--to", "Alice Adams", "--subject", "lunch", "--body", "at noon?")

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "base/limits.h"
+#include "roster/identity.h"
 #include "roster/people.h"
 #include "roster/vectors.h"
 
@@ -192,6 +193,10 @@ TEST_CASE("the person of the vectors has the expected bytes, ids and devices") {
     CHECK(genesis.id.hex() == v.at("person"));
     CHECK(as_text(encode_sheet({seed.copy(), hint_of(person_of(genesis.id))}).view()) == v.at("sheet"));
     CHECK(recovery_key(seed).public_key().hex() == v.at("recovery_key"));
+    CHECK(identity_key(seed).public_key().hex() == v.at("identity_key"));
+    CHECK(identity_of(seed).person() == person_of(genesis.id));
+    CHECK(identity_of(genesis, identity_key(seed).public_key()) == identity_of(seed));
+    CHECK_FALSE(identity_of(genesis, recovery_key(seed).public_key()));
     CHECK(recovery_account_key(seed, 0).public_key().hex() == v.at("account_key_0"));
     CHECK(recovery_account_key(seed, 255).public_key().hex() == v.at("account_key_255"));
 

@@ -1,7 +1,9 @@
-"""Makes folds.json anew: rosters with fixed entropy, and what they fold to. python3 make.py > folds.json"""
+"""Makes folds.json anew: rosters with fixed entropy, and what they fold to. python3 make.py > folds.json
+And person.json, a person whose keys all come from one seed: python3 make.py person > person.json"""
 
 import json
 import random
+import struct
 import sys
 
 import ed25519
@@ -12,6 +14,10 @@ TIME = 1700000000000
 
 def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def nonce_of(seed):
+    return hash_of(b"kith.identity\0" + ed25519.public_key(derive(seed, "kith.recovery.identity")))
 
 
 class Device:
@@ -32,13 +38,13 @@ class Device:
 class World:
     """A person whose log grows; who signs may know a part of it only."""
 
-    def __init__(self, seed):
-        self.rng = random.Random(seed)
-        self.recovery = derive(self.rng.randbytes(32), "kith.recovery.sign")
+    def __init__(self, number, seed=None):
+        self.rng = random.Random(number)
+        self.recovery = derive(seed or self.rng.randbytes(32), "kith.recovery.sign")
         self.log, self.devices, self.time = [], {}, TIME
         genesis = compact({"purpose": "kith.roster.entry", "v": 1, "act": "genesis", "signer": "recovery", "counter": 1,
                            "heads": [], "time": 0, "recovery": ed25519.public_key(self.recovery).hex(),
-                           "nonce": self.rng.randbytes(32).hex()})
+                           "nonce": (nonce_of(seed) if seed else self.rng.randbytes(32)).hex()})
         self.person = hash_of(genesis)
         self.log.append(Entry(genesis, ed25519.sign(self.recovery, genesis)))
 
@@ -270,7 +276,43 @@ def sheets():
     yield "newer", "KITH-RECOVERY-" + "-".join(text[at:at + 5] for at in range(0, 85, 5))
 
 
-if __name__ == "__main__":
+def sheet_of(seed, person):
+    body = b"\x01" + seed + person[:16]
+    number = int.from_bytes(body + hash_of(b"kith.recovery.check\0" + body)[:4], "big") << 1
+    text = "".join(LETTERS[number >> 5 * at & 31] for at in range(84, -1, -1))
+    return "KITH-RECOVERY-" + "-".join(text[at:at + 5] for at in range(0, 85, 5))
+
+
+def person():
+    seed = bytes(range(100, 132))
+    world = World(100, seed)
+    laptop, phone, tablet = (world.device(label) for label in ("laptop", "phone", 'a "tablet"'))
+    world.add(None, laptop)
+    world.add(laptop, phone)
+    world.sign(laptop, "rename", {"device": laptop.id.hex(), "name": "desk"})
+    world.add(phone, tablet)
+    known = [entry for entry in world.log if entry is not world.log[-1]]
+    world.sign(laptop, "bar", {"device": phone.id.hex(), "last": "", "erase": True}, known)
+    account = {f"account_key_{index}": ed25519.public_key(
+        derive(seed, "kith.recovery.account", struct.pack(">I", index))).hex() for index in (0, 255)}
+    added = {entry.id: entry for entry in world.log if entry.act == "add"}
+    by = {hash_of(entry.request): entry.signer.hex() if entry.signer else "recovery" for entry in added.values()}
+    log = b"".join(struct.pack(">I", len(entry.data)) + entry.data + entry.signature for entry in world.log)
+    return {"comment": "src/roster/README.md; made by make.py, apart from kith's own code", "seed": seed.hex(),
+            "recovery_key": ed25519.public_key(world.recovery).hex(),
+            "identity_key": ed25519.public_key(derive(seed, "kith.recovery.identity")).hex(), **account,
+            "genesis": world.log[0].data.decode(), "genesis_signature": world.log[0].signature.hex(),
+            "person": world.person.hex(), "sheet": sheet_of(seed, world.person),
+            "entries": [entry.data.decode() for entry in world.log], "log": log.hex(),
+            "devices": [{"id": row["id"], "name": row["name"], "state": row["state"],
+                         "act": world.devices[bytes.fromhex(row["id"])].keys["act"].hex(),
+                         "added_by": by[bytes.fromhex(row["id"])]} for row in world.roster().describe()["devices"]]}
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["person"]:
+    json.dump(person(), sys.stdout, indent=2, ensure_ascii=False)
+    print()
+elif __name__ == "__main__":
     json.dump({"comment": "src/roster/README.md; made by make.py, whose rules are roster.py's",
                "entries": list(entries()), "sheets": list(sheets()), "cases": list(cases())},
               sys.stdout, indent=1, ensure_ascii=False)

@@ -1,0 +1,146 @@
+#include "app/acquaintances.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/labels.h"
+#include "app/own_records.h"
+#include "base/limits.h"
+
+namespace kith::app {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr Trust degrees[] = {Trust::introduced, Trust::verified, Trust::changed, Trust::removed};
+
+std::optional<Acquaintance> read_acquaintance(wire::Fields& head) {
+    if (!head.has("trust")) return std::nullopt;
+    Acquaintance one;
+    one.alias = head.text("alias", limits::tmtp_text);
+    one.uid = head.text("uid", limits::tmtp_id);
+    one.identity = {head.id<SignPublic>("recovery"), head.id<SignPublic>("identity")};
+    if (head.has("offered_identity"))
+        one.offered = {head.id<SignPublic>("offered_recovery"), head.id<SignPublic>("offered_identity")};
+    one.time_ms = head.u64("time");
+    const auto name = head.text("trust", limits::name_bytes);
+    const auto* degree = std::find_if(std::begin(degrees), std::end(degrees),
+                                      [&](Trust trust) { return trust_name(trust) == name; });
+    if (!head.ok() || degree == std::end(degrees)) return std::nullopt;
+    one.trust = *degree;
+    return one;
+}
+
+Result<> keep(Profile& profile, const AccountId& account, const Acquaintance& one, const Acquaintance* former,
+              Now now) {
+    Json fields{{"alias", one.alias},
+                {"uid", one.uid},
+                {"recovery", one.identity.recovery.hex()},
+                {"identity", one.identity.key.hex()},
+                {"trust", trust_name(one.trust)}};
+    if (one.offered) {
+        fields["offered_recovery"] = one.offered->recovery.hex();
+        fields["offered_identity"] = one.offered->key.hex();
+    }
+    // The newest counts, so it must be newer than what it replaces, whatever the clocks say.
+    const auto time =
+        std::max<std::int64_t>(now.unix_ms, former ? static_cast<std::int64_t>(former->time_ms) + 1 : 0);
+    return keep_own_record(profile, history::kind::contact, account, time, fields);
+}
+
+}  // namespace
+
+std::string_view trust_name(Trust trust) {
+    switch (trust) {
+        case Trust::introduced:
+            return "introduced";
+        case Trust::verified:
+            return "verified";
+        case Trust::changed:
+            return "changed";
+        case Trust::removed:
+            return "removed";
+    }
+    return "";
+}
+
+Result<std::map<std::string, Acquaintance>> acquaintances(const Profile& profile, const AccountId& account) {
+    std::map<std::string, Acquaintance> found;
+    KITH_TRY(for_each_about(profile, history::kind::contact, account, "\"trust\":", [&](wire::Fields& head) {
+        auto one = read_acquaintance(head);
+        if (!one) return;
+        auto uid = one->uid;
+        // Records come in the order of their keys: time, then id.
+        found.insert_or_assign(std::move(uid), std::move(*one));
+    }));
+    return found;
+}
+
+Result<std::optional<roster::Identity>> known_identity(const Profile& profile, const AccountId& account,
+                                                       const std::string& uid) {
+    KITH_TRY_VALUE(all, acquaintances(profile, account));
+    auto at = all.find(uid);
+    if (at == all.end() || at->second.trust == Trust::removed) return std::optional<roster::Identity>();
+    return std::optional(at->second.identity);
+}
+
+Result<> befriend(Profile& profile, const AccountId& account, const invite::Guest& who,
+                  const roster::Identity& identity, Trust degree, Now now) {
+    KITH_TRY_VALUE(all, acquaintances(profile, account));
+    const auto at = all.find(who.uid);
+    const Acquaintance* former = at == all.end() ? nullptr : &at->second;
+    if (!former || former->trust == Trust::removed)
+        return keep(profile, account, {who.alias, who.uid, identity, degree, {}, 0}, former, now);
+    if (former->identity == identity) {
+        if (degree != Trust::verified || former->trust == Trust::verified) return {};
+        return keep(profile, account, {former->alias, who.uid, identity, degree, {}, 0}, former, now);
+    }
+    if (former->trust == Trust::changed && former->offered == identity) return {};
+    Acquaintance changed = *former;
+    changed.trust = Trust::changed;
+    changed.offered = identity;
+    return keep(profile, account, changed, former, now);
+}
+
+Result<std::vector<std::pair<AccountId, Acquaintance>>> verify(Profile& profile,
+                                                               const roster::Identity& identity,
+                                                               const std::optional<NamedContact>& named,
+                                                               Now now) {
+    std::vector<std::pair<AccountId, Acquaintance>> verified;
+    bool found = !named;
+    KITH_TRY_VALUE(accounts, profile.store().accounts());
+    for (const auto& account : accounts) {
+        KITH_TRY_VALUE(all, acquaintances(profile, account.id));
+        for (auto& [uid, one] : all) {
+            if (one.trust == Trust::removed) continue;
+            const bool is_named = named && named->account == account.id && named->uid == uid;
+            const bool comes_instead = is_named && one.trust == Trust::changed && one.offered == identity;
+            if (one.identity != identity && !comes_instead) continue;
+            found = found || is_named;
+            if (one.trust != Trust::verified) {
+                const Acquaintance former = one;
+                one.identity = identity;
+                one.trust = Trust::verified;
+                one.offered.reset();
+                KITH_TRY(keep(profile, account.id, one, &former, now));
+            }
+            verified.emplace_back(account.id, one);
+        }
+    }
+    if (!found)
+        return fail(Fault::refused, "who is here is not the person whom you know under that name",
+                    "take care: 'kith contact show' says who you know");
+    return verified;
+}
+
+Result<> remove_acquaintance(Profile& profile, const AccountId& account, const invite::Guest& who, Now now) {
+    KITH_TRY_VALUE(all, acquaintances(profile, account));
+    const auto at = all.find(who.uid);
+    const Acquaintance* former = at == all.end() ? nullptr : &at->second;
+    Acquaintance removed = former ? *former : Acquaintance{who.alias, who.uid, {}, {}, {}, 0};
+    removed.trust = Trust::removed;
+    removed.offered.reset();
+    return keep(profile, account, removed, former, now);
+}
+
+}  // namespace kith::app

@@ -1,0 +1,67 @@
+// Two people whose devices are side by side: paired by a live code, each learns who the other is, and perhaps
+// gets a card. Methods `meet.open` and `meet.join` (src/control/README.md); what is told, and what follows
+// from it: src/invite/README.md "Meeting".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/acquaintances.h"
+#include "app/doors.h"
+#include "app/entering.h"
+#include "app/invitations.h"
+#include "invite/greeting.h"
+
+namespace kith::app {
+
+class Meeting {
+  public:
+    Meeting(net::Loop& loop, net::Curve& curve, Profile& profile, Random& random, Invitations& invitations,
+            std::function<void()> on_history)
+        : loop_(loop),
+          curve_(curve),
+          profile_(profile),
+          random_(random),
+          invitations_(invitations),
+          on_history_(std::move(on_history)) {}
+
+    void add_methods(const Invitations::Add& add);
+    // Whether somebody is waited for, or there.
+    bool open() const { return doors_ || entering_; }
+    // The profile is closed: it ends, and its caller is told.
+    void stop();
+
+  private:
+    using Request = control::RequestPtr;
+    void host(const Request& request);
+    void join(const Request& request);
+    Result<> prepare(const Request& request, wire::Fields& fields);
+    Bytes greeting(invite::GreetingFrom from, const LinkPublic& door, const roster::Identity* to) const;
+    Result<> take(invite::Greeting greeting);
+    Result<> keep();
+    void ended(Result<> result, bool undecided);
+    void tell(std::string_view event, control::Json fields) const;
+
+    net::Loop& loop_;
+    net::Curve& curve_;
+    Profile& profile_;
+    Random& random_;
+    Invitations& invitations_;
+    std::function<void()> on_history_;
+    std::unique_ptr<Doors> doors_;
+    std::unique_ptr<Entering> entering_;
+
+    // Of the meeting under way.
+    Request request_;
+    std::string alias_, sign_in_;
+    std::optional<NamedContact> named_;
+    std::string card_;  // for the other; empty: none
+    std::optional<invite::Greeting> theirs_;
+    std::vector<std::pair<AccountId, Acquaintance>> verified_;
+    bool kept_ = false;
+};
+
+}  // namespace kith::app

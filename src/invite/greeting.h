@@ -1,0 +1,31 @@
+// Greetings: who two people are to each other, told over a pairing that a live code has confirmed
+// (src/pairing), and perhaps a card for the other. Format and rules: src/invite/README.md "Meeting".
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/id.h"
+#include "crypto/keys.h"
+#include "invite/card.h"
+
+namespace kith::invite {
+
+enum class GreetingFrom : std::uint8_t { host = 1, joiner = 2 };
+
+struct Greeting {
+    roster::Identity identity;
+    std::string card;  // its text; empty: none
+};
+
+// `door`: the one-use server key of the offer, which binds the greeting to this one pairing. `to`: the host's
+// identity, in the joiner's greeting; the host does not know the joiner yet. `key`: secret half of
+// greeting.identity.key.
+Bytes write_greeting(const Greeting& greeting, GreetingFrom from, const LinkPublic& door,
+                     const roster::Identity* to, const crypto::SignKey& key);
+// Fault::protocol: it is malformed, or signed for another pairing. The card, if there is one, is by who
+// greets.
+Result<Greeting> read_greeting(ByteView bytes, GreetingFrom from, const LinkPublic& door,
+                               const roster::Identity* to);
+
+}  // namespace kith::invite

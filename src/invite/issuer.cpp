@@ -1,0 +1,193 @@
+#include "invite/issuer.h"
+
+#include <algorithm>
+#include <set>
+
+#include "invite/limits.h"
+#include "invite/reader.h"
+
+namespace kith::invite {
+namespace {
+
+constexpr std::uint8_t state_version = 1;
+
+void append_guest(Bytes& to, std::size_t service, const Guest& guest, const roster::Identity& identity) {
+    to.push_back(static_cast<std::uint8_t>(service));
+    append_piece(to, guest.uid);
+    append_piece(to, guest.alias);
+    append(to, identity.recovery.view());
+    append(to, identity.key.view());
+}
+
+// Ids are digits of one length; a longer one is higher.
+bool is_lower(const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+}  // namespace
+
+std::string_view standing_name(Issuer::Standing standing) {
+    switch (standing) {
+        case Issuer::Standing::open:
+            return "open";
+        case Issuer::Standing::used_up:
+            return "used up";
+        case Issuer::Standing::withdrawn:
+            return "withdrawn";
+        case Issuer::Standing::expired:
+            return "expired";
+    }
+    return "";
+}
+
+Result<Issuer> Issuer::issue(std::string text) {
+    KITH_TRY_VALUE(card, decode_card(text));
+    return Issuer(std::move(text), std::move(card));
+}
+
+Result<Issuer> Issuer::restore(ByteView state) {
+    auto corrupt = [] { return fail(Fault::corrupt, "what is kept of an invitation is damaged"); };
+    Reader in{state};
+    if (in.byte() != state_version) return corrupt();
+    auto issued = issue(in.piece());
+    if (!issued) return corrupt();
+    Issuer issuer = std::move(*issued);
+    const auto services = issuer.card_.services.size();
+    issuer.withdrawn_ = in.byte() != 0;
+    for (std::size_t i = 0; i < services; ++i) issuer.expired_at_[i] = in.byte() != 0;
+    if (in.byte() != 0) issuer.ended_ms_ = static_cast<std::int64_t>(in.u64());
+    auto read = [&](auto& one) {
+        one.service = in.byte();
+        one.guest.uid = in.piece();
+        one.guest.alias = in.piece();
+        one.identity.recovery = in.id<SignPublic>();
+        one.identity.key = in.id<SignPublic>();
+        if (one.service >= services) in.good = false;
+    };
+    for (auto left = in.u32(); left > 0 && in.good; --left) read(issuer.uses_.emplace_back());
+    for (auto left = in.u32(); left > 0 && in.good; --left) {
+        auto& answer = issuer.waiting_.emplace_back();
+        read(answer);
+        answer.msgid = in.piece();
+        answer.posted_ms = static_cast<std::int64_t>(in.u64());
+    }
+    if (!in.ended()) return corrupt();
+    return issuer;
+}
+
+Bytes Issuer::state() const {
+    Bytes state{state_version};
+    append_piece(state, text_);
+    state.push_back(withdrawn_);
+    for (bool expired : expired_at_) state.push_back(expired);
+    state.push_back(ended_ms_.has_value());
+    if (ended_ms_) append_u64(state, static_cast<std::uint64_t>(*ended_ms_));
+    append_u32(state, static_cast<std::uint32_t>(uses_.size()));
+    for (const auto& use : uses_) append_guest(state, use.service, use.guest, use.identity);
+    append_u32(state, static_cast<std::uint32_t>(waiting_.size()));
+    for (const auto& answer : waiting_) {
+        append_guest(state, answer.service, answer.guest, answer.identity);
+        append_piece(state, answer.msgid);
+        append_u64(state, static_cast<std::uint64_t>(answer.posted_ms));
+    }
+    return state;
+}
+
+Issuer::Standing Issuer::standing() const {
+    if (withdrawn_) return Standing::withdrawn;
+    if (people() >= card_.uses) return Standing::used_up;
+    if (std::find(expired_at_.begin(), expired_at_.end(), false) == expired_at_.end())
+        return Standing::expired;
+    return Standing::open;
+}
+
+std::size_t Issuer::people() const {
+    std::set<roster::Identity> people;
+    for (const auto& use : uses_) people.insert(use.identity);
+    return people.size();
+}
+
+void Issuer::look_for_end(Now now) {
+    if (!ended_ms_ && standing() != Standing::open) ended_ms_ = now.unix_ms;
+}
+
+IssuerActions Issuer::answered(std::size_t service, const Guest& guest, const std::string& msgid,
+                               std::int64_t posted_ms, const Letter& letter) {
+    if (service >= card_.services.size()) return {};
+    const auto identity = open_answer(letter, card_, card_.services[service], guest);
+    if (!identity) return {};
+    for (auto& answer : waiting_) {
+        if (answer.service != service || answer.guest != guest || answer.identity != *identity) continue;
+        if (!is_lower(msgid, answer.msgid)) return {};
+        answer.msgid = msgid;
+        answer.posted_ms = posted_ms;
+        return {Keep{}};
+    }
+    if (waiting_.size() >= limits::answers_waiting) return {};
+    waiting_.push_back({service, guest, *identity, msgid, posted_ms});
+    return {Keep{}};
+}
+
+bool Issuer::accepted_before(const Waiting& answer) const {
+    return std::any_of(uses_.begin(), uses_.end(), [&](const Use& use) {
+        return use.service == answer.service && use.guest.uid == answer.guest.uid &&
+               use.identity == answer.identity;
+    });
+}
+
+Verdict Issuer::judge(const Waiting& answer, const Known& known, Now now) const {
+    if (accepted_before(answer)) return Verdict::accepted;
+    if (withdrawn_) return Verdict::withdrawn;
+    const auto expires_ms = std::int64_t{card_.expires_unix_s} * 1000;
+    if (expired_at_[answer.service] || (now.unix_ms >= expires_ms && answer.posted_ms >= expires_ms))
+        return Verdict::expired;
+    if (auto former = known(answer.service, answer.guest.uid); former && *former != answer.identity)
+        return Verdict::other_identity;
+    const bool same_person = std::any_of(uses_.begin(), uses_.end(),
+                                         [&](const Use& use) { return use.identity == answer.identity; });
+    return same_person || people() < card_.uses ? Verdict::accepted : Verdict::used_up;
+}
+
+IssuerActions Issuer::drained(std::size_t service, const Known& known, const crypto::SignKey& key, Now now,
+                              Random& random) {
+    if (service >= card_.services.size()) return {};
+    std::stable_sort(waiting_.begin(), waiting_.end(),
+                     [](const Waiting& a, const Waiting& b) { return is_lower(a.msgid, b.msgid); });
+    IssuerActions before, after;
+    bool changed = false;
+    for (const auto& answer : waiting_) {
+        if (answer.service != service) continue;
+        changed = true;
+        const auto verdict = judge(answer, known, now);
+        const bool first = verdict == Verdict::accepted && !accepted_before(answer);
+        // Also when it was accepted before: should the contact have been lost in a crash, it is there now.
+        if (verdict == Verdict::accepted) before.push_back(Befriend{service, answer.guest, answer.identity});
+        if (verdict == Verdict::other_identity)
+            before.push_back(Flag{service, answer.guest, answer.identity});
+        if (first) uses_.push_back({service, answer.guest, answer.identity});
+        after.push_back(Say{service, answer.guest,
+                            write_reply(card_, card_.services[service], answer.guest, answer.identity,
+                                        verdict, key, random)});
+        if (first && card_.uses == 1 && !card_.services[service].group.empty())
+            after.push_back(InviteToGroup{service, answer.guest});
+    }
+    std::erase_if(waiting_, [&](const Waiting& answer) { return answer.service == service; });
+    if (!expired_at_[service] && now.unix_ms >= std::int64_t{card_.expires_unix_s} * 1000) {
+        expired_at_[service] = true;
+        changed = true;
+    }
+    if (!changed) return {};
+    look_for_end(now);
+    before.push_back(Keep{});
+    before.insert(before.end(), std::make_move_iterator(after.begin()), std::make_move_iterator(after.end()));
+    return before;
+}
+
+IssuerActions Issuer::withdraw(Now now) {
+    if (withdrawn_) return {};
+    withdrawn_ = true;
+    look_for_end(now);
+    return {Keep{}};
+}
+
+}  // namespace kith::invite

@@ -1,0 +1,307 @@
+"""Invitations between people: by text, with the inviter away, withdrawn, expired, used up, copied; and what a person's
+other devices know of them."""
+
+import os
+import subprocess
+
+from people import Failed, onboard, run_tests, same_digest, wait_until
+
+
+def person(world, name, service=None, alias=None):
+    device = world.device(name)
+    device.run("init", "--name", name)
+    if service:
+        device.run("service", "add", service.address, "--alias", alias)
+    return device
+
+
+def contact(device, alias):
+    """What the device lists of the contact that an invitation made; None when there is none."""
+    return next((one for one in device.run("contact", "list") if one["alias"] == alias and one["trust"]), None)
+
+
+def until_contact(device, alias, trust="introduced"):
+    return wait_until(lambda: (contact(device, alias) or {}).get("trust") == trust and contact(device, alias),
+                      f"{alias} as {trust}")
+
+
+def card(device, way="given"):
+    """The newest invitation of the device's list."""
+    return [one for one in device.run("invite", "list") if one["way"] == way][-1]
+
+
+def until_card(device, state, way="given"):
+    return wait_until(lambda: card(device, way)["state"] == state and card(device, way),
+                      f"an invitation {way} and {state}")
+
+
+def is_member(device, group):
+    """Nobody can post to a group that he is not in."""
+    try:
+        device.run("message", "send", "--group", group, "--subject", "hello group", "--body", "x")
+        return True
+    except Failed:
+        return False
+
+
+def by_text_into_a_service_and_a_group(world):
+    service = world.service()
+    alice, bobby = person(world, "alice", service, "Alice Adams"), person(world, "bobby")
+    made = alice.run("invite", "new", "--service", service.name, "--group", "the hiking group",
+                     "--note", "see you — on Sunday")
+    assert made["text"].startswith("KITH-INVITE:") and made["expires"].endswith("Z"), made
+    assert len(made["text"]) <= 535, "more than a QR code of version 12"
+    seen = bobby.call("invite.look", text=made["text"])
+    assert seen["note"] == "see you — on Sunday" and not seen["own"] and not seen["over"], seen
+    [at] = seen["services"]
+    assert (at["address"], at["site"], at["alias"], at["group"], at["member"]) == \
+        (service.address, service.name, "Alice Adams", "the hiking group", False), at
+    error = bobby.fails(3, "invite", "accept", made["text"], "--yes")
+    assert "--alias" in error["hint"], error
+    assert bobby.run("service", "list") == []
+    done = bobby.run("invite", "accept", made["text"], "--alias", "Bobby Brown", "--yes")
+    assert [one["state"] for one in done["services"]] == ["sent"], done
+    at_alice, at_bobby = until_contact(alice, "Bobby Brown"), until_contact(bobby, "Alice Adams")
+    [here] = bobby.run("service", "list")
+    assert at_alice["uid"] == here["uid"] and at_alice["service"] == service.name, at_alice
+    assert set(at_bobby) >= {"alias", "uid", "service", "trust"} and at_bobby["service"] == service.name, at_bobby
+    assert here["pin"] == at["pin"]
+    assert card(alice)["state"] == "used up" and card(alice)["guests"][0]["alias"] == "Bobby Brown", card(alice)
+    until_card(bobby, "accepted", "taken")
+    world.say("the group is joined by itself, and they can write to each other")
+    wait_until(lambda: is_member(bobby, "the hiking group"), "the group")
+    bobby.run("message", "send", "--to", "Alice Adams", "--subject", "thank you", "--body", "x")
+    wait_until(lambda: alice.count("thank you") == 1, "the message")
+    world.say("what the devices told each other is nothing to read")
+    assert not [one for one in alice.all_records() + bobby.all_records() if "wants to be in contact" in one["subject"]]
+    assert alice.run("outbox", "list") == bobby.run("outbox", "list") == []
+    world.say("the same text once more changes nothing")
+    assert bobby.run("invite", "accept", made["text"], "--yes")["services"][0]["state"] == "accepted"
+    assert card(alice)["used"] == 1
+    shown = bobby.run("contact", "show", "Alice Adams")
+    assert shown["trust"] == "introduced" and shown["person"] == seen["person"], shown
+    bobby.run("contact", "remove", "Alice Adams")
+    assert contact(bobby, "Alice Adams") is None
+    assert contact(alice, "Bobby Brown")["trust"] == "introduced"
+
+
+def the_inviter_is_away_while_the_guest_accepts(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    # A service that one belongs to already: it only makes the contact.
+    text = alice.run("invite", "new", "--expires", "1h")["text"]
+    alice.stop()
+    assert bobby.run("invite", "accept", text, "--yes")["services"][0]["state"] == "sent"
+    assert len(bobby.run("service", "list")) == 1
+    assert card(bobby, "taken")["state"] == "pending" and contact(bobby, "Alice Adams") is None
+    world.say("killed and started again, it is not forgotten")
+    bobby.kill()
+    bobby.run("status")
+    alice.run("status")
+    until_contact(alice, "Bobby Brown")
+    until_contact(bobby, "Alice Adams")
+
+    world.say("the service is away as well: accepted all the same, and done when all are back")
+    carol = person(world, "carol", service, "Carol Clark")
+    text = alice.run("invite", "new")["text"]
+    service.stop()
+    carol.until("service", "list", like=lambda items: items[0]["state"] == "offline")
+    assert carol.run("invite", "accept", text, "--yes")["services"][0]["state"] == "queued"
+    service.start()
+    until_contact(carol, "Alice Adams")
+    until_contact(alice, "Carol Clark")
+
+
+def withdrawn_expired_used_up_and_copied(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    carol = person(world, "carol", service, "Carol Clark")
+
+    def refused(guest, text, why):
+        assert guest.run("invite", "accept", text, "--yes")["services"][0]["state"] == "sent"
+        told = until_card(guest, "refused", "taken")
+        assert why in told["why"], told
+        assert contact(guest, "Alice Adams") is None
+
+    made = alice.run("invite", "new")
+    alice.run("invite", "withdraw", made["card"][:8])
+    assert card(alice)["state"] == "withdrawn"
+    refused(bobby, made["text"], "withdrawn")
+    alice.fails(4, "invite", "withdraw", "0123456789")
+
+    made = alice.run("invite", "new", "--expires", "1s")
+    assert bobby.call("invite.look", text=made["text"])["uses"] == 1
+    wait_until(lambda: bobby.call("invite.look", text=made["text"])["over"], "the end of a second", 5)
+    refused(bobby, made["text"], "expired")
+    assert contact(alice, "Bobby Brown") is None
+
+    world.say("a card that two have: the first is let in, the other is told")
+    made = alice.run("invite", "new")
+    bobby.run("invite", "accept", made["text"], "--yes")
+    until_contact(bobby, "Alice Adams")
+    refused(carol, made["text"], "used already")
+    assert contact(alice, "Carol Clark") is None
+    assert card(alice)["used"] == 1 and [one["alias"] for one in card(alice)["guests"]] == ["Bobby Brown"]
+
+    world.say("a card for several: each is let in, and the group waits for its owner")
+    made = alice.run("invite", "new", "--uses", "2", "--group", "a club of ours")
+    for guest, alias in ((bobby, "Bobby Brown"), (carol, "Carol Clark")):
+        guest.run("invite", "accept", made["text"], "--yes")
+    until_contact(alice, "Carol Clark")
+    until_card(alice, "used up")
+    assert not is_member(carol, "a club of ours")
+    alice.run("group", "invite", "a club of ours", "Carol Clark")
+    wait_until(lambda: is_member(carol, "a club of ours"), "the group, with the owner's consent")
+
+    world.say("what is no invitation is told apart, and one's own is refused")
+    alice.fails(5, "invite", "accept", made["text"], "--yes")
+    bobby.fails(3, "invite", "accept", made["text"][:-1], "--yes")
+    other = "B" if made["text"][60] == "A" else "A"
+    bobby.fails(3, "invite", "accept", made["text"][:60] + other + made["text"][61:], "--yes")
+    error = bobby.fails(3, "invite", "accept", "KITH-RECOVERY-AAAAA-BBBBB", "--yes")
+    assert "recovery sheet" in error["message"], error
+    assert "nobody was there" in bobby.fails(3, "invite", "accept", alice.run("invite", "new")["text"])["message"]
+
+
+def letters_that_strangers_make_up(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    mallory = person(world, "mallory", service, "Mallory M.")
+    text = "kith:" + "".join(chr(0x4e00 + number * 37 % 16384) for number in range(107))
+    for words in (text, "kith: hello", "kith:"):
+        mallory.run("contact", "ping", "Alice Adams", "--text", words)
+    bobby.run("invite", "accept", alice.run("invite", "new")["text"], "--yes")
+    until_contact(bobby, "Alice Adams")
+    alice.until("contact", "list", like=lambda items: any(one["alias"] == "Mallory M." for one in items))
+    assert [one["alias"] for one in alice.run("contact", "list") if one["trust"]] == ["Bobby Brown"]
+
+
+def several_services_on_one_card(world):
+    here, there = world.service("here"), world.service("there")
+    alice = person(world, "alice", here, "Alice Adams")
+    alice.run("service", "add", there.address, "--alias", "Alice at work")
+    bobby = person(world, "bobby", here, "Bobby Brown")
+    error = alice.fails(3, "invite", "new")
+    assert "--service" in error["hint"], error
+    made = alice.run("invite", "new", "--service", "here", "--service", there.address)
+    assert [one["alias"] for one in made["services"]] == ["Alice Adams", "Alice at work"]
+    done = bobby.run("invite", "accept", made["text"], "--alias", "Bobby at work", "--yes")
+    assert [one["state"] for one in done["services"]] == ["sent", "sent"], done
+    for alias in ("Alice Adams", "Alice at work"):
+        until_contact(bobby, alias)
+    for alias in ("Bobby Brown", "Bobby at work"):
+        until_contact(alice, alias)
+    assert card(alice)["used"] == 1 and card(alice)["state"] == "used up"
+
+
+def a_new_device_inherits_and_a_barred_one_is_out(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    carol = person(world, "carol", service, "Carol Clark")
+    bobby.run("invite", "accept", alice.run("invite", "new")["text"], "--yes")
+    until_contact(alice, "Bobby Brown")
+    phone = world.device("phone")
+    onboard(alice, phone, "phone")
+    assert contact(phone, "Bobby Brown")["trust"] == "introduced"
+    assert card(phone) == {key: value for key, value in card(alice).items() if key != "guests"}
+    world.say("each device can withdraw what the other one made")
+    made = alice.run("invite", "new")
+    wait_until(lambda: len(phone.run("invite", "list")) == 2, "the card on the phone")
+    phone.run("invite", "withdraw", made["card"])
+    wait_until(lambda: card(alice)["state"] == "withdrawn", "the withdrawal")
+    carol.run("invite", "accept", made["text"], "--yes")
+    assert "withdrawn" in until_card(carol, "refused", "taken")["why"]
+    world.say("the phone invites: only it acts; barred, its invitations are withdrawn, and who answers is told")
+    good, bad = phone.run("invite", "new"), phone.run("invite", "new")
+    carol.run("invite", "accept", good["text"], "--yes")
+    until_contact(carol, "Alice Adams")
+    until_contact(phone, "Carol Clark")
+    until_contact(alice, "Carol Clark")
+    carol.run("contact", "remove", "Alice Adams")
+    same_digest(alice, phone)
+    subprocess.run(alice.words("device", "revoke", "phone"), check=True, capture_output=True)
+    phone.fails(15, "invite", "new")
+    [last] = [one for one in alice.run("invite", "list") if one["card"] == bad["card"]]
+    assert last["state"] == "withdrawn" and "out" in last["why"], last
+    carol.run("invite", "accept", bad["text"], "--yes")
+    assert "withdrawn" in until_card(carol, "refused", "taken")["why"]
+    assert contact(carol, "Alice Adams") is None
+
+
+def meet(host, joiner, words, joiner_words):
+    """Two devices beside each other: what each is told at the end. `words`: of the host, and the joiner."""
+    hosting = host.begin(*words)
+    text = hosting.wait_for("offer")["text"]
+    joining = joiner.begin(*joiner_words, "--with", text)
+    code = joining.wait_for("code")["code"]
+    hosting.wait_for("code_wanted")
+    hosting.say("000000" if code != "000000" else "000001")
+    assert hosting.wait_for("wrong_code")["left"] == 4
+    code = joining.wait_for("code")["code"]
+    hosting.wait_for("code_wanted")
+    hosting.say(code)
+    ends = hosting.wait_for("done"), joining.wait_for("done")
+    assert hosting.finish() == 0 and joining.finish() == 0
+    return ends
+
+
+def face_to_face(world):
+    here, there = world.service("here"), world.service("there")
+    alice = person(world, "alice", here, "Alice Adams")
+    bobby = person(world, "bobby", there, "Bobby Brown")
+    world.say("each invites the other to a service, by one code")
+    ends = meet(alice, bobby, ("invite", "swap", "--alias", "Alice in there"),
+                ("invite", "swap", "--alias", "Bobby in here"))
+    for end, alias in zip(ends, ("Bobby Brown", "Alice Adams")):
+        [service] = end["services"]
+        assert service["state"] == "sent" and service["alias"] == alias, end
+    for device, alias in ((alice, "Bobby Brown"), (alice, "Bobby in here"), (bobby, "Alice Adams"),
+                          (bobby, "Alice in there")):
+        until_contact(device, alias, "verified")
+
+    world.say("who came by a card is verified later")
+    carol = person(world, "carol", here, "Carol Clark")
+    carol.run("invite", "accept", alice.run("invite", "new", "--service", "here")["text"], "--yes")
+    until_contact(carol, "Alice Adams")
+    until_contact(alice, "Carol Clark")
+    bobby.fails(4, "contact", "verify", "Carol Clark")
+    ends = meet(alice, carol, ("contact", "verify", "Carol Clark"), ("contact", "verify", "Alice Adams"))
+    assert [one["alias"] for one in ends[0]["verified"]] == ["Carol Clark"], ends
+    assert contact(alice, "Carol Clark")["trust"] == contact(carol, "Alice Adams")["trust"] == "verified"
+
+    world.say("somebody else under that name is refused, on both sides; an offer of another kind is told apart")
+    hosting = alice.begin("contact", "verify", "Carol Clark")
+    text = hosting.wait_for("offer")["text"]
+    assert "not an offer to set up a device" in carol.fails(3, "device", "join", text)["message"]
+    joining = bobby.begin("contact", "verify", "Alice Adams", "--with", text)
+    code = joining.wait_for("code")["code"]
+    hosting.wait_for("code_wanted")
+    hosting.say(code)
+    assert "not the person" in joining.fails(5)["message"]
+    hosting.close()
+    assert contact(alice, "Carol Clark")["trust"] == "verified"
+
+
+def a_picture_to_print(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    path = world.path("card.svg")
+    alice.run("invite", "new", "--svg", path)
+    with open(path) as file:
+        assert "<svg" in file.read()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    alice.fails(10, "invite", "new", "--svg", path)
+    assert card(alice)["state"] == "withdrawn"
+    alice.fails(3, "invite", "new", "--expires", "soon")
+    alice.fails(3, "invite", "new", "--uses", "256")
+    alice.fails(3, "invite", "new", "--note", "x" * 141)
+
+
+if __name__ == "__main__":
+    run_tests(by_text_into_a_service_and_a_group, the_inviter_is_away_while_the_guest_accepts,
+              withdrawn_expired_used_up_and_copied, letters_that_strangers_make_up, several_services_on_one_card,
+              a_new_device_inherits_and_a_barred_one_is_out, face_to_face, a_picture_to_print)
