@@ -24,9 +24,6 @@ int weight(std::string_view state) {
     return at == std::end(rising) ? -1 : static_cast<int>(at - std::begin(rising));
 }
 
-std::string text(wire::Fields& head, std::string_view key, std::size_t most) {
-    return head.has(key) ? head.text(key, most) : std::string();
-}
 std::uint64_t number(wire::Fields& head, std::string_view key) {
     return head.has(key) ? head.u64(key) : 0;
 }
@@ -42,10 +39,10 @@ std::optional<CardRecord> read(wire::Fields& head) {
     one.used = number(head, "used");
     if (head.has("services"))
         one.services = head.texts("services", limits::card_services, limits::card_address_bytes);
-    one.group = text(head, "group", limits::card_name_bytes);
-    one.note = text(head, "note", limits::card_note_bytes);
-    one.alias = text(head, "alias", limits::card_name_bytes);
-    one.why = text(head, "why", limits::tmtp_text);
+    one.group = head.text_or_empty("group", limits::card_name_bytes);
+    one.note = head.text_or_empty("note", limits::card_note_bytes);
+    one.alias = head.text_or_empty("alias", limits::card_name_bytes);
+    one.why = head.text_or_empty("why", limits::tmtp_text);
     if (!head.ok() || weight(one.state) < 0 || (way != given && way != taken)) return std::nullopt;
     return one;
 }

@@ -20,10 +20,6 @@ Error unreadable(const Error& error) {
     return {Fault::invalid, error.what, ""};
 }
 
-std::string text(wire::Fields& fields, std::string_view key, std::size_t max = limits::tmtp_text) {
-    return fields.has(key) ? fields.text(key, max) : std::string();
-}
-
 // Names of services are what the service says, of any length; a card has room for the first part.
 std::string fit(std::string text, std::size_t most) {
     if (text.size() <= most) return text;
@@ -96,7 +92,8 @@ Result<Json> Invitations::make(const Request& request) {
     auto fields = request->fields();
     auto names = fields.has("services") ? fields.texts("services", limits::card_services, 300)
                                         : std::vector<std::string>();
-    auto group = text(fields, "group"), note = text(fields, "note");
+    auto group = fields.text_or_empty("group", limits::tmtp_text),
+         note = fields.text_or_empty("note", limits::tmtp_text);
     const auto uses = fields.has("uses") ? fields.u64("uses") : 1;
     const auto seconds = fields.has("expires") ? fields.u64("expires")
                                                : static_cast<std::uint64_t>(limits::invitation_valid_s);
@@ -213,13 +210,13 @@ void Invitations::accept(const Request& request) {
     auto accepting = std::make_shared<Accepting>();
     accepting->request = request;
     accepting->text = fields.text("text", limits::card_text);
-    accepting->alias = text(fields, "alias");
-    accepting->sign_in = text(fields, "sign_in");
+    accepting->alias = fields.text_or_empty("alias", limits::tmtp_text);
+    accepting->sign_in = fields.text_or_empty("sign_in", limits::tmtp_text);
     accepting->done = [request](Result<Json> services) {
         if (!services) return request->fail(services.error());
         request->finish({{"services", std::move(*services)}});
     };
-    const auto only = text(fields, "service", 300);
+    const auto only = fields.text_or_empty("service", 300);
     if (auto read = fields.finish("invite.accept"); !read) return request->fail(unreadable(read.error()));
     begin(accepting, only);
 }
@@ -447,7 +444,7 @@ Result<Json> Invitations::withdraw(const Request& request) {
 
 Result<std::pair<store::Account, Contact>> Invitations::contact_in(const Request& request) const {
     auto fields = request->fields();
-    const auto service = text(fields, "service", 300), who = fields.text("who", limits::tmtp_text);
+    const auto service = fields.text_or_empty("service", 300), who = fields.text("who", limits::tmtp_text);
     if (auto read = fields.finish(request->method()); !read) return fail(unreadable(read.error()));
     return find_contact(service, who);
 }

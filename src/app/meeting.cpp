@@ -9,13 +9,7 @@ namespace kith::app {
 using control::Json;
 using invite::GreetingFrom;
 
-namespace {
-
-std::string text(wire::Fields& fields, std::string_view key) {
-    return fields.has(key) ? fields.text(key, limits::tmtp_text) : std::string();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void Meeting::add_methods(const Invitations::Add& add) {
     add("meet.open", [this](const Request& request) { host(request); });
@@ -35,8 +29,10 @@ Result<> Meeting::prepare(const Request& request, wire::Fields& fields) {
     const bool gives = fields.has("give") && fields.flag("give");
     const auto services = fields.has("services") ? fields.texts("services", limits::card_services, 300)
                                                  : std::vector<std::string>();
-    const auto alias = text(fields, "alias"), sign_in = text(fields, "sign_in"), who = text(fields, "who"),
-               service = text(fields, "service");
+    const auto alias = fields.text_or_empty("alias", limits::tmtp_text),
+               sign_in = fields.text_or_empty("sign_in", limits::tmtp_text),
+               who = fields.text_or_empty("who", limits::tmtp_text),
+               service = fields.text_or_empty("service", limits::tmtp_text);
     if (auto read = fields.finish(request->method()); !read) return fail(Fault::invalid, read.error().what);
     if (open())
         return fail(Fault::refused, "a meeting is under way already",

@@ -23,10 +23,6 @@ std::vector<std::string> names(wire::Fields& fields, std::string_view key) {
     return fields.has(key) ? fields.texts(key, limits::tmtp_recipients, limits::tmtp_text)
                            : std::vector<std::string>();
 }
-std::string text(wire::Fields& fields, std::string_view key, std::size_t max = limits::tmtp_text) {
-    return fields.has(key) ? fields.text(key, max) : std::string();
-}
-
 // What a request of the outbox is about.
 Json outbox_json(const Outbox::Item& item, const std::string& service) {
     Json json{{"number", item.id},
@@ -126,16 +122,16 @@ void Messaging::ask(const Request& request, const store::Account& account, tmtp:
 
 void Messaging::send(const Request& request) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300);
+    auto service = fields.text_or_empty("service", 300);
     DraftedMessage draft;
     draft.to = names(fields, "to");
     draft.groups = names(fields, "groups");
     draft.notify = names(fields, "notify");
-    draft.note = text(fields, "note", limits::control_request_bytes);
-    auto reply = text(fields, "reply", 64);
+    draft.note = fields.text_or_empty("note", limits::control_request_bytes);
+    auto reply = fields.text_or_empty("reply", 64);
     draft.to_all = fields.has("all") && fields.flag("all");
-    draft.subject = text(fields, "subject");
-    draft.body = text(fields, "body", limits::control_request_bytes);
+    draft.subject = fields.text_or_empty("subject", limits::tmtp_text);
+    draft.body = fields.text_or_empty("body", limits::control_request_bytes);
     if (fields.has("attach")) draft.attach = fields.texts("attach", limits::tmtp_attachments, 4096);
     if (auto read = fields.finish("message.send"); !read) return request->fail(unreadable(read.error()));
     auto made = [&]() -> Result<std::pair<store::Account, tmtp::Asking>> {
@@ -151,8 +147,8 @@ void Messaging::send(const Request& request) {
 Result<Json> Messaging::list(const Request& request) {
     auto fields = request->fields();
     auto limit = fields.u64("limit");
-    auto before_text = text(fields, "before", 64), service = text(fields, "service", 300),
-         thread = text(fields, "thread", 64);
+    auto before_text = fields.text_or_empty("before", 64), service = fields.text_or_empty("service", 300),
+         thread = fields.text_or_empty("thread", 64);
     if (auto read = fields.finish("message.list"); !read) return fail(unreadable(read.error()));
     std::optional<history::Key> before;
     if (!before_text.empty()) {
@@ -247,8 +243,8 @@ Result<Json> Messaging::contact_list(const Request& request) {
 
 void Messaging::ping(const Request& request) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300), to = fields.text("to", limits::tmtp_text),
-         words = text(fields, "text");
+    auto service = fields.text_or_empty("service", 300), to = fields.text("to", limits::tmtp_text),
+         words = fields.text_or_empty("text", limits::tmtp_text);
     if (auto read = fields.finish("contact.ping"); !read) return request->fail(unreadable(read.error()));
     auto account = account_at(service);
     if (!account) return request->fail(account.error());
@@ -260,8 +256,8 @@ void Messaging::ping(const Request& request) {
 
 void Messaging::invite(const Request& request) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300), group = fields.text("group", limits::tmtp_text),
-         to = fields.text("to", limits::tmtp_text), words = text(fields, "text");
+    auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
+         to = fields.text("to", limits::tmtp_text), words = fields.text_or_empty("text", limits::tmtp_text);
     if (auto read = fields.finish("group.invite"); !read) return request->fail(unreadable(read.error()));
     auto account = account_at(service);
     if (!account) return request->fail(account.error());
@@ -273,8 +269,8 @@ void Messaging::invite(const Request& request) {
 
 void Messaging::join(const Request& request) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300), group = fields.text("group", limits::tmtp_text),
-         alias = text(fields, "alias");
+    auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
+         alias = fields.text_or_empty("alias", limits::tmtp_text);
     if (auto read = fields.finish("group.join"); !read) return request->fail(unreadable(read.error()));
     auto account = account_at(service);
     if (!account) return request->fail(account.error());
@@ -283,8 +279,8 @@ void Messaging::join(const Request& request) {
 
 void Messaging::leave(const Request& request) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300), group = fields.text("group", limits::tmtp_text),
-         alias = text(fields, "alias");
+    auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
+         alias = fields.text_or_empty("alias", limits::tmtp_text);
     if (auto read = fields.finish("group.leave"); !read) return request->fail(unreadable(read.error()));
     auto account = account_at(service);
     if (!account) return request->fail(account.error());
@@ -321,7 +317,7 @@ Result<Json> Messaging::presence(const Request& request) {
 
 Result<Json> Messaging::show(const Request& request, bool show) {
     auto fields = request->fields();
-    auto service = text(fields, "service", 300);
+    auto service = fields.text_or_empty("service", 300);
     auto to = fields.texts("to", limits::tmtp_recipients, limits::tmtp_text);
     if (auto read = fields.finish(request->method()); !read) return fail(unreadable(read.error()));
     KITH_TRY_VALUE(account, account_at(service));

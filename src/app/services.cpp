@@ -31,9 +31,7 @@ std::string_view service_state_name(ServiceState state) {
 
 namespace {
 
-// States of a provision, as stored.
-constexpr std::string_view wanted = "wanted", asked = "asked", made = "made", refused = "refused",
-                           handed_over = "done";
+using namespace provision;
 
 // What answers of the client machine are known by.
 constexpr std::string_view of_outbox = "ask-", of_alias = "alias", of_presence = "presence";

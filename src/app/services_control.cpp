@@ -11,7 +11,7 @@
 namespace kith::app {
 namespace {
 
-constexpr std::string_view requested = "requested", made = "made", handed_over = "done";
+using namespace provision;
 
 std::set<EntryId> ids_of(std::span<const roster::Entry> entries) {
     std::set<EntryId> ids;

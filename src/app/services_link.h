@@ -9,6 +9,12 @@
 
 namespace kith::app {
 
+// States of a provision, as stored.
+namespace provision {
+inline constexpr std::string_view wanted = "wanted", asked = "asked", requested = "requested", made = "made",
+                                  refused = "refused", handed_over = "done";
+}
+
 struct Services::Link {
     ServiceStatus status;
     ServiceAddress address;

@@ -33,6 +33,10 @@ class Fields {
     bool has(std::string_view key) const;
 
     std::string text(std::string_view key, std::size_t max_bytes);
+    // Empty when it is missing.
+    std::string text_or_empty(std::string_view key, std::size_t max_bytes) {
+        return has(key) ? text(key, max_bytes) : std::string();
+    }
     std::uint64_t u64(std::string_view key);  // 0 .. 2^53-1, an integer
     std::int64_t i64(std::string_view key);   // -(2^53-1) .. 2^53-1
     bool flag(std::string_view key);
