@@ -204,8 +204,7 @@ DeviceId SignedRequest::id() const {
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
                                    const crypto::SignKey& device_key, const crypto::SignKey& act_key,
                                    const LinkPublic& link_key, Random& random) {
-    return make_request(person, name, device_key, act_key, link_key,
-                        crypto::random_id<RequestNonce>(random));
+    return make_request(person, name, device_key, act_key, link_key, crypto::random_id<RequestNonce>(random));
 }
 
 Result<SignedRequest> make_request(const PersonId& person, std::string_view name,
@@ -232,8 +231,8 @@ Result<Request> read_request(const SignedRequest& request) {
     if (head.text("purpose", 32) != request_purpose) head.reject("purpose", "is another one");
     if (head.u64("v") != version) head.reject("v", "is another version");
     Request read{head.id<PersonId>("person"), head.text("name", limits::name_bytes),
-                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"), head.id<LinkPublic>("link"),
-                 head.id<RequestNonce>("nonce")};
+                 head.id<SignPublic>("sign"), head.id<SignPublic>("act"),
+                 head.id<LinkPublic>("link"), head.id<RequestNonce>("nonce")};
     if (!printable(read.name)) head.reject("name", "is not a name");
     // The act key is sealed apart from the device key: one key for both would undo that.
     if (read.act_key == read.device_key) head.reject("act", "is the device key");

@@ -365,13 +365,14 @@ void Client::on_end(Now now, ClientActions& out) {
 }
 
 void Client::on_reply(Reply reply, Now now, ClientActions& out) {
-    std::visit(Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
-                          [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
-                          [&](InfoReply& one) { on_info(std::move(one), now, out); },
-                          [&](AckReply& one) { on_ack(std::move(one), out); },
-                          [&](QuitReply& one) { on_quit(one, now, out); },
-                          [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](RosterReply&) {}, [](Queued&) {}},
-               reply);
+    std::visit(
+        Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
+                   [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
+                   [&](InfoReply& one) { on_info(std::move(one), now, out); },
+                   [&](AckReply& one) { on_ack(std::move(one), out); },
+                   [&](QuitReply& one) { on_quit(one, now, out); },
+                   [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](RosterReply&) {}, [](Queued&) {}},
+        reply);
 }
 
 void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
@@ -453,8 +454,8 @@ void Client::on_roster(RosterReply reply, Bytes log, ClientActions& out) {
     auto at = requests_.find(reply.id);
     if (at == requests_.end() || at->second.is_node) return;
     using Outcome = RequestResult::Outcome;
-    RequestResult result{std::move(at->second.local_id),
-                         reply.error.empty() ? Outcome::accepted : Outcome::refused, {}, {}};
+    RequestResult result{
+        std::move(at->second.local_id), reply.error.empty() ? Outcome::accepted : Outcome::refused, {}, {}};
     requests_.erase(at);
     if (!reply.error.empty())
         result.error = {Fault::refused, "the service refused: " + shown(reply.error), ""};
