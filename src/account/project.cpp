@@ -125,8 +125,14 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
         for (const auto& bar : std::vector(state.bars))
             if (bar.device == self)
                 KITH_TRY(signing.take(roster::make_contest(state, self, act, bar.entry, 0)));
+    // Once: a bar that is contested waits for a decision, and saying it again adds nothing.
+    const auto said = [&](const DeviceId& node) {
+        return std::ranges::any_of(
+            state.bars, [&](const roster::Barring& bar) { return bar.device == node && bar.by == self; });
+    };
     for (const auto& node : unwanted(state, source))
-        if (node != self) KITH_TRY(signing.take(roster::make_bar(state, self, act, node, false, 0)));
+        if (node != self && !said(node))
+            KITH_TRY(signing.take(roster::make_bar(state, self, act, node, false, 0)));
     if (wishes.lifts)
         for (const auto& bar : unjust(state, source))
             KITH_TRY(signing.take(roster::make_lift(state, self, act, bar, 0)));

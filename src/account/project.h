@@ -28,9 +28,9 @@ struct Asked {
 };
 
 // By this device: bars of nodes of devices that are barred, or that this device has barred, and of nodes that
-// these added for nobody of the person; adds of those who ask and are active. `contests`: also of the bars against this device,
-// and `lifts`: of the bars against nodes of active devices, as far as the rules let this device do so.
-// Nothing when all is as it should be, or when this device may sign nothing there.
+// these added for nobody of the person; adds of those who ask and are active. `contests`: also of the bars
+// against this device, and `lifts`: of the bars against nodes of active devices, as far as the rules let this
+// device do so. Nothing when all is as it should be, or when this device may sign nothing there.
 struct Wishes {
     std::span<const Asked> asked = {};
     bool contests = false, lifts = false;

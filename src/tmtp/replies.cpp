@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::string_view, 9> kind_names = {
-    "delivery", "notify", "ping", "invite", "member", "user", "login", "ohiedit", "roster"};
+constexpr std::array<std::string_view, 9> kind_names = {"delivery", "notify", "ping",    "invite", "member",
+                                                        "user",     "login",  "ohiedit", "roster"};
 
 std::string text(const Head& head, std::string_view key) {
     return head.text(key).value_or(std::string());

@@ -153,6 +153,22 @@ TEST_CASE("a thief's bar at the service is contested, and the recovery key resto
     CHECK_FALSE(recover(owner.log, {owner.account, view, one.id()}, crypto::random_secret(person.random)));
 }
 
+TEST_CASE("a bar that is contested is not said again, however often the rosters are looked at") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), lost = person.device("lost");
+    person.add(one, lost);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    person.bar(one, lost);
+    CHECK(owner.project(one) == 1);
+    Wishes wishes;
+    wishes.contests = true;
+    CHECK(owner.project(lost, wishes) == 1);
+    CHECK(owner.node(lost) == "suspended");
+    CHECK(owner.project(one) == 0);
+}
+
 TEST_CASE("a renewed recovery key takes the place of the former one in every account") {
     Owner owner;
     auto& person = owner.person;

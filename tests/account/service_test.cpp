@@ -141,6 +141,8 @@ struct World {
                 const auto id = message->msgid;
                 node.got.push_back(std::move(*message));
                 to_node(node, node.client->acked(id, now));
+            } else if (auto* added = std::get_if<NodeAdded>(&action)) {
+                to_node(node, node.client->acked(added->msgid, now));
             } else if (auto* refused = std::get_if<NodeRefused>(&action)) {
                 node.asked.push_back(refused->error.what);
             } else if (auto* result = std::get_if<RequestResult>(&action)) {
