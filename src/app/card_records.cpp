@@ -104,7 +104,7 @@ Result<std::vector<CardRecord>> card_records(const Profile& profile, const invit
             if (!signer || !content->signed_by(signer->device_key)) return {};
             auto head = wire::Fields::parse(content->head);
             auto one = read(head);
-            if (!one) return {};
+            if (!one || (only && one->card != *only)) return {};
             one->device = content->device;
             one->out = signer->state != roster::DeviceState::active;
             one->time_ms = key.time_ms;
