@@ -185,7 +185,7 @@ int accept(Context& context, const AcceptOptions& options) {
     });
 }
 
-int list(Context& context) {
+int list_cards(Context& context) {
     return conclude(context, call(context, {"invite.list", Json::object(), {}}), [&](const Json& cards) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& card : list_in(cards)) {
@@ -244,7 +244,9 @@ void add_invite_commands(CLI::App& app, Command& chosen) {
             [=, &chosen] { chosen = [=](Context& context) { return accept(context, *options); }; });
     }
     add_swap_command(*invite, chosen);
-    invite->add_subcommand("list", "invitations given and taken")->callback([&chosen] { chosen = list; });
+    invite->add_subcommand("list", "invitations given and taken")->callback([&chosen] {
+        chosen = list_cards;
+    });
     {
         auto card = std::make_shared<std::string>();
         auto* command = invite->add_subcommand("withdraw", "end an invitation before it is used");

@@ -146,9 +146,9 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, Held, CaughtUp, Delivered,
-                                  DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused, Presence,
-                                  PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
+using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, Held, CaughtUp,
+                                  Delivered, DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused,
+                                  Presence, PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
@@ -181,8 +181,8 @@ class Client {
     ClientActions acked(std::string_view msgid, Now now);
 
     // Answered by RequestResult with `local_id` (unique among those without an answer; 64 bytes at most).
-    // Refused at once when not online (held: but for a Roster) or when limits::tmtp_requests are without an answer. Nodes are asked
-    // for by add_node() alone.
+    // Refused at once when not online (held: but for a Roster) or when limits::tmtp_requests are without an
+    // answer. Nodes are asked for by add_node() alone.
     ClientActions ask(std::string_view local_id, Asking asking, Now now);
 
     // Wants a node with this label, which must be random and stored before the call: the answer, NodeAdded,

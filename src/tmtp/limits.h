@@ -30,8 +30,8 @@ inline constexpr std::size_t tmtpd_met = 10'000;
 inline constexpr std::uint64_t tmtp_roster_request = 256 * 1024;
 inline constexpr std::uint64_t tmtp_roster_bytes = 2 * 1024 * 1024;
 inline constexpr std::size_t tmtpd_roster_requests = 60;
-// How long the nodes of an older account can object to a roster that is to be bound to it, and how long a node
-// that was barred keeps its queue when nobody contests that.
+// How long the nodes of an older account can object to a roster that is to be bound to it, and how long a
+// node that was barred keeps its queue when nobody contests that.
 inline constexpr std::int64_t tmtpd_bind_ms = 7ll * 24 * 3600 * 1000;
 inline constexpr std::int64_t tmtpd_held_ms = 30ll * 24 * 3600 * 1000;
 // How often it is looked whether one of these times is over.

@@ -77,7 +77,8 @@ struct Queued {
     std::string type;                   // ohiedit
 };
 
-using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply, RosterReply, Queued>;
+using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply,
+                           RosterReply, Queued>;
 
 // A message of an unknown op that has an "id" and "posted" is a Queued of Kind::other: it has to be
 // acknowledged, or the server never sends the next one. Without them it is Fault::unavailable: pass over it.

@@ -77,7 +77,8 @@ class Hub {
     Result<> start(Now now);
     // From now on only those register whom it lets. It must outlive the hub.
     void require(SignIn& sign_in) { sign_in_ = &sign_in; }
-    // Accounts may have rosters, which decide by these rules; call it before start(). They must outlive the hub.
+    // Accounts may have rosters, which decide by these rules; call it before start(). They must outlive the
+    // hub.
     void govern(const NodeRules& rules) { node_rules_ = &rules; }
 
     // A link id must not be used again while the hub lives.

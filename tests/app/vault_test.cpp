@@ -32,7 +32,7 @@ struct Person {
     }
     static history::Arrived arrived(history::Record record) {
         auto made = new_record(std::move(record));
-        return {std::move(made.stored), std::move(made.record)};
+        return {std::move(made.stored), std::move(made.record), {}};
     }
     static history::Record text(std::string_view kind, const AccountId& account, std::string_view text) {
         return {std::string(kind), account, 1000, {{false, to_bytes(text), {}, text.size()}}};

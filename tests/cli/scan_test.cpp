@@ -13,7 +13,7 @@ using namespace kith::cli_test;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
+bool holds(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("the offer in a picture is joined, with foreign codes beside it") {
          {code_of(text), seen, qr::beside(code_of("https://example.org"), code_of(text))}) {
         const auto scanned = join_from(png_of(picture));
         CHECK(scanned.outcome.code == 0);
-        CHECK(has(scanned.seen, R"({"name":"new","text":")" + text + R"("})"));
+        CHECK(holds(scanned.seen, R"({"name":"new","text":")" + text + R"("})"));
     }
 }
 
@@ -78,9 +78,9 @@ TEST_CASE("what is not the offer of a device is told apart, and nothing is asked
         CAPTURE(one.says);
         const auto scanned = join_from(one.file);
         CHECK(scanned.outcome.code == cli::exit_code(one.kind));
-        CHECK(has(scanned.outcome.err, one.says));
-        CHECK_FALSE(has(scanned.outcome.err, R"("hint":"")"));
-        CHECK_FALSE(has(scanned.seen, "device.join"));
+        CHECK(holds(scanned.outcome.err, one.says));
+        CHECK_FALSE(holds(scanned.outcome.err, R"("hint":"")"));
+        CHECK_FALSE(holds(scanned.seen, "device.join"));
     }
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("a picture that is not there, a device that is no camera, and two sour
     CHECK(missing.code == cli::exit_code(Fault::not_found));
     auto device = run(setting.command({"device", "join", "--scan", "/dev/null"}));
     CHECK(device.code == cli::exit_code(Fault::unavailable));
-    CHECK(has(device.err, "camera"));
+    CHECK(holds(device.err, "camera"));
     auto both = run(setting.command({"device", "join", "KITH:D1", "--scan", "/nowhere"}));
     CHECK(both.code == cli::exit_usage);
 }
