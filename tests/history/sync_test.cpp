@@ -251,7 +251,7 @@ TEST_CASE("a peer that asks for more than it may is refused") {
     append_key(range, Range::all().to);
     CHECK(ask(R"({"op":"sync.fetch","stream":1,"credit":2})", range));
     CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":1,"credit":1})", range));
-    CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":2,"credit":3})", range));
+    CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":2,"credit":4})", range));
     CHECK_FALSE(ask(R"({"op":"sync.more","stream":1,"credit":9007199254740991})", {}));
     CHECK_FALSE(ask(R"({"op":"sync.fetch","stream":2,"credit":1})", Bytes(79)));
     CHECK_FALSE(ask(

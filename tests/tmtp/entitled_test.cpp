@@ -365,7 +365,7 @@ TEST_CASE("every accepted message reaches every node that was entitled to it, an
         CHECK(world.store->flush());
         world.hub.reset();
         world.store.reset();
-        auto db = store::Database::open(world.folder / "db", world.key, {"", "", ""});
+        auto db = store::Database::open(world.folder / "db", world.key, {"", "", "", ""});
         REQUIRE(db);
         for (const char* table : {"message", "piece", "queue"}) {
             auto row = (*db)->query("SELECT count(*) FROM " + std::string(table));

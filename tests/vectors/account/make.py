@@ -28,7 +28,8 @@ class Account:
         self.founder_key = derive(self.founder, "kith.recovery.sign")
         genesis = compact({"purpose": "kith.roster.entry", "v": 1, "act": "genesis", "signer": "recovery", "counter": 1,
                            "heads": [], "time": 0, "recovery": ed25519.public_key(self.founder_key).hex(),
-                           "nonce": derive(self.founder, "kith.recovery.nonce").hex()})
+                           "nonce": hash_of(
+                               b"kith.identity\0" + ed25519.public_key(derive(self.founder, "kith.recovery.identity"))).hex()})
         self.roster = hash_of(genesis)
         self.log = [Entry(genesis, ed25519.sign(self.founder_key, genesis))]
 
