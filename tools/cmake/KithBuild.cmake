@@ -64,6 +64,9 @@ endfunction()
 # With CMAKE_UNITY_BUILD several sources are compiled as one, which halves a whole build's time. Not those whose
 # headers of libraries do not get along, or that are linked one by one.
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(kith_warnings INTERFACE -Wno-shadow)  # of names in one source by those in another
+endif()
 function(kith_build_apart target)
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
 endfunction()
