@@ -78,7 +78,8 @@ TEST_CASE("what is no card is refused for the reason that is given") {
         {"mistyped", "cut off or mistyped"}, {"no card", "not an invitation"},
         {"offer", "sets up a device"},       {"sheet", "a recovery sheet"},
         {"newer", "newer version"},          {"not signed", "not from the person"}};
-    for (const auto& item : vectors().at("bad")) {
+    const auto all = vectors();
+    for (const auto& item : all.at("bad")) {
         const auto text = item[1].get<std::string>();
         CAPTURE(text);
         const auto card = decode_card(text);
