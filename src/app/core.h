@@ -112,6 +112,7 @@ class Core {
     void roster_changed();
     void refresh_peers();
     Result<> may_add_devices() const;
+    Result<> keep_joining(const DeviceId& host);  // that this device was let in, and takes in what there is
     Result<> keep_added(const roster::Entry& add, const DeviceId& device);
     Result<> admit(const roster::Entry& add, const roster::Request& request, const DeviceId& device);
     void admitted(Result<DeviceId> device);
@@ -140,6 +141,7 @@ class Core {
     control::Json service_json(const ServiceStatus& status) const;
     Result<history::Digest> own_digest();
     control::Json left_out_json();
+    static control::Json progress_json(const history::Progress& progress, bool attachments);
     control::Json transfer_json(const PeerSession& session) const;
 
     struct Sync {

@@ -184,12 +184,7 @@ void Core::join_started(const Request& request, const Source& source, const std:
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY_VALUE(asked, profile_.ask_to_join(state, host.entries, name, *key,
                                                    {host.device, host.endpoints, loop_.now().unix_ms}));
-        store::Job job;
-        job.role = "joiner";
-        job.peer = host.device;
-        job.state = "active";
-        job.started_ms = loop_.now().unix_ms;
-        KITH_TRY(profile_.store().put_job(job));
+        KITH_TRY(keep_joining(host.device));
         KITH_TRY(keep_choice(profile_, choice));
         KITH_TRY(tx.commit());
         return asked;
@@ -216,6 +211,15 @@ void Core::join_started(const Request& request, const Source& source, const std:
     request->on_cancelled([this](control::Cancelled) {
         if (joining_) joining_->cancel();
     });
+}
+
+Result<> Core::keep_joining(const DeviceId& host) {
+    store::Job job;
+    job.role = "joiner";
+    job.peer = host;
+    job.state = "active";
+    job.started_ms = loop_.now().unix_ms;
+    return profile_.store().put_job(job);
 }
 
 void Core::joined(Result<DeviceId> host, bool undecided) {

@@ -60,14 +60,6 @@ Json counts_json(const StickCounts& counts, std::int64_t took_ms) {
             {"seconds", static_cast<double>(took_ms) / 1000}};
 }
 
-Json progress_json(const history::Progress& progress, bool attachments) {
-    return {{"records", progress.records},
-            {"records_total", progress.records_total},
-            {"bytes", progress.bytes},
-            {"bytes_total", progress.bytes_total},
-            {"doing", attachments ? "attachments" : "messages"}};
-}
-
 }  // namespace
 
 // --- on the device that has the account
@@ -264,12 +256,7 @@ Result<> Core::import_from(const Request& request, const std::string& folder) {
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY(profile_.belong_to(state, host.entries, device,
                                     {host.device, host.endpoints, loop_.now().unix_ms}));
-        store::Job job;
-        job.role = "joiner";
-        job.peer = host.device;
-        job.state = "active";
-        job.started_ms = loop_.now().unix_ms;
-        KITH_TRY(profile_.store().put_job(job));
+        KITH_TRY(keep_joining(host.device));
         return tx.commit();
     };
     events.on_welcome = [this](ByteView body) -> Result<> {

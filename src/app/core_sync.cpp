@@ -18,15 +18,15 @@ namespace {
 constexpr std::int64_t sync_look_ms = 100, waiting_look_ms = 500;
 constexpr std::int64_t housekeeping_ms = 6 * 3600 * 1000;
 
-Json progress_json(const history::Progress& progress, bool attachments) {
+}  // namespace
+
+Json Core::progress_json(const history::Progress& progress, bool attachments) {
     return {{"records", progress.records},
             {"records_total", progress.records_total},
             {"bytes", progress.bytes},
             {"bytes_total", progress.bytes_total},
             {"doing", attachments ? "attachments" : "messages"}};
 }
-
-}  // namespace
 
 // --- up to date with the other devices
 
