@@ -175,6 +175,7 @@ Result<> Core::open() {
     peers.on_done = [this](const DeviceId& peer, const history::Digest& digest, double seconds) {
         log_("transfer with " + peer.hex().substr(0, 8) + " is done: " + std::to_string(digest.records) +
              " records");
+        if (auto forgotten = forget_stick_request(); !forgotten) log_(forgotten.error().what);
         auto followers = std::move(followers_);
         followers_.clear();
         for (auto& [device, request] : followers) {
@@ -207,6 +208,7 @@ Result<> Core::open() {
 void Core::roster_changed() {
     look_at_own_state();
     end_void_jobs();
+    look_at_export();
     // Whose erasures count may have changed.
     auto any = profile_.history().has_kind(history::kind::erasure);
     if (any && *any)
@@ -239,6 +241,7 @@ void Core::close() {
     stick_export_.reset();
     stick_import_.reset();
     stick_act_key_.reset();
+    stick_ask_timer_.cancel();
     end(stick_request_, "the work with the stick was stopped; the same command begins it anew");
     end(import_request_, "the import was stopped");
     end(add_request_, "the offer was dropped");
@@ -313,8 +316,8 @@ void Core::shut() {
 void Core::watch_idle() {
     lock_timer_.cancel();
     if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
-    const bool busy =
-        importer_ || joining_ || adding_ || stick_request_ || meeting_.open() || (peers_ && peers_->active());
+    const bool busy = importer_ || joining_ || adding_ || stick_export_ || stick_import_ || meeting_.open() ||
+                      (peers_ && peers_->active());
     const auto now = loop_.now().mono_ms;
     if (busy) asked_ms_ = now;
     const auto wait = asked_ms_ + lock_after_s_ * 1000 - now;

@@ -123,7 +123,7 @@ class Core {
     void add_by_stick(const Request& request, const std::string& folder);
     void fingerprint_typed(const Request& request, const std::string& folder, std::string_view text);
     Result<> export_to(const Request& request, const std::string& folder, Bytes asked);
-    Result<DeviceId> admit_by_stick(const stick::Request& asked);
+    Result<DeviceId> admit_by_stick(const stick::Request& asked, const crypto::Hash& request);
     void join_by_stick(const Request& request, const std::string& folder, const std::string& name,
                        const Choice& choice);
     Result<> ask_by_stick(const Request& request, const std::string& folder, const std::string& name,
@@ -132,6 +132,9 @@ class Core {
     void imported(Result<StickCounts> counts);
     bool has_stick_request();
     bool cancel_stick(const Request& request);
+    Result<> forget_stick_request();
+    void stop_asking(const Error& why);
+    void look_at_export();
     void show_raw(const Request& request, const std::string& id, std::optional<std::uint64_t> attachment,
                   std::uint64_t offset);
     Result<control::Json> raw_piece(const std::string& id, std::optional<std::uint64_t> attachment,
@@ -219,8 +222,9 @@ class Core {
     std::unique_ptr<StickImport> stick_import_;
     std::optional<crypto::SignKey> stick_act_key_;  // while the fingerprint is asked for
     Request stick_request_;                         // whose import or export runs, or who types a fingerprint
+    DeviceId stick_export_device_;
     std::int64_t stick_began_ms_ = 0;
-    net::Timer stick_end_timer_;
+    net::Timer stick_ask_timer_, stick_end_timer_;
     bool asked_now_ = false;  // the join under way has made its request
     std::unique_ptr<SignIn> sign_in_;
     std::unique_ptr<ImportJob> importer_;

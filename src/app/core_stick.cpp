@@ -19,6 +19,11 @@ constexpr std::string_view asked_setting = "stick_request";
 // The hash of the request whose payload was taken in.
 constexpr std::string_view done_setting = "stick_done";
 
+// On the device that let it in: the hash of the request by which a device came.
+std::string admitted_setting(const DeviceId& device) {
+    return "stick_admitted:" + device.hex();
+}
+
 struct Asked {
     crypto::LinkKey key;
     Bytes request;
@@ -76,18 +81,27 @@ void Core::add_by_stick(const Request& request, const std::string& folder) {
     if (!act) return request->fail(act.error());
     stick_act_key_ = std::move(*act);
     stick_request_ = request;
+    // The key that signs is not left open beside a question that nobody answers.
+    stick_ask_timer_ = loop_.after(limits::pairing_decide_ms, [this] {
+        stop_asking({Fault::timed_out, "nobody typed the fingerprint", "run the same command again"});
+    });
     request->on_answer([this, folder](std::string_view name, std::string_view value) {
         const auto asking = stick_request_;
         if (name == "fingerprint" && asking && stick_act_key_) fingerprint_typed(asking, folder, value);
     });
     request->on_cancelled([this](control::Cancelled) {
         if (stick_export_) return stick_export_->cancel();
-        stick_act_key_.reset();
-        auto ended = std::move(stick_request_);
-        stick_request_ = nullptr;
-        if (ended) ended->fail({Fault::cancelled, "nothing was added", ""});
+        stop_asking({Fault::cancelled, "nothing was added", ""});
     });
     request->ask("fingerprint");
+}
+
+void Core::stop_asking(const Error& why) {
+    stick_ask_timer_.cancel();
+    stick_act_key_.reset();
+    auto ended = std::move(stick_request_);
+    stick_request_ = nullptr;
+    if (ended) ended->fail(why);
 }
 
 void Core::fingerprint_typed(const Request& request, const std::string& folder, std::string_view text) {
@@ -101,10 +115,9 @@ void Core::fingerprint_typed(const Request& request, const std::string& folder, 
         KITH_TRY_VALUE(asked, stick::open_request(file, *fingerprint));
         return export_to(request, folder, std::move(asked));
     }();
+    if (!begun) return stop_asking(begun.error());
+    stick_ask_timer_.cancel();
     stick_act_key_.reset();
-    if (begun) return;
-    stick_request_ = nullptr;
-    request->fail(begun.error());
 }
 
 // The new device is added before anything is written: its payload holds the roster with it.
@@ -116,7 +129,7 @@ Result<> Core::export_to(const Request& request, const std::string& folder, Byte
     KITH_TRY_VALUE(selection, resolve(choice_of(read), known));
     // Before anybody is added: whether the stick can be written to.
     KITH_TRY(PayloadWriter::begin(folder));
-    KITH_TRY_VALUE(id, admit_by_stick(read));
+    KITH_TRY_VALUE(id, admit_by_stick(read, stick::hash_of(asked)));
     request->event("approved", {{"device", id.hex()}, {"name", device.name}});
     const auto* own = profile_.roster().find(profile_.device());
     const auto introduction = encode_introduction(
@@ -138,14 +151,35 @@ Result<> Core::export_to(const Request& request, const std::string& folder, Byte
                                                selection, std::move(events)));
     stick_began_ms_ = loop_.now().mono_ms;
     stick_export_ = std::move(started);
+    stick_export_device_ = id;
     return {};
 }
 
-// A second time the payload alone is written anew.
-Result<DeviceId> Core::admit_by_stick(const stick::Request& asked) {
+// Who is barred meanwhile, or was that by whom this device is, gets nothing more.
+void Core::look_at_export() {
+    if (!stick_export_) return;
+    const auto active = [&](const DeviceId& id) {
+        const auto* device = profile_.roster().find(id);
+        return device && device->state == roster::DeviceState::active;
+    };
+    if (!active(stick_export_device_) || !active(profile_.device())) stick_export_->cancel();
+}
+
+// A second time the payload alone is written anew, for the same request: the one-use key in it is signed by
+// nothing but the fingerprint, and what else is in it many have seen who were shown the roster.
+Result<DeviceId> Core::admit_by_stick(const stick::Request& asked, const crypto::Hash& request) {
     const auto id = asked.device.id();
     if (const auto* known = profile_.roster().find(id)) {
-        if (known->state == roster::DeviceState::active) return id;
+        KITH_TRY_VALUE(admitted, profile_.store().setting(admitted_setting(id)));
+        if (known->state == roster::DeviceState::active) {
+            if (admitted && equal_constant_time(admitted->view(), request)) return id;
+            return fail(
+                Fault::refused,
+                "the request on the stick names a device that is one of yours already, and was not let "
+                "in here by this request",
+                "a payload can be written again by the device that let it in, for the same request. If "
+                "somebody else gave you the stick, nothing of yours is on it");
+        }
         return fail(
             Fault::refused,
             "that device is " + std::string(roster::device_state_name(known->state)) + ": " + known->why,
@@ -154,6 +188,7 @@ Result<DeviceId> Core::admit_by_stick(const stick::Request& asked) {
     }
     KITH_TRY_VALUE(add, roster::make_add(profile_.roster(), profile_.device(), *stick_act_key_, asked.device,
                                          loop_.now().unix_ms));
+    KITH_TRY(profile_.store().put_setting(admitted_setting(id), request));
     KITH_TRY(keep_added(add, id));
     return id;
 }
@@ -182,8 +217,8 @@ void Core::join_by_stick(const Request& request, const std::string& folder, cons
                         "leave the selection out; or 'kith device cancel', and ask anew");
         if (is_on_stick(stick_payload_path(folder))) return import_from(request, folder);
         KITH_TRY_VALUE(asked, kept_request(profile_));
-        KITH_TRY(
-            store::replace_file(stick_request_path(folder), stick::seal_request(asked->request, random_)));
+        KITH_TRY(store::replace_file(stick_request_path(folder), stick::seal_request(asked->request, random_),
+                                     store::Readers::all));
         request->finish({{"fingerprint", stick::to_text(stick::fingerprint_of(asked->request))},
                          {"path", stick_request_path(folder).string()}});
         return {};
@@ -219,14 +254,20 @@ Result<> Core::ask_by_stick(const Request& request, const std::string& folder, c
         KITH_TRY_VALUE(device, profile_.open_request(name, act));
         making.device = std::move(device);
         auto bytes = stick::encode_request(making);
-        Bytes kept = to_bytes(key.secret.view());
+        auto sealed = stick::seal_request(bytes, random_);
+        if (sealed.size() > limits::stick_request_bytes)
+            return fail(Fault::invalid, "the names of the accounts are too long for a request",
+                        "name fewer; 'kith history select' adds to them later");
+        Bytes kept;
+        kept.reserve(Key::size() + bytes.size());
+        append(kept, key.secret.view());
         append(kept, bytes);
         const SecretBytes wiped(std::move(kept));
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY(keep_choice(profile_, choice));
         KITH_TRY(profile_.store().put_setting(asked_setting, wiped.view()));
         KITH_TRY(tx.commit());
-        KITH_TRY(store::replace_file(stick_request_path(folder), stick::seal_request(bytes, random_)));
+        KITH_TRY(store::replace_file(stick_request_path(folder), sealed, store::Readers::all));
         return bytes;
     }();
     if (!asked) {
@@ -251,17 +292,29 @@ Result<> Core::import_from(const Request& request, const std::string& folder) {
                             "the payload on the stick is of another person than the one before",
                             "nothing was taken in; 'kith device list' shows whose device this is");
             KITH_TRY(profile_.add_entries(host.entries, loop_.now().unix_ms));
-            return {};
+            // By what this device has heard meanwhile, too: the payload may hold a roster from before a bar.
+            const auto* maker = profile_.roster().link_allowed(host.link_key);
+            const auto* self = profile_.roster().find(device.id());
+            if (maker && self && self->state == roster::DeviceState::active) return {};
+            return fail(Fault::refused,
+                        "the payload was made by a device that is barred by now, or for one that is",
+                        "nothing of it was taken in; 'kith device log' shows what happened");
         }
-        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-        KITH_TRY(profile_.belong_to(state, host.entries, device,
-                                    {host.device, host.endpoints, loop_.now().unix_ms}));
-        KITH_TRY(keep_joining(host.device));
-        return tx.commit();
+        auto kept = [&]() -> Result<> {
+            KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+            KITH_TRY(profile_.belong_to(state, host.entries, device,
+                                        {host.device, host.endpoints, loop_.now().unix_ms}));
+            KITH_TRY(keep_joining(host.device));
+            return tx.commit();
+        }();
+        // What is not on the disk must not be in memory either: the next try would take it for done.
+        if (!kept) KITH_TRY(profile_.reload_identity());
+        return kept;
     };
     events.on_welcome = [this](ByteView body) -> Result<> {
-        if (!profile_.term_key()) {
-            KITH_TRY_VALUE(secrets, read_secrets(body));
+        KITH_TRY_VALUE(secrets, read_secrets(body));
+        if (!profile_.term_key() ||
+            profile_.term_version().older_than(Profile::version_of(secrets.number, secrets.term_key))) {
             if (secrets.identity) KITH_TRY(profile_.put_identity(*secrets.identity));
             KITH_TRY(
                 profile_.take_person_secrets(secrets.term_key, secrets.number, secrets.recovery_accounts));
@@ -291,7 +344,6 @@ Result<> Core::import_from(const Request& request, const std::string& folder) {
     return {};
 }
 
-// The key to the payload is erased with the last of it.
 void Core::imported(Result<StickCounts> counts) {
     auto ended = std::move(stick_request_);
     stick_request_ = nullptr;
@@ -301,13 +353,7 @@ void Core::imported(Result<StickCounts> counts) {
         if (auto opened = open(); !opened) log_(opened.error().what);
     if (!counts) return ended->fail(counts.error());
     auto finished = [&]() -> Result<Json> {
-        KITH_TRY_VALUE(asked, kept_request(profile_));
-        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-        if (asked) KITH_TRY(profile_.store().put_setting(done_setting, stick::hash_of(asked->request)));
-        KITH_TRY(profile_.store().remove_setting(asked_setting));
-        KITH_TRY(tx.commit());
-        // The log of the database still has it; while somebody reads, until the next time.
-        if (auto cleared = profile_.db().checkpoint(); !cleared) log_(cleared.error().what);
+        KITH_TRY(forget_stick_request());
         auto result = counts_json(*counts, loop_.now().mono_ms - stick_began_ms_);
         KITH_TRY_VALUE(digest, own_digest());
         result["digest"] = to_hex(digest.hash);
@@ -321,6 +367,19 @@ void Core::imported(Result<StickCounts> counts) {
     log_("a payload was taken in: " + std::to_string(counts->records) + " records");
     if (peers_) peers_->history_changed();
     ended->finish(std::move(*finished));
+}
+
+// Erases the key to the payload: it was taken in, or all that it holds has come in another way.
+Result<> Core::forget_stick_request() {
+    KITH_TRY_VALUE(asked, kept_request(profile_));
+    if (!asked) return {};
+    KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    KITH_TRY(profile_.store().put_setting(done_setting, stick::hash_of(asked->request)));
+    KITH_TRY(profile_.store().remove_setting(asked_setting));
+    KITH_TRY(tx.commit());
+    // The log of the database still has it; while somebody reads, until the next time.
+    if (auto cleared = profile_.db().checkpoint(); !cleared) log_(cleared.error().what);
+    return {};
 }
 
 // False: nothing of this is under way.
@@ -339,10 +398,7 @@ bool Core::cancel_stick(const Request& request) {
         return say("the import was stopped; what came so far is kept, 'kith device join --from' goes on");
     }
     if (stick_request_) {
-        stick_act_key_.reset();
-        auto ended = std::move(stick_request_);
-        stick_request_ = nullptr;
-        ended->fail({Fault::cancelled, "nothing was added", ""});
+        stop_asking({Fault::cancelled, "nothing was added", ""});
         return say("nothing was added");
     }
     if (profile_.open() && profile_.membership() == Membership::none && has_stick_request()) {

@@ -151,6 +151,7 @@ Result<> Core::keep_signed(std::span<const roster::Entry> entries, bool renews_s
         return kept;
     }
     end_void_jobs();
+    look_at_export();
     if (peers_) peers_->refresh();
     renew_marked_secrets();
     look_at_own_state();

@@ -143,6 +143,7 @@ Result<> Profile::prepare_joining(const SecretBytes& passphrase) {
 
 Result<> Profile::discard() {
     if (membership() != Membership::none) return fail(Fault::refused, "this device belongs to a person");
+    KITH_TRY(overwrite_keys());
     lock();
     keys_.reset();
     std::error_code error;
@@ -155,17 +156,19 @@ Result<> Profile::discard() {
 }
 
 Result<> Profile::erase() {
+    person_ = {};
+    return discard();
+}
+
+// In place, for what the disk has of it: a copy under another name would leave the old bytes.
+Result<> Profile::overwrite_keys() {
     std::error_code error;
     const auto keys = home_ / "keys.json";
     const auto size = fs::file_size(keys, error);
-    if (!error) {
-        // In place, for what the disk has of it: a copy under another name would leave the old bytes.
-        KITH_TRY_VALUE(file, store::File::open(keys, store::File::Mode::write));
-        KITH_TRY(file.write_at(0, Bytes(size, 0)));
-        KITH_TRY(file.sync());
-    }
-    person_ = {};
-    return discard();
+    if (error) return {};
+    KITH_TRY_VALUE(file, store::File::open(keys, store::File::Mode::write));
+    KITH_TRY(file.write_at(0, Bytes(size, 0)));
+    return file.sync();
 }
 
 Result<> Profile::check_joinable() const {
@@ -211,15 +214,18 @@ Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state,
 Result<> Profile::belong_to(const roster::State& state, std::span<const roster::Entry> entries,
                             const roster::SignedRequest& request, const store::Peer& host) {
     KITH_TRY_VALUE(read, roster::read_request(request));
-    KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
-    KITH_TRY(store_->put_setting(setting::person, state.person.view()));
-    KITH_TRY(store_->put_setting(setting::device, request.id().view()));
-    KITH_TRY(store_->put_setting(setting::request_name, as_bytes(read.name)));
-    person_ = state.person;
-    KITH_TRY(add_entries(entries, host.seen_ms));
-    KITH_TRY(store_->put_peer(host));
-    KITH_TRY(tx.commit());
-    return read_identity();
+    auto kept = [&]() -> Result<> {
+        KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+        KITH_TRY(store_->put_setting(setting::person, state.person.view()));
+        KITH_TRY(store_->put_setting(setting::device, request.id().view()));
+        KITH_TRY(store_->put_setting(setting::request_name, as_bytes(read.name)));
+        person_ = state.person;
+        KITH_TRY(add_entries(entries, host.seen_ms));
+        KITH_TRY(store_->put_peer(host));
+        return tx.commit();
+    }();
+    KITH_TRY(read_identity());
+    return kept;
 }
 
 Result<roster::SignedRequest> Profile::open_request(const std::string& name, const crypto::SignKey& act_key) {

@@ -60,9 +60,10 @@ class Profile {
     // genesis.
     Result<Founded> found_again(const Key& recovery_seed, const roster::PersonHint& person,
                                 const std::string& name, const SecretBytes& passphrase, Now now);
-    // Removes a profile that belongs to nobody: the home is empty again.
+    // Overwrites and removes the keys, and then all that they opened: the home is empty again. Of a profile
+    // that belongs to nobody.
     Result<> discard();
-    // Overwrites and removes the keys, and then all that they opened.
+    // The same, whosever it is.
     Result<> erase();
     // Whether joining would lose nothing: no account, no record. Fault::refused otherwise.
     Result<> check_joinable() const;
@@ -138,6 +139,8 @@ class Profile {
     std::int64_t seen_ms(const EntryId& entry) const;
 
     Result<> reload_roster() { return fold(); }
+    // What the database says of the person, after a transaction of the caller's that failed.
+    Result<> reload_identity() { return read_identity(); }
 
     store::Database& db() { return *db_; }
     store::ProfileStore& store() { return *store_; }
@@ -148,6 +151,7 @@ class Profile {
     Result<store::SearchIndex*> search();
 
   private:
+    Result<> overwrite_keys();
     Result<> make_files(const SecretBytes& passphrase);
     Result<Founded> found_from(const Key& recovery_seed, const std::string& name,
                                const SecretBytes& passphrase, Now now);

@@ -32,6 +32,16 @@ bool is_file(const fs::path& path) {
     return fs::is_regular_file(fs::symlink_status(path, ignored));
 }
 
+// Whether a part is there; another matter is one that cannot be looked at.
+Result<bool> has_part(const fs::path& path) {
+    std::error_code error;
+    const auto status = fs::symlink_status(path, error);
+    if (error && error != std::errc::no_such_file_or_directory)
+        return fail(Fault::io, "cannot read " + path.string() + ": " + error.message(),
+                    "is the stick still there, and may this user read it?");
+    return fs::is_regular_file(status);
+}
+
 Result<> incomplete() {
     return fail(Fault::corrupt, "the payload on the stick ends too early: a part of it is missing",
                 "run 'kith device add --to' on the other device again, which writes it anew; what came "
@@ -93,7 +103,7 @@ Result<PayloadWriter> PayloadWriter::begin(const fs::path& folder) {
     std::error_code error;
     fs::remove_all(writer.fresh_, error);
     if (error) return fail(io_error(writer.fresh_, error).error());
-    KITH_TRY(store::make_folder(writer.fresh_));
+    KITH_TRY(store::make_folder(writer.fresh_, store::Readers::all));
     KITH_TRY(writer.next_part());
     return writer;
 }
@@ -102,7 +112,8 @@ Result<> PayloadWriter::next_part() {
     if (part_) KITH_TRY(part_->sync());
     part_.reset();
     if (parts_ == limits::stick_parts) return fail(Fault::invalid, "this is too much for one stick");
-    KITH_TRY_VALUE(part, store::File::open(part_path(fresh_, parts_), store::File::Mode::write));
+    KITH_TRY_VALUE(
+        part, store::File::open(part_path(fresh_, parts_), store::File::Mode::write, store::Readers::all));
     part_.emplace(std::move(part));
     ++parts_;
     size_ = 0;
@@ -124,13 +135,22 @@ Result<> PayloadWriter::finish() {
     KITH_TRY(part_->sync());
     part_.reset();
     KITH_TRY(store::sync_folder(fresh_));
-    std::error_code error;
+    // A former payload goes when the new one is in its place, and not before.
+    std::error_code error, ignored;
     const auto path = stick_payload_path(folder_);
-    fs::remove_all(path, error);
-    if (!error) fs::rename(fresh_, path, error);
+    const fs::path former = path.string() + ".old";
+    fs::remove_all(former, error);
+    const bool replaces = !error && fs::exists(fs::symlink_status(path, ignored));
+    if (replaces) fs::rename(path, former, error);
+    if (!error) {
+        fs::rename(fresh_, path, error);
+        if (error && replaces) fs::rename(former, path, ignored);
+    }
     if (error) return io_error(path, error);
     open_ = false;
-    return store::sync_folder(folder_);
+    KITH_TRY(store::sync_folder(folder_));
+    fs::remove_all(former, ignored);
+    return {};
 }
 
 Result<PayloadReader> PayloadReader::open(const fs::path& folder) {
@@ -139,8 +159,9 @@ Result<PayloadReader> PayloadReader::open(const fs::path& folder) {
     std::error_code error;
     if (!fs::exists(reader.path_, error))
         return fail(Fault::not_found, "there is no " + reader.path_.string());
-    for (std::uint32_t part = 0; part < limits::stick_parts && is_file(part_path(reader.path_, part));
-         ++part) {
+    for (std::uint32_t part = 0; part < limits::stick_parts; ++part) {
+        KITH_TRY_VALUE(there, has_part(part_path(reader.path_, part)));
+        if (!there) break;
         const auto size = fs::file_size(part_path(reader.path_, part), error);
         if (!error) reader.bytes_ += size;
     }
@@ -149,7 +170,9 @@ Result<PayloadReader> PayloadReader::open(const fs::path& folder) {
 
 Result<> PayloadReader::next_part() {
     const auto path = part_path(path_, parts_);
-    if (parts_ == limits::stick_parts || !is_file(path)) return incomplete();
+    if (parts_ == limits::stick_parts) return incomplete();
+    KITH_TRY_VALUE(there, has_part(path));
+    if (!there) return incomplete();
     KITH_TRY_VALUE(part, store::File::open(path, store::File::Mode::read));
     KITH_TRY_VALUE(size, part.size());
     part_.reset();

@@ -92,7 +92,9 @@ Result<Request> decode_request(ByteView bytes) {
     if (head.has("largest")) request.largest = head.u64("largest");
     KITH_TRY(head.finish_exact("request"));
     KITH_TRY_VALUE(device, roster::unpack_request(bytes.subspan(4 + size)));
-    KITH_TRY(roster::read_request(device));
+    KITH_TRY_VALUE(asked, roster::read_request(device));
+    // One that was made for a person is on the roster: anybody who was shown that has a copy.
+    if (!asked.person.is_zero()) return fail(Fault::protocol, "the request is not one for a stick");
     request.device = std::move(device);
     return request;
 }

@@ -23,11 +23,14 @@ Error system_error(const char* doing, const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<File> File::open(const std::filesystem::path& path, Mode mode) {
+Result<File> File::open(const std::filesystem::path& path, Mode mode, Readers readers) {
     const int flags = mode == Mode::write ? O_RDWR | O_CREAT : O_RDONLY;
     int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return fail(system_error("open", path));
-    return File(path, fd);
+    File file(path, fd);
+    // Whatever the process's mask says. Not every file system on a stick knows modes.
+    if (mode == Mode::write && readers == Readers::all) (void)::fchmod(fd, 0644);
+    return file;
 }
 
 File::~File() {
@@ -93,8 +96,9 @@ Result<> sync_folder(const std::filesystem::path& folder) {
     return {};
 }
 
-Result<> make_folder(const std::filesystem::path& folder) {
+Result<> make_folder(const std::filesystem::path& folder, Readers readers) {
     if (::mkdir(folder.c_str(), 0700) == 0) {
+        if (readers == Readers::all) (void)::chmod(folder.c_str(), 0755);
         auto synced = sync_folder(folder.parent_path());
         if (!synced) ::rmdir(folder.c_str());  // or the next call would take its name for durable
         return synced;
@@ -104,12 +108,12 @@ Result<> make_folder(const std::filesystem::path& folder) {
     return fail(system_error("make the folder", folder));
 }
 
-Result<> replace_file(const std::filesystem::path& path, ByteView bytes) {
+Result<> replace_file(const std::filesystem::path& path, ByteView bytes, Readers readers) {
     auto fresh = path;
     fresh += ".new";
     ::unlink(fresh.c_str());  // left by a crash
     auto write = [&]() -> Result<> {
-        KITH_TRY_VALUE(file, File::open(fresh, File::Mode::write));
+        KITH_TRY_VALUE(file, File::open(fresh, File::Mode::write, readers));
         KITH_TRY(file.write_at(0, bytes));
         return file.sync();
     };

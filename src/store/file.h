@@ -1,4 +1,5 @@
-// Files of a profile: private to their owner (mode 0600, folders 0700), and durable when told to be.
+// Files of a profile: private to their owner (mode 0600, folders 0700), and durable when told to be. Others
+// may be for all to read: what is carried elsewhere, and sealed.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +11,13 @@
 
 namespace kith::store {
 
+enum class Readers { owner, all };
+
 // An open file, closed at the end.
 class File {
   public:
-    enum class Mode { read, write };  // write: read too, and made when it is not there
-    static Result<File> open(const std::filesystem::path& path, Mode mode);
+    enum class Mode { read, write };  // write: read too, and made when it is not there, for these readers
+    static Result<File> open(const std::filesystem::path& path, Mode mode, Readers readers = Readers::owner);
     File(File&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
     File& operator=(File&&) = delete;
     ~File();
@@ -38,9 +41,9 @@ class File {
 
 // Makes the names in a folder durable; no folder is the present one.
 Result<> sync_folder(const std::filesystem::path& folder);
-// Makes a private folder, when it is not there, and its name durable.
-Result<> make_folder(const std::filesystem::path& folder);
+// Makes a folder, when it is not there, and its name durable.
+Result<> make_folder(const std::filesystem::path& folder, Readers readers = Readers::owner);
 // Replaces a file as a whole: after a crash at any point the old bytes or the new ones are there.
-Result<> replace_file(const std::filesystem::path& path, ByteView bytes);
+Result<> replace_file(const std::filesystem::path& path, ByteView bytes, Readers readers = Readers::owner);
 
 }  // namespace kith::store

@@ -160,6 +160,29 @@ def init_and_join_on_a_full_disk_leave_nothing_half_done(world):
     assert new.run("init")["device"] == new.run("status")["device"]
 
 
+@on_a_disk
+def the_disk_is_full_when_a_stick_is_taken_in(world):
+    old, new, stick = world.device("old"), small_disk(world, "disk", 400), world.path("stick")
+    os.mkdir(stick)
+    old.run("init", "--name", "old")
+    old.run("history", "import", world.file("one.eml", "From: a@b.c\nSubject: x\n\nhi\n"))
+    asked = new.run("device", "join", "--from", stick, "--name", "new")
+    adding = old.begin("device", "add", "--to", stick)
+    adding.wait_for("fingerprint_wanted")
+    adding.say(asked["fingerprint"])
+    adding.wait_for("done")
+    digest = old.run("history", "digest")
+    old.stop()
+    filler = fill(new, 0)
+    error = new.begin("device", "join", "--from", stick).fails(9)
+    assert error["hint"] and new.run("status")["state"] == "new", error
+    os.unlink(filler)
+    assert new.begin("device", "join", "--from", stick).wait_for("done")["digest"] == digest["digest"]
+    new.stop()
+    assert {item["name"] for item in new.run("device", "list")} == {"old", "new"}, "what it is was not kept"
+    assert new.run("history", "digest") == digest
+
+
 run_tests(an_import_that_does_not_fit_is_refused_before_it_starts, an_import_meets_a_full_disk,
           a_transfer_that_does_not_fit_waits_for_space, the_disk_of_the_new_device_fills_during_the_transfer,
-          init_and_join_on_a_full_disk_leave_nothing_half_done)
+          init_and_join_on_a_full_disk_leave_nothing_half_done, the_disk_is_full_when_a_stick_is_taken_in)

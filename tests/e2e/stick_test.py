@@ -1,10 +1,17 @@
 """A new device without a network: a request and a payload on a stick, and what thieves and accidents do to them."""
 
+import json
 import os
 import shutil
+import stat
+import struct
+import sys
 
 import mails
 from people import fingerprint, run_tests, same_digest, wait_until
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors", "stick"))
+import stick as format
 
 # Large enough that a kill is in the middle of it.
 LARGE = [3 << 20] * 25
@@ -91,6 +98,8 @@ def the_whole_way(world):
     adding.wait_for("approved")
     done = adding.wait_for("done")
     assert adding.finish() == 0
+    for path in (f"{dir}/kith-request", f"{dir}/kith-payload", *parts(dir)):
+        assert os.stat(path).st_mode & stat.S_IROTH, f"another machine's user cannot read {path}"
     held = old.run("history", "stats")
     assert (done["records"], done["attachments"], done["lacking"]) == (held["records"], held["blobs"], 0), (done, held)
     for word in (b"phone", b"laptop", b"example", b"sync.batch", b"Subject"):
@@ -148,6 +157,19 @@ def what_others_can_do_with_the_stick(world):
     error = new.begin("device", "join", "--from", forged).fails(5)
     assert "another device" in error["message"], error
     assert new.run("status")["state"] == "new", "nothing of it was taken in"
+
+    world.say("the phone's own request, which many have seen in the roster, with a one-use key of the thief's")
+    copied = format.open_request(open(f"{dir}/kith-request", "rb").read(), format.read_fingerprint(typed))
+    head, (size,) = copied[4:], struct.unpack_from(">I", copied)
+    changed = json.loads(head[:size]) | {"key": "11" * 32}
+    text = json.dumps(changed, separators=(",", ":"), sort_keys=True).encode()
+    changed = struct.pack(">I", len(text)) + text + head[size:]
+    foreign = stick(world, "foreign")
+    with open(f"{foreign}/kith-request", "wb") as file:
+        file.write(format.seal_request(changed, bytes(24)))
+    adding = begin_writing(old, foreign, format.fingerprint_text(format.fingerprint_of(changed)))
+    error = adding.fails(5)
+    assert "one of yours already" in error["message"] and not os.path.exists(f"{foreign}/kith-payload"), error
 
     world.say("the owner's own payload is as good as before; the second time there is nothing to do")
     take_in(new, dir)
@@ -212,6 +234,36 @@ def the_stick_is_pulled_out(world):
     new.fails(5, "device", "join", "--from", dir)
 
 
+def the_network_completes_what_a_stick_began(world):
+    old, folder = old_with_history(world)
+    new, dir = world.device("new"), stick(world)
+    write(old, dir, ask(new, dir))
+    old.run("stop")
+    with open(parts(dir)[0], "r+b") as file:
+        whole = file.read()
+        file.truncate(len(whole) * 9 // 10)
+    new.begin("device", "join", "--from", dir).fails(11)
+    with open(parts(dir)[0], "wb") as file:
+        file.write(whole)
+    old.run("status")
+    new.until("status", like=lambda status: "transfer" not in status)
+    same_digest(old, new)
+    is_whole(new, folder)
+    error = new.fails(5, "device", "join", "--from", dir)
+    assert "key to it is gone" in error["message"], error
+
+
+def a_device_that_is_barred_while_its_payload_is_written(world):
+    old, _ = old_with_history(world, LARGE)
+    new, dir = world.device("new"), stick(world)
+    adding = begin_writing(old, dir, ask(new, dir))
+    adding.wait_for("approved")
+    old.run("device", "revoke", "phone")
+    adding.fails(13)
+    assert not os.path.exists(f"{dir}/kith-payload"), "it was written to its end"
+    wait_until(lambda: not os.path.exists(f"{dir}/kith-payload.new"), "what was written to go")
+
+
 def a_part_alone_is_asked_for(world):
     old, folder = old_with_history(world)
     new, dir = world.device("new"), stick(world)
@@ -228,4 +280,5 @@ def a_part_alone_is_asked_for(world):
     assert {record["id"] for record in here} == {record["id"] for record in all_here if record["time"] >= "2010"}
 
 
-run_tests(the_whole_way, what_others_can_do_with_the_stick, the_stick_is_pulled_out, a_part_alone_is_asked_for)
+run_tests(the_whole_way, what_others_can_do_with_the_stick, the_stick_is_pulled_out,
+          the_network_completes_what_a_stick_began, a_device_that_is_barred_while_its_payload_is_written, a_part_alone_is_asked_for)

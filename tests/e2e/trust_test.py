@@ -249,7 +249,7 @@ def a_barred_device_erases_its_keys(world):
     same_digest(one, lost)
     one.run("device", "recover", "--revoke", "lost", "--erase", "--sheet-file", sheet)
     wait_until(lambda: not os.path.exists(f"{lost.home}/keys.json"), "the end of the keys", 30)
-    assert not os.path.exists(f"{lost.home}/kith.db")
+    wait_until(lambda: not os.path.exists(f"{lost.home}/kith.db"), "the end of what they opened", 10)
     assert lost.run("status")["state"] == "new"
     with open(f"{lost.home}/kithd.log") as log:
         assert "are erased" in log.read()

@@ -148,6 +148,10 @@ TEST_CASE("a request that is not signed by its device's keys, or says more than 
     making = device.request();
     auto bytes = stick::encode_request(making);
     REQUIRE(stick::decode_request(bytes));
+    // One made for a person stands in that person's roster, for many to copy.
+    PersonId person;
+    person.bytes[0] = 1;
+    CHECK_FALSE(stick::decode_request(stick::encode_request(device.request(person))));
     const auto size = load_u32(bytes.data());
     auto head = Json::parse(bytes.begin() + 4, bytes.begin() + 4 + size);
     head["more"] = 1;
