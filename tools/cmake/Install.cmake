@@ -12,13 +12,28 @@ foreach(program kithd kith_cli tmtpd)
         set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
     endif()
 endforeach()
-# For `systemctl --user enable --now kithd.socket`.
+# A unit names programs where this install puts them, which is known only when it is done.
+function(install_unit template destination)
+    get_filename_component(name ${template} NAME_WLE)
+    install(CODE "
+        set(BINDIR \"${CMAKE_INSTALL_BINDIR}\")
+        set(DOCDIR \"${CMAKE_INSTALL_DOCDIR}\")
+        foreach(folder BINDIR DOCDIR)
+            cmake_path(ABSOLUTE_PATH \${folder} BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+        endforeach()
+        configure_file(\"${CMAKE_SOURCE_DIR}/${template}\" \"${CMAKE_BINARY_DIR}/install/${name}\" @ONLY)
+        file(INSTALL \"${CMAKE_BINARY_DIR}/install/${name}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${destination}\")")
+endfunction()
+
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    configure_file(${CMAKE_SOURCE_DIR}/tools/systemd/kithd.service.in ${CMAKE_BINARY_DIR}/install/kithd.service @ONLY)
-    install(FILES ${CMAKE_BINARY_DIR}/install/kithd.service ${CMAKE_SOURCE_DIR}/tools/systemd/kithd.socket
-        DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/user)
+    # For `systemctl --user enable --now kithd.socket`, and `systemctl enable --now tmtpd`.
+    install_unit(tools/systemd/kithd.service.in lib/systemd/user)
+    install(FILES ${CMAKE_SOURCE_DIR}/tools/systemd/kithd.socket DESTINATION lib/systemd/user)
+    install_unit(tools/tmtpd/tmtpd.service.in lib/systemd/system)
+    install(FILES ${CMAKE_SOURCE_DIR}/tools/tmtpd/tmtpd.sysusers DESTINATION lib/sysusers.d RENAME tmtpd.conf)
 endif()
-install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/tools/tmtpd/tmtpd.conf
+    DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET kith)
     set(map ${CMAKE_SOURCE_DIR}/tools/cmake/libkith.map)
