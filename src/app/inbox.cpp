@@ -55,7 +55,8 @@ store::Listing mail_listing(ByteView header) {
 }  // namespace
 
 store::Listing listing_of(const history::Record& record) {
-    auto leading = record.leading_bytes();
+    Bytes joined;
+    const auto leading = record.leading_bytes(joined);
     if (record.kind == history::kind::mail) return mail_listing(leading);
     store::Listing listing;
     if (record.kind != history::kind::message) return listing;

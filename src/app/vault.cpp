@@ -12,7 +12,13 @@ namespace kith::app {
 
 void StoreVault::prepare(history::Arrival& arrival) {
     if (auto* batch = std::get_if<history::BatchArrival>(&arrival))
-        for (auto& arrived : batch->records) arrived.prepared = listing_of(arrived.record);
+        for (auto& arrived : batch->records) {
+            arrived.prepared = listing_of(arrived.record);
+            // What is not asked for its content again is let go here, not on the loop.
+            const auto& kind = arrived.record.kind;
+            if (kind == history::kind::mail || kind == history::kind::message)
+                arrived.record.drop_inline_bytes();
+        }
 }
 
 Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {

@@ -35,7 +35,7 @@ Result<Arrival> read_piece(wire::Fields& head, Bytes body, Packer& packer) {
     if (packed) {
         auto plain = packer.unpack(body, static_cast<std::size_t>(raw));
         if (!plain) return fail(Fault::protocol, "sync.piece cannot be unpacked");
-        body = std::move(*plain);
+        body = to_bytes(*plain);
     }
     if (arrival.here) arrival.piece = std::move(body);
     return Arrival(std::move(arrival));

@@ -135,9 +135,8 @@ Result<Arrived> decode_item(ByteView& body, std::uint64_t& unpacked, Packer& pac
     stored.bytes = to_bytes(body.first(static_cast<std::size_t>(size)));
     body = body.subspan(static_cast<std::size_t>(size));
     ByteView canonical = stored.bytes;
-    std::optional<Bytes> plain;
     if (stored.form == Form::packed) {
-        plain = packer.unpack(stored.bytes, static_cast<std::size_t>(stored.size));
+        auto plain = packer.unpack(stored.bytes, static_cast<std::size_t>(stored.size));
         if (!plain) return broken("with a record that cannot be unpacked");
         canonical = *plain;
     }
@@ -180,11 +179,12 @@ Result<std::vector<Arrived>> decode_batch(ByteView body, const Batch& head, Pack
     constexpr auto raw_limit = limits::batch_bytes + limits::record_bytes + limits::batch_records * 64;
     if (head.raw > raw_limit || head.count > limits::batch_records)
         return fail(Fault::protocol, "sync.batch over the limits");
-    std::optional<Bytes> plain;
+    Bytes plain;
     if (head.packed) {
-        plain = packer.unpack(body, static_cast<std::size_t>(head.raw));
-        if (!plain) return fail(Fault::protocol, "sync.batch cannot be unpacked");
-        body = *plain;
+        auto unpacked = packer.unpack(body, static_cast<std::size_t>(head.raw));
+        if (!unpacked) return fail(Fault::protocol, "sync.batch cannot be unpacked");
+        plain = to_bytes(*unpacked);  // its records may be packed, too
+        body = plain;
     }
     if (body.size() != head.raw) return fail(Fault::protocol, "sync.batch of another size");
     std::vector<Arrived> records;

@@ -46,11 +46,12 @@ std::size_t header_size(std::string_view mail) {
 
 // The first field of this name, unfolded, raw; headers are looked at up to the limit.
 std::optional<std::string> raw_field(std::string_view mail, std::string_view name) {
-    auto header = mail.substr(0, std::min(header_size(mail), limits::mail_header));
+    const auto header = mail.substr(0, limits::mail_header);
     std::size_t at = 0;
     while (at < header.size()) {
         auto line = line_at(header, at);
         at = line.next;
+        if (line.text.empty()) break;
         auto found = header_name(line.text);
         if (found.size() != name.size() || !starts_with_no_case(found, name)) continue;
         std::string value(line.text.substr(line.text.find(':') + 1));

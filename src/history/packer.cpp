@@ -19,7 +19,7 @@ struct Packer::State {
     ZSTD_DCtx* unpacking = ZSTD_createDCtx();
     ZSTD_CDict* from = ZSTD_createCDict(dictionary().data(), dictionary().size(), level);
     ZSTD_DDict* back = ZSTD_createDDict(dictionary().data(), dictionary().size());
-    Bytes out;
+    Bytes out, in;
     ~State() {
         ZSTD_freeCCtx(packing);
         ZSTD_freeDCtx(unpacking);
@@ -44,12 +44,13 @@ std::optional<ByteView> Packer::pack(ByteView plain) {
     return ByteView(out).first(size);
 }
 
-std::optional<Bytes> Packer::unpack(ByteView packed, std::size_t size) {
-    Bytes plain(size);
-    auto got = ZSTD_decompress_usingDDict(state_->unpacking, plain.data(), plain.size(), packed.data(),
-                                          packed.size(), state_->back);
+std::optional<ByteView> Packer::unpack(ByteView packed, std::size_t size) {
+    auto& in = state_->in;
+    if (in.size() < size) in.resize(size);
+    auto got = ZSTD_decompress_usingDDict(state_->unpacking, in.data(), size, packed.data(), packed.size(),
+                                          state_->back);
     if (ZSTD_isError(got) || got != size) return std::nullopt;
-    return plain;
+    return ByteView(in).first(size);
 }
 
 }  // namespace kith::history

@@ -19,8 +19,8 @@ class Packer {
     // next call.
     std::optional<ByteView> pack(ByteView plain);
     // The `size` bytes that a frame holds; nothing when it holds others. Never takes more memory than `size`,
-    // whatever the frame says.
-    std::optional<Bytes> unpack(ByteView packed, std::size_t size);
+    // whatever the frame says. Borrowed: valid until the next call.
+    std::optional<ByteView> unpack(ByteView packed, std::size_t size);
 
   private:
     struct State;

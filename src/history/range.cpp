@@ -64,7 +64,7 @@ Result<Bytes> canonical(const StoredRecord& record, Packer& packer) {
     if (record.form == Form::plain) return record.bytes;
     auto plain = packer.unpack(record.bytes, static_cast<std::size_t>(record.size));
     if (!plain) return fail(Fault::corrupt, "a record of the profile cannot be unpacked");
-    return std::move(*plain);
+    return to_bytes(*plain);
 }
 
 bool Budget::take(std::size_t bytes, std::uint64_t size) {

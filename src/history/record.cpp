@@ -1,6 +1,7 @@
 #include "history/record.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/limits.h"
 #include "crypto/hash.h"
@@ -53,13 +54,23 @@ std::uint64_t Record::content_size() const {
     return size;
 }
 
+ByteView Record::leading_bytes(Bytes& joined) const {
+    const auto leading = std::ranges::find_if(parts, &Part::is_blob) - parts.begin();
+    if (leading == 0) return {};
+    if (leading == 1) return parts.front().bytes;
+    for (const auto& part : std::span(parts).first(static_cast<std::size_t>(leading)))
+        append(joined, part.bytes);
+    return joined;
+}
+
 Bytes Record::leading_bytes() const {
-    Bytes bytes;
-    for (const auto& part : parts) {
-        if (part.is_blob) break;
-        append(bytes, part.bytes);
-    }
-    return bytes;
+    Bytes joined;
+    auto leading = leading_bytes(joined);
+    return joined.empty() ? to_bytes(leading) : joined;
+}
+
+void Record::drop_inline_bytes() {
+    for (auto& part : parts) part.bytes = {};
 }
 
 Bytes encode(const Record& record) {

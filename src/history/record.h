@@ -51,8 +51,12 @@ struct Record {
     std::vector<Part> parts;
 
     std::uint64_t content_size() const;
-    // The inline parts before the first blob: what is parsed for listing.
+    // The inline parts before the first blob: what is parsed for listing. Borrowed of the record, or of
+    // `joined` when there are several.
+    ByteView leading_bytes(Bytes& joined) const;
     Bytes leading_bytes() const;
+    // Lets go of the inline parts' bytes, of which the sizes stay.
+    void drop_inline_bytes();
 };
 
 // The canonical form, at most limits::record_bytes long for what this version makes.

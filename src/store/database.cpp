@@ -88,7 +88,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
         db->run_script("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                        "PRAGMA foreign_keys = ON;"
                        "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;"
-                       "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432;"));
+                       "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"));
     {  // which keeps others from writing to the log
         KITH_TRY_VALUE(tx, Transaction::begin(*db));
         KITH_TRY(make_log_certain(file));
