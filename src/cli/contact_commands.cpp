@@ -54,7 +54,7 @@ int remove_contact(Context& context, const Options& options) {
 }
 
 // Asks a service for something, with these fields that are not empty.
-int ask(Context& context, const char* method, std::vector<std::pair<const char*, std::string>> fields) {
+int request(Context& context, const char* method, std::vector<std::pair<const char*, std::string>> fields) {
     Json args = Json::object();
     for (auto& [key, value] : fields)
         if (!value.empty()) args[key] = std::move(value);
@@ -115,8 +115,8 @@ void add_contact_commands(CLI::App& app, Command& chosen) {
         add_service_option(command, *options);
         command->callback([=, &chosen] {
             chosen = [=](Context& context) {
-                return ask(context, "contact.ping",
-                           {{"to", options->to}, {"text", options->text}, {"service", options->service}});
+                return request(context, "contact.ping",
+                               {{"to", options->to}, {"text", options->text}, {"service", options->service}});
             };
         });
     }
@@ -129,12 +129,12 @@ void add_contact_commands(CLI::App& app, Command& chosen) {
         add_service_option(command, *options);
         command->callback([=, &chosen] {
             chosen = [=](Context& context) {
-                return ask(context, method,
-                           {{"group", options->group},
-                            {"to", options->to},
-                            {"alias", options->alias},
-                            {"text", options->text},
-                            {"service", options->service}});
+                return request(context, method,
+                               {{"group", options->group},
+                                {"to", options->to},
+                                {"alias", options->alias},
+                                {"text", options->text},
+                                {"service", options->service}});
             };
         });
         return command;

@@ -69,7 +69,7 @@ endfunction()
 
 # With CMAKE_UNITY_BUILD several sources are compiled as one, which halves a whole build's time. Not those whose
 # headers of libraries do not get along, or that are linked one by one.
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     target_compile_options(kith_warnings INTERFACE -Wno-shadow)  # of names in one source by those in another
 elseif(CMAKE_UNITY_BUILD)
@@ -103,7 +103,8 @@ function(kith_test name)
     target_include_directories(kith_test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(kith_test_${name} PRIVATE ${ARG_DEPENDS} kith_test_main kith_warnings ${ARG_LINK})
     kith_build_fast(kith_test_${name} OUTSIDE)
-    target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
+    target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors"
+        DOCTEST_CONFIG_SUPER_FAST_ASSERTS)  # fast to compile, which is what takes long
     add_test(NAME ${name} COMMAND kith_test_${name})
     # Without optimization and with sanitizers, up to thirty times as long.
     set(timeout 300)
