@@ -98,8 +98,6 @@ Result<Json> Invitations::make(const Request& request) {
     const auto seconds = fields.has("expires") ? fields.u64("expires")
                                                : static_cast<std::uint64_t>(limits::invitation_valid_s);
     if (auto read = fields.finish("invite.new"); !read) return fail(unreadable(read.error()));
-    if (!group.empty() && names.size() > 1)
-        return fail(Fault::invalid, "a group belongs to one service", "name that one alone");
     if (uses < 1 || uses > 255) return fail(Fault::invalid, "an invitation is for 1 to 255 people", "");
     if (seconds < 1 || seconds > static_cast<std::uint64_t>(limits::invitation_valid_max_s))
         return fail(Fault::invalid, "an invitation is good for a year at most", "");
@@ -121,6 +119,8 @@ Result<Invitations::Given*> Invitations::issue(const std::vector<std::string>& n
     if (!is_active())
         return fail(Fault::forbidden, "a device that is not active invites nobody",
                     "'kith device list' says why");
+    if (!group.empty() && names.size() > 1)
+        return fail(Fault::invalid, "a group belongs to one service", "name that one alone");
     forget_old();
     if (given_.size() >= limits::invitations)
         return fail(Fault::refused, "this device has made too many invitations lately",
@@ -141,8 +141,9 @@ Result<Invitations::Given*> Invitations::issue(const std::vector<std::string>& n
     return given_.back().get();
 }
 
-Result<std::string> Invitations::give(const std::vector<std::string>& services) {
-    KITH_TRY_VALUE(given, issue(services, {}, {}, 1, limits::invitation_met_s));
+Result<std::string> Invitations::give(const std::vector<std::string>& services, const std::string& group,
+                                      const std::string& note, std::int64_t wait_s) {
+    KITH_TRY_VALUE(given, issue(services, group, note, 1, wait_s + limits::invitation_met_s));
     return given->issuer.text();
 }
 
@@ -150,6 +151,11 @@ Result<> Invitations::given_to(const std::string& written, const roster::Identit
     for (auto& given : given_)
         if (given->issuer.text() == written) given->met = whom;
     return keep_given();
+}
+
+void Invitations::note_met(const std::string& written) {
+    if (met_.size() >= limits::cards_met) met_.pop_front();
+    met_.push_back(written);
 }
 
 void Invitations::take_back(const std::string& written) {
@@ -218,17 +224,18 @@ void Invitations::accept(const Request& request) {
     };
     const auto only = fields.text_or_empty("service", 300);
     if (auto read = fields.finish("invite.accept"); !read) return request->fail(unreadable(read.error()));
+    accepting->met = std::find(met_.begin(), met_.end(), accepting->text) != met_.end();
     begin(accepting, only);
 }
 
-void Invitations::accept(const Request& request, const std::string& written, const std::string& alias,
-                         const std::string& sign_in, bool met, std::function<void(Result<Json>)> done) {
+void Invitations::accept_met(const Request& request, const std::string& written, const std::string& alias,
+                             const std::string& sign_in, std::function<void(Result<Json>)> done) {
     auto accepting = std::make_shared<Accepting>();
     accepting->request = request;
     accepting->text = written;
     accepting->alias = alias;
     accepting->sign_in = sign_in;
-    accepting->met = met;
+    accepting->met = true;
     accepting->done = std::move(done);
     begin(accepting, {});
 }

@@ -63,6 +63,7 @@ void Invitations::stop() {
     given_.clear();
     taken_.clear();
     strays_.clear();
+    met_.clear();
     due_.clear();
 }
 

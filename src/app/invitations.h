@@ -6,6 +6,7 @@
 // sending begins after that.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -51,15 +52,20 @@ class Invitations {
     // Records came from another device, or the roster changed.
     void history_changed();
 
-    // For people who meet (app/meeting.h). A card for one person and an hour, kept; its text.
-    Result<std::string> give(const std::vector<std::string>& services);
+    // For people who meet (app/meeting.h). A card for one person, kept; its text. It is good for an hour
+    // after the `wait_s` that the other one is waited for. `group` and `note` may be empty.
+    Result<std::string> give(const std::vector<std::string>& services, const std::string& group,
+                             const std::string& note, std::int64_t wait_s);
     // It was given to this person face to face. Within a transaction of the caller's.
     Result<> given_to(const std::string& text, const roster::Identity& whom);
     // Nobody took it.
     void take_back(const std::string& text);
-    // As invite.accept; `met`: it was given face to face.
-    void accept(const Request& request, const std::string& text, const std::string& alias,
-                const std::string& sign_in, bool met, std::function<void(Result<control::Json>)> done);
+    // This text was given face to face, by the person whose it is; its owner is asked whether to accept it.
+    // Remembered until it is accepted or the profile is closed, at most limits::cards_met of them.
+    void note_met(const std::string& text);
+    // As invite.accept, of a card that was given face to face.
+    void accept_met(const Request& request, const std::string& text, const std::string& alias,
+                    const std::string& sign_in, std::function<void(Result<control::Json>)> done);
     // The contact that a request names by `service` and `who`.
     Result<std::pair<store::Account, Contact>> find_contact(const std::string& service,
                                                             const std::string& who) const;
@@ -147,7 +153,8 @@ class Invitations {
     std::vector<std::unique_ptr<Given>> given_;
     std::vector<std::unique_ptr<Taken>> taken_;
     std::vector<Stray> strays_;
-    std::set<AccountId> due_;  // to be settled when the present callback has returned
+    std::deque<std::string> met_;  // texts of cards, oldest first
+    std::set<AccountId> due_;      // to be settled when the present callback has returned
     std::int64_t refused_from_ms_ = 0;
     int refused_ = 0;  // refusals to strangers since then
     net::Timer timer_, records_timer_;

@@ -37,6 +37,8 @@ inline constexpr std::size_t invitations = 256;
 inline constexpr std::int64_t invitation_valid_s = 7 * 24 * 3600, invitation_valid_max_s = 366 * 24 * 3600;
 // One that is given face to face, to who is there.
 inline constexpr std::int64_t invitation_met_s = 3600;
+// Cards that were given face to face and are not accepted yet: their owners are being asked.
+inline constexpr std::size_t cards_met = 8;
 // How often is looked whether a card has expired, or an answer is to be sent again.
 inline constexpr std::int64_t invitations_look_ms = 60'000;
 // How long after records came their cards are looked at: they come in runs.
