@@ -68,6 +68,15 @@ class ScriptedDaemon {
                                               {"added", "2002-08-22T11:26:25.000Z"},
                                               {"by", "recovery key"}}}));
         });
+        add("invite.look", [](const RequestPtr& request) {
+            Json service{{"address", "=h:1"}, {"site", "site"}, {"alias", "Alice Adams"},
+                         {"uid", "u2"},       {"member", true}, {"as", hostile}};
+            request->finish({{"card", "c1"}, {"note", hostile}, {"services", Json::array({service})}});
+        });
+        add("invite.accept", [](const RequestPtr& request) {
+            Json service{{"address", "=h:1"}, {"site", "site"}, {"alias", "Alice Adams"}, {"state", "sent"}};
+            request->finish({{"services", Json::array({service})}});
+        });
         // Fails with the kind that the subject names: for the exit codes.
         add("message.send", [this](const RequestPtr& request) {
             std::string subject = request->args()["subject"];

@@ -286,7 +286,7 @@ def face_to_face(world):
     assert contact(alice, "Carol Clark")["trust"] == "verified"
 
 
-def a_picture_to_print(world):
+def a_picture_to_print_and_to_read(world):
     service = world.service()
     alice = person(world, "alice", service, "Alice Adams")
     path = world.path("card.svg")
@@ -296,6 +296,16 @@ def a_picture_to_print(world):
     assert os.stat(path).st_mode & 0o777 == 0o600
     alice.fails(10, "invite", "new", "--svg", path)
     assert card(alice)["state"] == "withdrawn"
+    world.say("a picture is read by the other side; of two files both are written, or none")
+    picture, other = world.path("card.png"), world.path("other.svg")
+    alice.run("invite", "new", "--png", picture)
+    assert os.stat(picture).st_mode & 0o777 == 0o600
+    alice.fails(10, "invite", "new", "--png", picture, "--svg", other)
+    assert card(alice)["state"] == "withdrawn" and not os.path.exists(other)
+    bobby = person(world, "bobby")
+    bobby.fails(3, "invite", "accept", "--scan", path, "--yes")
+    bobby.run("invite", "accept", "--scan", picture, "--alias", "Bobby Brown", "--yes")
+    until_contact(bobby, "Alice Adams")
     alice.fails(3, "invite", "new", "--expires", "soon")
     alice.fails(3, "invite", "new", "--uses", "256")
     alice.fails(3, "invite", "new", "--note", "x" * 141)
@@ -304,4 +314,4 @@ def a_picture_to_print(world):
 if __name__ == "__main__":
     run_tests(by_text_into_a_service_and_a_group, the_inviter_is_away_while_the_guest_accepts,
               withdrawn_expired_used_up_and_copied, letters_that_strangers_make_up, several_services_on_one_card,
-              a_new_device_inherits_and_a_barred_one_is_out, face_to_face, a_picture_to_print)
+              a_new_device_inherits_and_a_barred_one_is_out, face_to_face, a_picture_to_print_and_to_read)

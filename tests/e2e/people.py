@@ -33,16 +33,17 @@ class Failed(Exception):
 
 
 class Service:
-    """A tmtpd on loopback."""
+    """A tmtpd, on loopback unless `listen` is another address. `prefix`: words before the program's."""
 
-    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0", flags=()):
+    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0", flags=(), prefix=()):
         self.programs, self.folder, self.name, self.listen, self.flags = programs, folder, name, listen, flags
+        self.prefix = prefix
         self.start()
 
     def start(self):
         log = open(self.folder + ".log", "ab")
         self.process = subprocess.Popen(
-            [f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name, *self.flags],
+            [*self.prefix, f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name, *self.flags],
             stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         self.address = self.process.stdout.readline().strip()
