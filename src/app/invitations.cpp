@@ -104,9 +104,7 @@ Result<> Invitations::record(const Given& given) {
     record.state = standing_name(given.issuer.standing());
     record.expires_ms = std::int64_t{card.expires_unix_s} * 1000;
     record.uses = card.uses;
-    std::set<roster::Identity> people;  // each counts once, whatever accounts it has
-    for (const auto& use : given.issuer.uses()) people.insert(use.identity);
-    record.used = people.size();
+    record.used = given.issuer.used();
     for (const auto& service : card.services) record.services.push_back(service.address);
     record.group = card.services[0].group;
     record.note = card.note;
@@ -381,9 +379,8 @@ void Invitations::forget_old() {
     const auto before = loop_.now().unix_ms - limits::card_kept_ms;
     const auto given = std::erase_if(
         given_, [&](const auto& one) { return one->issuer.ended_ms() && *one->issuer.ended_ms() < before; });
-    const auto taken = std::erase_if(taken_, [&](const auto& one) {
-        return one->acceptance.verdict() && one->acceptance.began_ms() < before;
-    });
+    const auto taken =
+        std::erase_if(taken_, [&](const auto& one) { return one->acceptance.sent_ms() < before; });
     if (given > 0) (void)keep_given();
     if (taken > 0) (void)keep_taken();
 }

@@ -36,9 +36,10 @@ class Acceptance {
     const Card& card() const { return card_; }
     const CardService& service() const { return card_.services[service_]; }
     const Guest& guest() const { return guest_; }
-    // Nothing: the issuer has not replied.
+    // Nothing: neither the issuer nor another device of his has said anything.
     const std::optional<Verdict>& verdict() const { return verdict_; }
-    std::int64_t began_ms() const { return began_ms_; }
+    // When the answer was last sent.
+    std::int64_t sent_ms() const { return sent_ms_; }
 
     // Keeps it and sends the answer; again when the card is accepted once more while no reply has come.
     AcceptanceActions start() const { return {Keep{}, Answer{answer_}}; }
@@ -59,9 +60,10 @@ class Acceptance {
     Guest guest_;
     roster::Identity own_;
     std::string answer_;
-    std::int64_t began_ms_ = 0, sent_ms_ = 0;
+    std::int64_t sent_ms_ = 0;
     std::uint64_t sent_again_ = 0;
     std::optional<Verdict> verdict_;
+    bool replied_ = false;  // by the device that decides; else by one that only refuses
     bool invited_ = false, joined_ = false;
 };
 

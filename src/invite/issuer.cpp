@@ -1,7 +1,7 @@
 #include "invite/issuer.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "invite/limits.h"
 #include "invite/reader.h"
@@ -95,16 +95,22 @@ Bytes Issuer::state() const {
 
 Issuer::Standing Issuer::standing() const {
     if (withdrawn_) return Standing::withdrawn;
-    if (people() >= card_.uses) return Standing::used_up;
+    if (used() >= card_.uses) return Standing::used_up;
     if (std::find(expired_at_.begin(), expired_at_.end(), false) == expired_at_.end())
         return Standing::expired;
     return Standing::open;
 }
 
-std::size_t Issuer::people() const {
-    std::set<roster::Identity> people;
-    for (const auto& use : uses_) people.insert(use.identity);
-    return people.size();
+std::size_t Issuer::used() const {
+    std::map<roster::Identity, std::vector<std::size_t>> accounts;  // of each person, at each service
+    for (const auto& use : uses_) {
+        auto& at = accounts[use.identity];
+        at.resize(card_.services.size());
+        ++at[use.service];
+    }
+    std::size_t used = 0;
+    for (const auto& [person, at] : accounts) used += *std::max_element(at.begin(), at.end());
+    return used;
 }
 
 void Issuer::look_for_end(Now now) {
@@ -135,6 +141,18 @@ bool Issuer::accepted_before(const Waiting& answer) const {
     });
 }
 
+// Accepting it costs no use: the person was accepted through another service of the card.
+bool Issuer::is_free(const Waiting& answer) const {
+    const auto at = [&](std::size_t service) {
+        return std::count_if(uses_.begin(), uses_.end(), [&](const Use& use) {
+            return use.service == service && use.identity == answer.identity;
+        });
+    };
+    for (std::size_t service = 0; service < card_.services.size(); ++service)
+        if (at(service) > at(answer.service)) return true;
+    return false;
+}
+
 Verdict Issuer::judge(const Waiting& answer, const Known& known, Now now) const {
     if (accepted_before(answer)) return Verdict::accepted;
     if (withdrawn_) return Verdict::withdrawn;
@@ -143,9 +161,7 @@ Verdict Issuer::judge(const Waiting& answer, const Known& known, Now now) const 
         return Verdict::expired;
     if (auto former = known(answer.service, answer.guest.uid); former && *former != answer.identity)
         return Verdict::other_identity;
-    const bool same_person = std::any_of(uses_.begin(), uses_.end(),
-                                         [&](const Use& use) { return use.identity == answer.identity; });
-    return same_person || people() < card_.uses ? Verdict::accepted : Verdict::used_up;
+    return is_free(answer) || used() < card_.uses ? Verdict::accepted : Verdict::used_up;
 }
 
 IssuerActions Issuer::drained(std::size_t service, const Known& known, const crypto::SignKey& key, Now now,
@@ -155,13 +171,20 @@ IssuerActions Issuer::drained(std::size_t service, const Known& known, const cry
                      [](const Waiting& a, const Waiting& b) { return is_lower(a.msgid, b.msgid); });
     IssuerActions before, after;
     bool changed = false;
+    // Who became a contact a moment ago is one that `known` does not know yet.
+    std::map<std::string, roster::Identity> fresh;
+    const Known known_now = [&](std::size_t at, const std::string& uid) {
+        const auto found = fresh.find(uid);
+        return found != fresh.end() ? std::optional(found->second) : known(at, uid);
+    };
     for (const auto& answer : waiting_) {
         if (answer.service != service) continue;
         changed = true;
-        const auto verdict = judge(answer, known, now);
+        const auto verdict = judge(answer, known_now, now);
+        // Only then: an old answer that comes again must not bring back who was removed since.
         const bool first = verdict == Verdict::accepted && !accepted_before(answer);
-        // Also when it was accepted before: should the contact have been lost in a crash, it is there now.
-        if (verdict == Verdict::accepted) before.push_back(Befriend{service, answer.guest, answer.identity});
+        if (first) before.push_back(Befriend{service, answer.guest, answer.identity});
+        if (first) fresh.emplace(answer.guest.uid, answer.identity);
         if (verdict == Verdict::other_identity)
             before.push_back(Flag{service, answer.guest, answer.identity});
         if (first) uses_.push_back({service, answer.guest, answer.identity});

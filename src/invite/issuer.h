@@ -62,6 +62,9 @@ class Issuer {
         roster::Identity identity;
     };
     const std::vector<Use>& uses() const { return uses_; }
+    // How many of the card's uses are gone: a person counts once with one account at each service, and once
+    // more for each further account.
+    std::size_t used() const;
 
     // An answer to this card came as a ping to the service. Ends in Keep when it is to be decided; the ping
     // may be acknowledged then. Calling twice does no harm.
@@ -89,7 +92,7 @@ class Issuer {
     }
     Verdict judge(const Waiting& answer, const Known& known, Now now) const;
     bool accepted_before(const Waiting& answer) const;
-    std::size_t people() const;
+    bool is_free(const Waiting& answer) const;
     void look_for_end(Now now);
 
     std::string text_;

@@ -1,6 +1,8 @@
 // Each machine by itself: events in, actions out.
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "invite/people.h"
 
 using namespace kith;
@@ -67,7 +69,7 @@ TEST_CASE("an answer makes a contact on both sides, once") {
     CHECK(count<Keep>(made) == 1);
     CHECK(guest.verdict() == Verdict::accepted);
     // Whatever comes later, it stays.
-    CHECK(count<Keep>(guest.received(alice.account.uid, letter)) == 0);
+    CHECK(guest.received(alice.account.uid, letter).empty());
     const auto refusal =
         write_refusal(guest.card().id(), alice.account.uid, bob.account.uid, Verdict::unknown, alice.key);
     CHECK(guest.received(alice.account.uid, *read_letter(refusal)).empty());
@@ -77,6 +79,8 @@ TEST_CASE("an answer makes a contact on both sides, once") {
     desk.answered(bob.account, ping, "02");
     const auto again = desk.drained();
     CHECK(count<Say>(again) == 1);
+    // Nor does it bring back a contact who was removed since.
+    CHECK(count<Befriend>(again) == 0);
     CHECK(told(again, guest) == Verdict::accepted);
     CHECK(desk.issuer.uses().size() == 1);
 }
@@ -115,6 +119,86 @@ TEST_CASE("a card is good for as many people as it says, and a person counts onc
     CHECK(told(desk.drained(), two) == Verdict::accepted);
     desk.answered(dave.account, answer_in(three.start()), "03");
     CHECK(told(desk.drained(), three) == Verdict::used_up);
+}
+
+TEST_CASE("one use is one account at each service, however many one person has") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), friends(3, "bob's friends");
+    auto card =
+        make_card(alice.identity, {service_of(alice, "club"), service_of(alice, "", "=b.example.org:2")}, "",
+                  1, hour_ms, at(0), alice.random);
+    const auto text = *encode_card(card, alice.key);
+    Desk desk(alice, text);
+    auto one = accept(text, bob);
+    desk.answered(bob.account, answer_in(one.start()), "01");
+    CHECK(count<InviteToGroup>(desk.drained()) == 1);
+    auto twin = accept(text, bob, 1);
+    desk.answered(bob.account, answer_in(twin.start()), "02", 0, 1);
+    CHECK(told(desk.drained(at(0), nobody, 1), twin) == Verdict::accepted);
+    CHECK(desk.issuer.used() == 1);
+    const auto account = std::exchange(bob.account, friends.account);
+    for (const std::size_t service : {0, 1}) {
+        auto more = accept(text, bob, service);
+        desk.answered(friends.account, answer_in(more.start()), "03", 0, service);
+        const auto actions = desk.drained(at(0), nobody, service);
+        CHECK(told(actions, more) == Verdict::used_up);
+        CHECK(count<Befriend>(actions) + count<InviteToGroup>(actions) == 0);
+    }
+    CHECK(desk.issuer.uses().size() == 2);
+
+    // Of a card for two, a second account is a second use, and goes with one at the other service.
+    card = make_card(alice.identity, card.services, "", 2, hour_ms, at(0), alice.random);
+    const auto two = *encode_card(card, alice.key);
+    Desk other(alice, two);
+    int accepted = 0;
+    for (const auto& who : {account, friends.account, Guest{"9" + account.uid.substr(1), "a third account"}})
+        for (const std::size_t service : {0, 1}) {
+            bob.account = who;
+            auto guest = accept(two, bob, service);
+            other.answered(who, answer_in(guest.start()), "01", 0, service);
+            accepted += told(other.drained(at(0), nobody, service), guest) == Verdict::accepted;
+        }
+    CHECK(accepted == 4);
+    CHECK(other.issuer.used() == 2);
+}
+
+TEST_CASE("one account with two identities in one queue is a contact with the first, and costs one use") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), mallory(3, "mallory");
+    const auto text = card_of(alice, 2);
+    Desk desk(alice, text);
+    mallory.account = bob.account;
+    auto guest = accept(text, bob), thief = accept(text, mallory);
+    desk.answered(bob.account, answer_in(guest.start()), "01");
+    desk.answered(bob.account, answer_in(thief.start()), "02");
+    const auto actions = desk.drained();
+    CHECK(count<Befriend>(actions) == 1);
+    CHECK(count<Flag>(actions) == 1);
+    CHECK(desk.issuer.used() == 1);
+}
+
+TEST_CASE("a refusal by a device that has not heard of the card does not end the guest's waiting") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest");
+    const auto text = card_of(alice);
+    auto guest = accept(text, bob);
+    const auto ping = answer_in(guest.start());
+    const auto refusal = [&](Verdict verdict) {
+        return *read_letter(
+            write_refusal(guest.card().id(), alice.account.uid, bob.account.uid, verdict, alice.key));
+    };
+    const auto reply = [&](Verdict verdict) {
+        return *read_letter(write_reply(guest.card(), guest.service(), bob.account, bob.identity, verdict,
+                                        alice.key, alice.random));
+    };
+    CHECK(count<Keep>(guest.received(alice.account.uid, refusal(Verdict::unknown))) == 1);
+    CHECK(guest.verdict() == Verdict::unknown);
+    CHECK(guest.received(alice.account.uid, refusal(Verdict::unknown)).empty());
+    guest = *Acceptance::restore(guest.state());
+    CHECK(answer_in(guest.tick(at(25 * hour_ms))) == ping);
+    // The device that made it has the last word, and after that no other one has.
+    CHECK(count<Keep>(guest.received(alice.account.uid, reply(Verdict::used_up))) == 1);
+    CHECK(guest.tick(at(50 * hour_ms)).empty());
+    CHECK(guest.received(alice.account.uid, refusal(Verdict::unknown)).empty());
+    CHECK(guest.verdict() == Verdict::used_up);
+    CHECK(count<BefriendIssuer>(guest.received(alice.account.uid, reply(Verdict::accepted))) == 1);
 }
 
 TEST_CASE("withdrawn and expired are said, and who was accepted stays so") {
