@@ -161,8 +161,11 @@ void Invitations::note_met(const std::string& written) {
 void Invitations::take_back(const std::string& written) {
     for (auto& given : given_)
         if (given->issuer.text() == written)
-            if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept)
-                return events_.log("an invitation could not be withdrawn: " + kept.error().what);
+            if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
+                events_.log("an invitation could not be withdrawn: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return;
+            }
 }
 
 // The account that this person has at a card's service. Fault::refused when the card shows another key for
@@ -205,6 +208,9 @@ Result<Json> Invitations::look(const Request& request) {
             KITH_TRY_VALUE(known, acquaintances(profile_, account->id));
             if (auto at = known.find(service.uid); at != known.end() && at->second.trust != Trust::removed)
                 json["trust"] = trust_name(at->second.trust);
+            KITH_TRY_VALUE(identity, known_identity(profile_, account->id, service.uid));
+            // Anybody can write another's alias and uid into a card of his own.
+            if (identity && *identity != card.identity) json["other_person"] = true;
         }
         result["services"].push_back(std::move(json));
     }
@@ -262,6 +268,9 @@ void Invitations::begin(const std::shared_ptr<Accepting>& accepting, const std::
                                  ? "an alias is needed, to register at " + service.address
                                  : "an alias has at least 8 characters",
                              "choose one with --alias"));
+        if (*member)
+            if (auto same = check_person(**member, service, card->identity); !same)
+                return done(fail(same.error()));
         if (*member && (*member)->alias.empty())
             return done(fail(Fault::refused, "the account at " + service.address + " has no alias yet",
                              "give it one with 'kith service add ADDRESS --alias A'"));
@@ -271,6 +280,18 @@ void Invitations::begin(const std::shared_ptr<Accepting>& accepting, const std::
         return done(fail(Fault::not_found, "the invitation names no service " + only,
                          "without --service all of them are accepted"));
     accept_next(accepting);
+}
+
+// That the account which a card names is not known as somebody else's. A card proves nothing about that
+// account, so it does not make the contact `changed` either: that takes an answer which came from the
+// account.
+Result<> Invitations::check_person(const store::Account& account, const invite::CardService& service,
+                                   const roster::Identity& identity) const {
+    KITH_TRY_VALUE(known, known_identity(profile_, account.id, service.uid));
+    if (!known || *known == identity) return {};
+    return fail(Fault::refused,
+                "you know " + service.alias + " under another identity than this invitation has",
+                "it may be somebody else's: meet, and find out. 'kith contact remove' forgets who you know");
 }
 
 // Registers where it must, answers, and goes on with the next service.
@@ -319,10 +340,16 @@ Result<Invitations::Taken*> Invitations::take(const std::string& written, std::s
                                               const store::Account& account, bool met) {
     KITH_TRY_VALUE(card, invite::decode_card(written));
     for (auto& taken : taken_)
-        if (taken->account == account.id && taken->acceptance.card().id() == card.id() &&
-            taken->acceptance.guest() == invite::Guest{account.uid, account.alias} &&
-            taken->acceptance.verdict().value_or(invite::Verdict::accepted) == invite::Verdict::accepted)
-            return taken.get();
+        if (taken->account == account.id && taken->acceptance.card().id() == card.id()) {
+            const auto& other = taken->acceptance.card();
+            // Who has copied a card can make one of his own with its token, and so with its id.
+            if (other.identity != card.identity || other.services != card.services)
+                return fail(Fault::refused, "another invitation was made from this one, and accepted here",
+                            "one of the two is not by who it seems to be: ask for a new one, face to face");
+            if (taken->acceptance.guest() == invite::Guest{account.uid, account.alias} &&
+                taken->acceptance.verdict().value_or(invite::Verdict::accepted) == invite::Verdict::accepted)
+                return taken.get();
+        }
     forget_old();
     if (taken_.size() >= limits::invitations)
         return fail(Fault::refused, "this device has accepted too many invitations lately",
@@ -342,29 +369,25 @@ void Invitations::answer(const std::shared_ptr<Accepting>& accepting, std::size_
     const auto id = account.id;
     const auto card = invite::decode_card(accepting->text);
     const auto service = card->services[at];
-    auto known = known_identity(profile_, id, service.uid);
-    if (!known) return accepted_one(accepting, service, fail(known.error()));
-    if (*known && **known != card->identity) {
-        // Never silently: the contact is flagged, and nobody takes its place.
-        auto flagged = [&]() -> Result<> {
-            KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-            KITH_TRY(befriend(profile_, id, {service.uid, service.alias}, card->identity, Trust::introduced,
-                              loop_.now()));
-            return tx.commit();
-        }();
-        if (flagged) events_.on_history();
-        return accepted_one(
-            accepting, service,
-            fail(Fault::refused,
-                 "you know " + service.alias + " under another identity than this invitation has",
-                 "meet, and find out why; 'kith contact remove' forgets who you know"));
-    }
+    // Again: it may have changed while this device was registered.
+    if (auto same = check_person(account, service, card->identity); !same)
+        return accepted_one(accepting, service, fail(same.error()));
     auto taken = take(accepting->text, at, account, accepting->met);
     if (!taken) return accepted_one(accepting, service, fail(taken.error()));
-    if ((*taken)->acceptance.verdict()) return accepted_one(accepting, service, std::string("accepted"));
+    if ((*taken)->acceptance.verdict()) {
+        auto known = acquaintances(profile_, id);
+        if (!known) return accepted_one(accepting, service, fail(known.error()));
+        if (const auto found = known->find(service.uid);
+            found != known->end() && found->second.trust == Trust::removed)
+            return accepted_one(accepting, service,
+                                fail(Fault::refused, "you have removed this contact since",
+                                     "an invitation makes a contact once: ask for a new one"));
+        return accepted_one(accepting, service, std::string("accepted"));
+    }
     auto number = carry_out(**taken, (*taken)->acceptance.start());
     if (!number || !*number) {
-        std::erase_if(taken_, [&](const auto& one) { return one.get() == *taken; });
+        // It may have been kept before, and then goes on.
+        if (auto again = start(); !again) events_.log(again.error().what);
         return accepted_one(
             accepting, service,
             number ? fail(Fault::unavailable, "the answer could not be kept") : fail(number.error()));
@@ -429,19 +452,25 @@ Result<Json> Invitations::withdraw(const Request& request) {
         found = &record;
     }
     if (!found) return fail(Fault::not_found, "there is no such invitation", "'kith invite list' shows them");
-    if (found->state == card_state::withdrawn) return Json::object();
-    if (found->state != card_state::open)
-        return fail(Fault::refused, "this invitation is over: it is " + found->state,
+    const auto over = [](std::string_view state) {
+        return fail(Fault::refused, "this invitation is over: it is " + std::string(state),
                     "who became a contact by it is removed with 'kith contact remove'");
+    };
+    // What this device made it knows best.
     for (auto& given : given_) {
         if (given->issuer.card().id() != found->card) continue;
+        const auto standing = given->issuer.standing();
+        if (standing == invite::Issuer::Standing::used_up || standing == invite::Issuer::Standing::expired)
+            return over(invite::standing_name(standing));
         if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
             (void)start();
             return fail(kept.error());
         }
         return Json::object();
     }
-    // The device that made it acts when it hears of this.
+    if (found->ended) return Json::object();
+    if (found->state == card_state::used_up || found->state == card_state::expired) return over(found->state);
+    // The device that made it acts when it hears of this; also one that is suspended, and may come back.
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY(keep_withdrawal(profile_, found->card, loop_.now()));
     KITH_TRY(tx.commit());

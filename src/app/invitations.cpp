@@ -1,7 +1,6 @@
 #include "app/invitations.h"
 
 #include <algorithm>
-#include <set>
 
 #include "app/acquaintances.h"
 #include "app/card_records.h"
@@ -219,6 +218,7 @@ void Invitations::sent(const Queued& queued) {
 
 Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& message) {
     if (!running_ || !is_active()) return {};
+    bool own = false;  // an answer to a card of this device
     auto kept = [&]() -> Result<> {
         if (message.kind == tmtp::Kind::invite) {
             for (auto& taken : taken_)
@@ -237,7 +237,6 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
         const invite::Guest from{message.from, message.alias};
         const auto* self = account(id);
         if (self && from.uid == self->uid) return {};
-        bool own = false;
         for (auto& given : given_) {
             if (given->issuer.card().id() != letter->card) continue;
             own = true;
@@ -246,7 +245,10 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
                     KITH_TRY(carry_out(
                         *given, given->issuer.answered(i, from, message.msgid, message.posted_ms, *letter)));
         }
-        if (!own && strays_.size() < limits::stray_answers) strays_.push_back({id, letter->card, from});
+        const auto here = std::count_if(strays_.begin(), strays_.end(),
+                                        [&](const Stray& stray) { return stray.account == id; });
+        if (!own && static_cast<std::size_t>(here) < limits::stray_answers)
+            strays_.push_back({id, letter->card, from, loop_.now().mono_ms});
         due_.insert(id);
         return {};
     }();
@@ -255,9 +257,9 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
         if (auto again = start(); !again) events_.log(again.error().what);
         return kept;
     }
-    loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    loop_.defer([this, own, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired() || !running_) return;
-        take_withdrawn();  // what another device withdrew a moment ago counts
+        if (own) take_withdrawn();  // what another device withdrew a moment ago counts
         settle_all();
     });
     arm();
@@ -325,25 +327,35 @@ void Invitations::answer_strays(const AccountId& id) {
     });
     const auto* self = account(id);
     if (!self) return;
-    for (const auto& stray : strays) {
+    const auto now = loop_.now().mono_ms;
+    const bool others = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
+        return device.state == roster::DeviceState::active && device.id != profile_.device();
+    });
+    for (auto& stray : strays) {
+        if (refused_ == 0 || now - refused_from_ms_ > limits::refusals_window_ms) {
+            refused_from_ms_ = now;
+            refused_ = 0;
+        }
+        if (refused_ >= limits::refusals) continue;
         auto records = card_records(profile_, &stray.card);
         if (!records) continue;
         auto verdict = invite::Verdict::unknown;
-        bool is_ours = is_lowest;
+        bool is_ours = is_lowest, forgotten = false;
         for (const auto& record : *records) {
             if (record.taken) continue;
             if (record.out) verdict = invite::Verdict::withdrawn;
             // Of this device: it has forgotten it, long after its end.
             else
-                is_ours = record.device == profile_.device();
+                is_ours = forgotten = record.device == profile_.device();
         }
         if (!is_ours) continue;
-        const auto now = loop_.now().mono_ms;
-        if (refused_ == 0 || now - refused_from_ms_ > limits::refusals_window_ms) {
-            refused_from_ms_ = now;
-            refused_ = 0;
+        // Another device may have made it, and not told this one yet: then it is that device's to answer.
+        if (verdict == invite::Verdict::unknown && others && !forgotten &&
+            (!events_.all_linked() || now - stray.since_ms < limits::stray_patience_ms)) {
+            if (now - stray.since_ms < limits::stray_kept_ms) strays_.push_back(std::move(stray));
+            continue;
         }
-        if (++refused_ > limits::refusals) continue;
+        ++refused_;
         const auto text =
             invite::write_refusal(stray.card, self->uid, stray.from.uid, verdict, profile_.identity_key());
         if (auto queued = queue_ping(id, self->alias, stray.from.alias, text)) sent({{id, *queued}});
@@ -363,7 +375,7 @@ void Invitations::take_withdrawn() {
         auto records = card_records(profile_, &id);
         if (!records) return;
         const bool withdrawn = std::any_of(records->begin(), records->end(), [](const CardRecord& record) {
-            return !record.taken && !record.out && record.state == card_state::withdrawn;
+            return !record.taken && record.ended;
         });
         if (!withdrawn) continue;
         if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
@@ -377,8 +389,11 @@ void Invitations::take_withdrawn() {
 // What is over is told for a while, and then forgotten.
 void Invitations::forget_old() {
     const auto before = loop_.now().unix_ms - limits::card_kept_ms;
-    const auto given = std::erase_if(
-        given_, [&](const auto& one) { return one->issuer.ended_ms() && *one->issuer.ended_ms() < before; });
+    const auto given = std::erase_if(given_, [&](const auto& one) {
+        // One that expired at a service that is never reached again comes to no end of its own.
+        const auto expired_ms = std::int64_t{one->issuer.card().expires_unix_s} * 1000;
+        return one->issuer.ended_ms().value_or(expired_ms) < before;
+    });
     const auto taken =
         std::erase_if(taken_, [&](const auto& one) { return one->acceptance.sent_ms() < before; });
     if (given > 0) (void)keep_given();
@@ -387,8 +402,8 @@ void Invitations::forget_old() {
 
 // Now and then, while there is something: cards expire, and answers are sent again.
 void Invitations::arm() {
-    if (!running_ || timer_.armed() || (given_.empty() && taken_.empty())) return;
-    timer_ = loop_.after(limits::invitations_look_ms, [this] {
+    if (!running_ || timer_.armed() || (given_.empty() && taken_.empty() && strays_.empty())) return;
+    timer_ = loop_.after(strays_.empty() ? limits::invitations_look_ms : limits::stray_patience_ms, [this] {
         forget_old();
         for (const auto& status : services_().list()) settle(status.account.id);
         arm();

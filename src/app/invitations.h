@@ -28,6 +28,9 @@ class Invitations {
         std::function<void()> on_service;  // an account was added
         // Signs in where a service wants that: for the request, with the provider of this label.
         std::function<Services::Ask(const control::RequestPtr&, const std::string& label)> signing_in;
+        // Whether all other devices of the person that are active are connected, and so have told what they
+        // know.
+        std::function<bool()> all_linked;
         std::function<void(const std::string&)> log;
     };
     // `services` gives what runs now: it comes and goes with the profile being open.
@@ -87,6 +90,7 @@ class Invitations {
         AccountId account;
         invite::CardId card;
         invite::Guest from;
+        std::int64_t since_ms = 0;
     };
     // One request to accept, service by service.
     struct Accepting {
@@ -114,6 +118,8 @@ class Invitations {
                                                               const std::string& group,
                                                               std::vector<AccountId>& accounts) const;
     Result<std::pair<store::Account, Contact>> contact_in(const Request& request) const;
+    Result<> check_person(const store::Account& account, const invite::CardService& service,
+                          const roster::Identity& identity) const;
     Result<const store::Account*> member_at(const invite::CardService& service) const;
     void accept_next(std::shared_ptr<Accepting> accepting);
     void answer(const std::shared_ptr<Accepting>& accepting, std::size_t service,
