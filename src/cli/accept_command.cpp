@@ -57,7 +57,10 @@ void show_card(Context& context, const Json& card) {
         out.say(as.empty() ? "  You will be registered there as a new member."
                            : "  You are a member there already, as " + as + ".");
         if (!group.empty()) out.say("  You will join the group " + group + " when they let you in.");
-        if (const auto trust = text_in(service, "trust"); !trust.empty())
+        if (service.value("other_person", false))
+            out.say("  TAKE CARE: you know " + text_in(service, "alias") +
+                    " there as somebody else than who made this invitation.");
+        else if (const auto trust = text_in(service, "trust"); !trust.empty())
             out.say("  They are a contact of yours already: " + trust + ".");
     }
     if (const auto note = text_in(card, "note"); !note.empty()) out.say("They write: " + note);

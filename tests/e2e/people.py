@@ -143,10 +143,15 @@ class Events:
 
 class Device:
     def __init__(self, programs, home):
-        self.programs, self.home = programs, home
+        self.programs, self.home, self.prefix = programs, home, []
 
     def words(self, *words):
-        return [f"{self.programs}/kith", "--home", self.home, "--json", *words]
+        return [*self.prefix, f"{self.programs}/kith", "--home", self.home, "--json", *words]
+
+    def set_clock(self, seconds):
+        """From the next start of its daemon on, its clock is so far ahead, or behind."""
+        self.stop()
+        self.prefix = ["env", f"LD_PRELOAD={self.programs}/kith_clock_shift.so", f"KITH_CLOCK_SHIFT={seconds}"]
 
     def run(self, *words, timeout=300, text=None):
         done = subprocess.run(self.words(*words), capture_output=True, text=True, timeout=timeout, input=text or "")
