@@ -153,6 +153,101 @@ Result<> Invitations::given_to(const std::string& written, const roster::Identit
     return keep_given();
 }
 
+std::vector<invite::ToldAnswer> Invitations::tell(const std::string& written) {
+    std::vector<invite::ToldAnswer> answers;
+    const auto card = invite::decode_card(written);
+    if (!card || !profile_.identity()) return answers;
+    std::vector<std::pair<std::size_t, const store::Account*>> at;
+    for (std::size_t i = 0; i < card->services.size(); ++i) {
+        const auto member = member_at(card->services[i]);
+        if (!member || !*member || (*member)->uid.empty() || (*member)->alias.empty()) continue;
+        // What must not be accepted is not answered anywhere.
+        if (!check_person(**member, card->services[i], card->identity)) return answers;
+        at.emplace_back(i, *member);
+    }
+    for (const auto& [service, account] : at) {
+        const auto taken = take(written, service, *account, true);
+        if (!taken || (*taken)->acceptance.verdict()) continue;
+        answers.push_back({service, (*taken)->acceptance.guest(), (*taken)->acceptance.answer()});
+    }
+    if (answers.empty() || keep_taken()) return answers;
+    if (auto again = start(); !again) events_.log(again.error().what);
+    return {};
+}
+
+void Invitations::send_told(const std::string& written) {
+    const auto card = invite::decode_card(written);
+    if (!card) return;
+    for (auto& taken : taken_) {
+        if (taken->acceptance.card().id() != card->id() || taken->acceptance.verdict()) continue;
+        // If it cannot be sent now, it is when the answer is due again.
+        if (auto number = carry_out(*taken, taken->acceptance.start()); number && *number)
+            sent({{taken->account, **number}});
+    }
+    arm();
+}
+
+void Invitations::untell(const std::string& written) {
+    const auto card = invite::decode_card(written);
+    if (!card) return;
+    const auto gone = std::erase_if(taken_, [&](const auto& taken) {
+        return taken->acceptance.card().id() == card->id() && !taken->acceptance.verdict();
+    });
+    if (gone == 0 || keep_taken()) return;
+    if (auto again = start(); !again) events_.log(again.error().what);
+}
+
+std::vector<invite::ToldReply> Invitations::answered_beside(const std::string& written,
+                                                            const roster::Identity& by,
+                                                            const std::vector<invite::ToldAnswer>& answers) {
+    std::vector<invite::ToldReply> replies;
+    for (auto& given : given_) {
+        if (given->issuer.text() != written) continue;
+        for (const auto& answer : answers) {
+            const auto letter = invite::read_letter(answer.letter);
+            if (!letter || letter->card != given->issuer.card().id() ||
+                answer.service >= given->accounts.size())
+                continue;
+            Result<> read;
+            auto told = given->issuer.told(answer.service, answer.guest, by, *letter,
+                                           known_at(given->accounts[answer.service], read),
+                                           profile_.identity_key(), loop_.now(), random_);
+            const auto kept = read ? carry_out(*given, told.actions) : read;
+            if (!kept) {
+                events_.log("an answer waits for its ping: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return {};
+            }
+            if (!told.reply.empty()) replies.push_back({answer.service, std::move(told.reply)});
+        }
+        break;
+    }
+    return replies;
+}
+
+std::set<std::size_t> Invitations::replied_beside(const std::string& written,
+                                                  const std::vector<invite::ToldReply>& replies) {
+    std::set<std::size_t> accepted;
+    const auto card = invite::decode_card(written);
+    if (!card) return accepted;
+    for (const auto& reply : replies) {
+        const auto letter = invite::read_letter(reply.letter);
+        if (!letter || reply.service >= card->services.size()) continue;
+        for (auto& taken : taken_) {
+            auto& one = taken->acceptance;
+            if (one.card().id() != card->id() || one.service() != card->services[reply.service]) continue;
+            if (auto kept = carry_out(*taken, one.told(*letter)); !kept) {
+                events_.log("a reply waits for its ping: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return accepted;
+            }
+            if (one.verdict() == invite::Verdict::accepted) accepted.insert(reply.service);
+            break;
+        }
+    }
+    return accepted;
+}
+
 void Invitations::note_met(const std::string& written) {
     if (met_.size() >= limits::cards_met) met_.pop_front();
     met_.push_back(written);

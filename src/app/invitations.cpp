@@ -145,7 +145,7 @@ Result<> Invitations::carry_out(Given& given, const invite::IssuerActions& actio
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     for (const auto& action : actions) {
         if (const auto* contact = std::get_if<invite::Befriend>(&action)) {
-            const bool met = given.met == contact->identity;
+            const bool met = given.met == contact->identity && contact->vouched;
             KITH_TRY(befriend(profile_, given.accounts[contact->service], contact->guest, contact->identity,
                               met ? Trust::verified : Trust::introduced, loop_.now()));
         } else if (const auto* other = std::get_if<invite::Flag>(&action)) {
@@ -185,10 +185,10 @@ Result<std::optional<std::int64_t>> Invitations::carry_out(Taken& taken,
     const auto& service = taken.acceptance.service();
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     for (const auto& action : actions) {
-        if (std::holds_alternative<invite::BefriendIssuer>(action)) {
-            KITH_TRY(befriend(profile_, taken.account, {service.uid, service.alias},
-                              taken.acceptance.card().identity,
-                              taken.met ? Trust::verified : Trust::introduced, loop_.now()));
+        if (const auto* contact = std::get_if<invite::BefriendIssuer>(&action)) {
+            KITH_TRY(befriend(
+                profile_, taken.account, {service.uid, service.alias}, taken.acceptance.card().identity,
+                taken.met && contact->vouched ? Trust::verified : Trust::introduced, loop_.now()));
         } else if (std::holds_alternative<invite::Keep>(action)) {
             KITH_TRY(keep_taken());
             KITH_TRY(record(taken));
@@ -278,18 +278,22 @@ void Invitations::settle_all() {
     for (const auto& id : std::exchange(due_, {})) settle(id);
 }
 
+// `read`: what went wrong, if anything did.
+invite::Issuer::Known Invitations::known_at(const AccountId& id, Result<>& read) const {
+    return [this, id, &read](std::size_t, const std::string& uid) -> std::optional<roster::Identity> {
+        auto known = known_identity(profile_, id, uid);
+        if (known) return *known;
+        read = fail(known.error());
+        return std::nullopt;
+    };
+}
+
 void Invitations::settle(const AccountId& id) {
     if (!services_().drained(id) || !is_active()) return;
     auto settled = [&]() -> Result<> {
         // Read when it is asked for: mostly there is nothing to decide.
         Result<> read;
-        const invite::Issuer::Known identity =
-            [&](std::size_t, const std::string& uid) -> std::optional<roster::Identity> {
-            auto known = known_identity(profile_, id, uid);
-            if (known) return *known;
-            read = fail(known.error());
-            return std::nullopt;
-        };
+        const auto identity = known_at(id, read);
         for (auto& given : given_) {
             for (std::size_t i = 0; i < given->accounts.size(); ++i) {
                 if (given->accounts[i] != id) continue;

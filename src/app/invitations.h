@@ -18,6 +18,7 @@
 #include "app/services.h"
 #include "control/server.h"
 #include "invite/acceptance.h"
+#include "invite/greeting.h"
 
 namespace kith::app {
 
@@ -61,6 +62,18 @@ class Invitations {
                              const std::string& note, std::int64_t wait_s);
     // It was given to this person face to face. Within a transaction of the caller's.
     Result<> given_to(const std::string& text, const roster::Identity& whom);
+    // Letters that are told face to face, besides going by ping. This person's answers to a card, at the
+    // services that he is a member of: kept, as the other side may have a contact by them. Then accept_met;
+    // or send_told when it is not known what they came to, or untell when they came to nothing.
+    std::vector<invite::ToldAnswer> tell(const std::string& text);
+    void send_told(const std::string& text);
+    void untell(const std::string& text);
+    // What the answers of this person to that card came to; and such replies, after accept_met: the services
+    // of the card at which its issuer is a contact now.
+    std::vector<invite::ToldReply> answered_beside(const std::string& text, const roster::Identity& by,
+                                                   const std::vector<invite::ToldAnswer>& answers);
+    std::set<std::size_t> replied_beside(const std::string& text,
+                                         const std::vector<invite::ToldReply>& replies);
     // Nobody took it.
     void take_back(const std::string& text);
     // This text was given face to face, by the person whose it is; its owner is asked whether to accept it.
@@ -142,6 +155,7 @@ class Invitations {
     Result<> record(const Taken& taken);
     void sent(const Queued& queued);
 
+    invite::Issuer::Known known_at(const AccountId& account, Result<>& read) const;
     void settle(const AccountId& account);
     void settle_all();
     void answer_strays(const AccountId& account);

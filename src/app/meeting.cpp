@@ -63,6 +63,8 @@ Result<> Meeting::prepare(const Request& request, wire::Fields& fields) {
     alias_ = alias;
     sign_in_ = sign_in;
     theirs_.reset();
+    told_ = false;
+    replies_.clear();
     verified_.clear();
     kept_ = false;
     return {};
@@ -80,8 +82,10 @@ void Meeting::take_card_back() {
     if (!card_.empty()) invitations_.take_back(card_);
 }
 
-Bytes Meeting::greeting(GreetingFrom from, const LinkPublic& door, const roster::Identity* to) const {
-    return invite::write_greeting({*profile_.identity(), card_}, from, door, to, profile_.identity_key());
+Bytes Meeting::greeting(GreetingFrom from, const LinkPublic& door, const roster::Identity* to,
+                        std::vector<invite::ToldAnswer> answers) const {
+    return invite::write_greeting({*profile_.identity(), card_, std::move(answers)}, from, door, to,
+                                  profile_.identity_key());
 }
 
 Result<> Meeting::take(invite::Greeting greeting) {
@@ -130,7 +134,9 @@ void Meeting::host(const Request& request) {
                        invite::read_greeting(reply, GreetingFrom::joiner, door, &*profile_.identity()));
         KITH_TRY(take(std::move(theirs)));
         KITH_TRY(keep());
-        return Bytes();
+        // Without the service, and before the ping that follows.
+        return invite::write_replies(
+            invitations_.answered_beside(card_, theirs_->identity, theirs_->answers));
     };
     events.on_end = [this](Result<> result) { ended(std::move(result), false); };
     auto opened =
@@ -204,9 +210,14 @@ void Meeting::enter(const Request& request, const Offer& offer) {
         const auto& door = entering_->server_key();
         KITH_TRY_VALUE(theirs, invite::read_greeting(introduction, GreetingFrom::host, door, nullptr));
         KITH_TRY(take(std::move(theirs)));
-        return greeting(GreetingFrom::joiner, door, &theirs_->identity);
+        auto answers = accepts_ ? invitations_.tell(theirs_->card) : std::vector<invite::ToldAnswer>();
+        told_ = !answers.empty();
+        return greeting(GreetingFrom::joiner, door, &theirs_->identity, std::move(answers));
     };
-    events.accepted = [this](ByteView) { return keep(); };
+    events.accepted = [this](ByteView verdict) {
+        replies_ = invite::read_replies(verdict);
+        return keep();
+    };
     events.on_end = [this](Result<> result, bool undecided) { ended(std::move(result), undecided); };
     auto started =
         Entering::start(loop_, curve_, random_, pairing::OfferKind::invitation, offer, std::move(events));
@@ -227,6 +238,8 @@ void Meeting::ended(Result<> result, bool undecided) {
     if (!result && !kept_) {
         // The other side may have the card, and may be who he says: then it is as good as one that was sent.
         if (!undecided) take_card_back();
+        if (told_ && undecided) invitations_.send_told(theirs_->card);
+        if (told_ && !undecided) invitations_.untell(theirs_->card);
         auto error = result.error();
         if (undecided)
             error.hint = "meet again: the other side may have noted this meeting, this one has not";
@@ -249,10 +262,19 @@ void Meeting::ended(Result<> result, bool undecided) {
         return;
     }
     invitations_.accept_met(request, theirs_->card, alias_, sign_in_,
-                            [request, met, card = theirs_->card](Result<Json> services) mutable {
+                            [this, request, met, card = theirs_->card,
+                             replies = std::move(replies_)](Result<Json> services) mutable {
+                                // What was told counts, whatever became of the rest, and whoever listens.
+                                if (!services) invitations_.send_told(card);
+                                const auto accepted = invitations_.replied_beside(card, replies);
                                 if (!request) return;
                                 if (services) {
                                     met["services"] = std::move(*services);
+                                    const auto read = invite::decode_card(card);
+                                    for (const auto at : accepted)
+                                        for (auto& service : met["services"])
+                                            if (service["address"] == read->services[at].address)
+                                                service["state"] = "accepted";
                                 } else {
                                     // It can still be accepted.
                                     met["invitation"] = card;

@@ -47,7 +47,8 @@ class Meeting {
     Result<> prepare(const Request& request, wire::Fields& fields);
     Result<> make_card(std::int64_t wait_s);
     void take_card_back();
-    Bytes greeting(invite::GreetingFrom from, const LinkPublic& door, const roster::Identity* to) const;
+    Bytes greeting(invite::GreetingFrom from, const LinkPublic& door, const roster::Identity* to,
+                   std::vector<invite::ToldAnswer> answers = {}) const;
     Result<> take(invite::Greeting greeting);
     Result<> keep();
     void ended(Result<> result, bool undecided);
@@ -74,6 +75,8 @@ class Meeting {
     std::optional<NamedContact> named_;
     std::string card_;  // for the other; empty: none
     std::optional<invite::Greeting> theirs_;
+    bool told_ = false;                       // answers to their card
+    std::vector<invite::ToldReply> replies_;  // theirs, to those
     std::vector<std::pair<AccountId, Acquaintance>> verified_;
     bool kept_ = false;
 };

@@ -120,11 +120,16 @@ void show_accepted(Context& context, const Json& result) {
 int accept_beside(Context& context, const AcceptOptions& options, const OfferSource& source) {
     MeetingView view(context, "", "");
     if (!options.yes && !context.can_ask) return view.failed(nobody_to_ask());
-    auto met = run_meeting(context, view, source, {{"accept", false}});
+    // Agreed to beforehand, the answer goes over with the meeting, and both have the contact at once.
+    const bool at_once = options.yes && options.service.empty();
+    Json args{{"accept", at_once}};
+    if (at_once && !options.alias.empty()) args["alias"] = options.alias;
+    if (at_once && !options.sign_in.empty()) args["sign_in"] = options.sign_in;
+    auto met = run_meeting(context, view, source, std::move(args));
     if (!met || !*met) return view.conclude(met);
     const auto text = (*met)->value("invitation", "");
     if (text.empty()) {
-        context.out.say("They gave no invitation.");
+        if (list_in(**met, "services").empty()) context.out.say("They gave no invitation.");
         return view.done(**met);
     }
     auto accepted = accept_card(context, options, text);
@@ -134,7 +139,7 @@ int accept_beside(Context& context, const AcceptOptions& options, const OfferSou
     }
     if (!context.out.json()) return show_accepted(context, *accepted), exit_ok;
     Json result = **met;
-    result.erase("invitation");
+    for (const auto* key : {"invitation", "why"}) result.erase(key);
     result["services"] = list_in(*accepted, "services");
     return view.done(result);
 }

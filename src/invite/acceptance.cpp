@@ -77,13 +77,24 @@ AcceptanceActions Acceptance::received(const std::string& from_uid, const Letter
     auto verdict = open_reply(letter, card_, service(), guest_, own_);
     const bool is_reply = verdict.has_value();
     if (!is_reply) verdict = open_refusal(letter, card_, service(), guest_);
-    if (!verdict || verdict_ == Verdict::accepted) return {};
+    if (!verdict || (verdict_ == Verdict::accepted && (replied_ || verdict != Verdict::accepted))) return {};
     // Who refuses may not have heard of the card yet: the device that made it has the last word.
     if ((replied_ && !is_reply) || (verdict_ == verdict && replied_ == is_reply)) return {};
     AcceptanceActions actions;
     if (*verdict == Verdict::accepted) actions.push_back(BefriendIssuer{});
     verdict_ = verdict;
     replied_ = is_reply;
+    actions.push_back(Keep{});
+    join_if_due(actions);
+    return actions;
+}
+
+AcceptanceActions Acceptance::told(const Letter& letter) {
+    const auto verdict = open_reply(letter, card_, service(), guest_, own_);
+    if (!verdict || replied_ || verdict_ == Verdict::accepted) return {};
+    AcceptanceActions actions;
+    if (*verdict == Verdict::accepted) actions.push_back(BefriendIssuer{false});
+    verdict_ = verdict;
     actions.push_back(Keep{});
     join_if_due(actions);
     return actions;

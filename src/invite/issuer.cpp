@@ -9,7 +9,7 @@
 namespace kith::invite {
 namespace {
 
-constexpr std::uint8_t state_version = 1;
+constexpr std::uint8_t state_version = 2;
 
 void append_guest(Bytes& to, std::size_t service, const Guest& guest, const roster::Identity& identity) {
     to.push_back(static_cast<std::uint8_t>(service));
@@ -64,7 +64,11 @@ Result<Issuer> Issuer::restore(ByteView state) {
         one.identity.key = in.id<SignPublic>();
         if (one.service >= services) in.good = false;
     };
-    for (auto left = in.u32(); left > 0 && in.good; --left) read(issuer.uses_.emplace_back());
+    for (auto left = in.u32(); left > 0 && in.good; --left) {
+        auto& use = issuer.uses_.emplace_back();
+        read(use);
+        use.vouched = in.byte() != 0;
+    }
     for (auto left = in.u32(); left > 0 && in.good; --left) {
         auto& answer = issuer.waiting_.emplace_back();
         read(answer);
@@ -83,7 +87,10 @@ Bytes Issuer::state() const {
     state.push_back(ended_ms_.has_value());
     if (ended_ms_) append_u64(state, static_cast<std::uint64_t>(*ended_ms_));
     append_u32(state, static_cast<std::uint32_t>(uses_.size()));
-    for (const auto& use : uses_) append_guest(state, use.service, use.guest, use.identity);
+    for (const auto& use : uses_) {
+        append_guest(state, use.service, use.guest, use.identity);
+        state.push_back(use.vouched);
+    }
     append_u32(state, static_cast<std::uint32_t>(waiting_.size()));
     for (const auto& answer : waiting_) {
         append_guest(state, answer.service, answer.guest, answer.identity);
@@ -134,11 +141,12 @@ IssuerActions Issuer::answered(std::size_t service, const Guest& guest, const st
     return {Keep{}};
 }
 
-bool Issuer::accepted_before(const Waiting& answer) const {
-    return std::any_of(uses_.begin(), uses_.end(), [&](const Use& use) {
+const Issuer::Use* Issuer::accepted_before(const Waiting& answer) const {
+    const auto at = std::find_if(uses_.begin(), uses_.end(), [&](const Use& use) {
         return use.service == answer.service && use.guest.uid == answer.guest.uid &&
                use.identity == answer.identity;
     });
+    return at == uses_.end() ? nullptr : &*at;
 }
 
 // Accepting it costs no use: the person was accepted through another service of the card.
@@ -182,12 +190,15 @@ IssuerActions Issuer::drained(std::size_t service, const Known& known, const cry
         changed = true;
         const auto verdict = judge(answer, known_now, now);
         // Only then: an old answer that comes again must not bring back who was removed since.
-        const bool first = verdict == Verdict::accepted && !accepted_before(answer);
+        const auto* use = accepted_before(answer);
+        const bool first = verdict == Verdict::accepted && (!use || !use->vouched);
         if (first) before.push_back(Befriend{service, answer.guest, answer.identity});
         if (first) fresh.emplace(answer.guest.uid, answer.identity);
         if (verdict == Verdict::other_identity)
             before.push_back(Flag{service, answer.guest, answer.identity});
-        if (first) uses_.push_back({service, answer.guest, answer.identity});
+        if (first && use)
+            uses_[static_cast<std::size_t>(use - uses_.data())] = {service, answer.guest, answer.identity};
+        if (first && !use) uses_.push_back({service, answer.guest, answer.identity});
         after.push_back(Say{service, answer.guest,
                             write_reply(card_, card_.services[service], answer.guest, answer.identity,
                                         verdict, key, random)});
@@ -204,6 +215,23 @@ IssuerActions Issuer::drained(std::size_t service, const Known& known, const cry
     before.push_back(Keep{});
     before.insert(before.end(), std::make_move_iterator(after.begin()), std::make_move_iterator(after.end()));
     return before;
+}
+
+Issuer::Told Issuer::told(std::size_t service, const Guest& guest, const roster::Identity& by,
+                          const Letter& letter, const Known& known, const crypto::SignKey& key, Now now,
+                          Random& random) {
+    if (service >= card_.services.size()) return {};
+    const auto identity = open_answer(letter, card_, card_.services[service], guest);
+    if (identity != by) return {};
+    const Waiting answer{service, guest, by, {}, now.unix_ms};
+    const auto verdict = judge(answer, known, now);
+    IssuerActions actions;
+    if (verdict == Verdict::accepted && !accepted_before(answer)) {
+        uses_.push_back({service, guest, by, false});
+        look_for_end(now);
+        actions = {Befriend{service, guest, by, false}, Keep{}};
+    }
+    return {std::move(actions), write_reply(card_, card_.services[service], guest, by, verdict, key, random)};
 }
 
 IssuerActions Issuer::withdraw(Now now) {

@@ -1,4 +1,5 @@
-// `device join --scan` and `invite accept --scan`: pictures of offers, of invitations, and of other things.
+// `device join --scan` and `invite accept` with --scan and --nearby: pictures of offers, of invitations, and
+// of other things; and invitations of who is beside this device.
 #include <doctest/doctest.h>
 
 #include "base/result.h"
@@ -143,4 +144,32 @@ TEST_CASE("a person sees what a picture invites to before it is accepted") {
     terminal.type("y\n");
     REQUIRE(terminal.expect("is on its way"));
     CHECK(terminal.wait() == 0);
+}
+
+TEST_CASE("an invitation of who is beside this device is taken by a code, and asked about like any other") {
+    Setting setting;
+    auto program =
+        run(setting.command({"invite", "accept", "--nearby", "--alias", "Bobby B.", "--yes", "--json"}));
+    CHECK(program.code == 0);
+    CHECK(holds(setting.seen(), R"("args":{"accept":true,"alias":"Bobby B.","nearby":""})"));
+    CHECK(holds(program.out, R"({"code":"12345678","event":"code"})"));
+    CHECK(holds(program.out, R"("event":"done")"));
+    CHECK_FALSE(holds(setting.seen(), "invite.accept"));
+
+    auto blind = run(setting.command({"invite", "accept", "--nearby", "amber falcon", "--json"}));
+    CHECK(blind.code == cli::exit_code(Fault::invalid));
+    CHECK(holds(blind.out, R"("event":"failed")"));
+    CHECK_FALSE(holds(setting.seen(), "amber falcon"));
+
+    // The text of an offer to meet is such an invitation, too.
+    Terminal terminal(setting.command({"invite", "accept", offer_text(pairing::OfferKind::invitation)}));
+    REQUIRE(terminal.expect("Code: 12345678"));
+    REQUIRE(terminal.expect("Alice Adams invites you"));
+    REQUIRE(terminal.expect("Accept? [y/N]"));
+    CHECK_FALSE(holds(setting.seen(), "invite.accept"));
+    terminal.type("y\n");
+    REQUIRE(terminal.expect("is on its way"));
+    CHECK(terminal.wait() == 0);
+    CHECK(holds(setting.seen(), R"("args":{"accept":false,"text":"KITH:)"));
+    CHECK(holds(setting.seen(), R"("args":{"text":"KITH-INVITE:AAAA"})"));
 }

@@ -305,6 +305,35 @@ def face_to_face(world):
     assert contact(alice, "Carol Clark")["trust"] == "verified"
 
 
+def beside_each_other_while_the_service_is_away(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    carol = person(world, "carol", service, "Carol Clark")
+    service.stop()
+    for device in (alice, bobby, carol):
+        device.until("service", "list", like=lambda items: items[0]["state"] == "offline")
+    world.say("the answer goes over with the meeting: both have the contact at once")
+    ends = meet(alice, bobby, ("invite", "swap"), ("invite", "swap"))
+    assert [one["state"] for one in ends[1]["services"]] == ["accepted"], ends
+    assert contact(alice, "Bobby Brown")["trust"] == contact(bobby, "Alice Adams")["trust"] == "introduced"
+    giving = alice.begin("invite", "new", "--nearby", "--group", "the hiking group")
+    taking = carol.begin("invite", "accept", giving.wait_for("offer")["text"], "--yes")
+    code = taking.wait_for("code")["code"]
+    giving.wait_for("code_wanted")
+    giving.say(code)
+    assert [one["state"] for one in taking.wait_for("done")["services"]] == ["accepted"]
+    giving.wait_for("done")
+    assert giving.finish() == taking.finish() == 0
+    assert contact(alice, "Carol Clark")["trust"] == contact(carol, "Alice Adams")["trust"] == "introduced"
+    assert card(alice)["state"] == "used up"
+    world.say("the service vouches for whose accounts they are when it is back")
+    service.start()
+    for device, alias in ((alice, "Bobby Brown"), (bobby, "Alice Adams"), (alice, "Carol Clark"), (carol, "Alice Adams")):
+        until_contact(device, alias, "verified")
+    wait_until(lambda: is_member(carol, "the hiking group"), "the group")
+
+
 def a_clock_that_is_wrong_by_a_day(world):
     day = 86400
     service = world.service()
@@ -495,6 +524,7 @@ def a_picture_to_print_and_to_read(world):
 if __name__ == "__main__":
     run_tests(by_text_into_a_service_and_a_group, the_inviter_is_away_while_the_guest_accepts,
               withdrawn_expired_used_up_and_copied, letters_that_strangers_make_up, several_services_on_one_card,
-              a_new_device_inherits_and_a_barred_one_is_out, face_to_face, a_clock_that_is_wrong_by_a_day,
+              a_new_device_inherits_and_a_barred_one_is_out, face_to_face, beside_each_other_while_the_service_is_away,
+              a_clock_that_is_wrong_by_a_day,
               a_service_that_reads_and_alters_all_pings, an_account_that_somebody_else_has_got,
               a_picture_to_print_and_to_read)

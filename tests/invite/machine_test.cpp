@@ -161,6 +161,76 @@ TEST_CASE("one use is one account at each service, however many one person has")
     CHECK(other.issuer.used() == 2);
 }
 
+TEST_CASE("an answer that is told face to face makes a contact at once, and the ping vouches for it") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), mallory(3, "mallory");
+    const auto text = card_of(alice, 1, "a club");
+    Desk desk(alice, text);
+    auto guest = accept(text, bob);
+    const auto letter = *read_letter(guest.answer());
+    auto tell = [&](const Guest& who, const roster::Identity& by, const Issuer::Known& known = nobody) {
+        auto told = desk.issuer.told(0, who, by, letter, known, alice.key, at(0), alice.random);
+        desk.issuer = *Issuer::restore(desk.issuer.state());
+        return told;
+    };
+    // Of somebody else, or of another account than the letter's.
+    CHECK(tell(bob.account, mallory.identity).reply.empty());
+    CHECK(tell(mallory.account, bob.identity).reply.empty());
+    // An account that is known under another identity: he is told, and it is not flagged by that.
+    const auto other =
+        tell(bob.account, bob.identity, [&](std::size_t, const std::string&) { return mallory.identity; });
+    CHECK(other.actions.empty());
+    CHECK_FALSE(other.reply.empty());
+    auto told = tell(bob.account, bob.identity);
+    REQUIRE(count<Befriend>(told.actions) == 1);
+    CHECK_FALSE(std::get<Befriend>(told.actions[0]).vouched);
+    CHECK(count<InviteToGroup>(told.actions) == 0);
+    CHECK(desk.issuer.standing() == Issuer::Standing::used_up);
+    CHECK(tell(bob.account, bob.identity).actions.empty());
+
+    auto made = guest.told(*read_letter(told.reply));
+    REQUIRE(count<BefriendIssuer>(made) == 1);
+    CHECK_FALSE(std::get<BefriendIssuer>(made[0]).vouched);
+    CHECK(guest.verdict() == Verdict::accepted);
+    guest = *Acceptance::restore(guest.state());
+    CHECK(guest.told(*read_letter(told.reply)).empty());
+    // It goes on to ask for the service's word.
+    CHECK(count<Answer>(guest.tick(at(25 * hour_ms))) == 1);
+
+    desk.answered(bob.account, guest.answer());
+    const auto vouched = desk.drained();
+    REQUIRE(count<Befriend>(vouched) == 1);
+    CHECK(std::get<Befriend>(vouched[0]).vouched);
+    CHECK(count<InviteToGroup>(vouched) == 1);
+    CHECK(desk.issuer.used() == 1);
+    for (const auto& action : vouched)
+        if (const auto* say = std::get_if<Say>(&action))
+            made = guest.received(alice.account.uid, *read_letter(say->text));
+    REQUIRE(count<BefriendIssuer>(made) == 1);
+    CHECK(std::get<BefriendIssuer>(made[0]).vouched);
+    CHECK(guest.tick(at(50 * hour_ms)).empty());
+    // And once more it is old news.
+    desk.answered(bob.account, guest.answer(), "02");
+    CHECK(count<Befriend>(desk.drained()) == 0);
+}
+
+TEST_CASE("a card that is over, or used by another, is refused face to face as well") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), carol(3, "carol with a copy");
+    const auto text = card_of(alice);
+    auto verdict = [&](Desk& desk, Someone& who, Now now) {
+        auto guest = accept(text, who);
+        const auto told = desk.issuer.told(0, who.account, who.identity, *read_letter(guest.answer()), nobody,
+                                           alice.key, now, alice.random);
+        CHECK(told.actions.empty() == (guest.told(*read_letter(told.reply)).size() < 2));
+        return guest.verdict();
+    };
+    Desk used(alice, text), late(alice, text), withdrawn(alice, text);
+    CHECK(verdict(used, bob, at(0)) == Verdict::accepted);
+    CHECK(verdict(used, carol, at(0)) == Verdict::used_up);
+    CHECK(verdict(late, bob, at(hour_ms)) == Verdict::expired);
+    withdrawn.issuer.withdraw(at(0));
+    CHECK(verdict(withdrawn, bob, at(0)) == Verdict::withdrawn);
+}
+
 TEST_CASE("one account with two identities in one queue is a contact with the first, and costs one use") {
     Someone alice(1, "alice example"), bob(2, "bob the guest"), mallory(3, "mallory");
     const auto text = card_of(alice, 2);
