@@ -3,11 +3,16 @@ wrong, and a service that reads and alters; and what a person's other devices kn
 
 import os
 import subprocess
+import sys
 
 from between import Between
 from mnm_store import Account
 from people import Failed, onboard, run_tests, same_digest, wait_until
 from tmtp_client import TmtpClient
+
+# Another implementation of the card's format.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors/invite"))
+import invite as cards
 
 
 def person(world, name, service=None, alias=None):
@@ -180,6 +185,25 @@ def letters_that_strangers_make_up(world):
     until_contact(bobby, "Alice Adams")
     alice.until("contact", "list", like=lambda items: any(one["alias"] == "Mallory M." for one in items))
     assert [one["alias"] for one in alice.run("contact", "list") if one["trust"]] == ["Bobby Brown"]
+
+
+def a_card_that_is_made_from_another_ones_token(world):
+    service = world.service()
+    alice = person(world, "alice", service, "Alice Adams")
+    bobby = person(world, "bobby", service, "Bobby Brown")
+    mallory = person(world, "mallory", service, "Mallory M.")
+    true = alice.run("invite", "new")["text"]
+    card_of_hers, seed = cards.read_card(true), os.urandom(32)
+    card_of_hers["identity"] = os.urandom(32) + cards.ed25519.public_key(seed)
+    card_of_hers["services"][0]["uid"] = mallory.run("service", "list")[0]["uid"]
+    card_of_hers["services"][0]["alias"] = "Mallory M."
+    copied = cards.card_text(cards.card_bytes(card_of_hers), seed)
+    assert bobby.call("invite.look", text=copied)["card"] == bobby.call("invite.look", text=true)["card"]
+    assert bobby.run("invite", "accept", copied, "--yes")["services"][0]["state"] == "sent"
+    world.say("the true one is not taken for it, and nothing goes to her by mistake")
+    error = bobby.fails(5, "invite", "accept", true, "--yes")
+    assert "another invitation" in error["message"], error
+    assert contact(bobby, "Alice Adams") is None and contact(bobby, "Mallory M.") is None
 
 
 def several_services_on_one_card(world):
@@ -523,7 +547,8 @@ def a_picture_to_print_and_to_read(world):
 
 if __name__ == "__main__":
     run_tests(by_text_into_a_service_and_a_group, the_inviter_is_away_while_the_guest_accepts,
-              withdrawn_expired_used_up_and_copied, letters_that_strangers_make_up, several_services_on_one_card,
+              withdrawn_expired_used_up_and_copied, letters_that_strangers_make_up,
+              a_card_that_is_made_from_another_ones_token, several_services_on_one_card,
               a_new_device_inherits_and_a_barred_one_is_out, face_to_face, beside_each_other_while_the_service_is_away,
               a_clock_that_is_wrong_by_a_day,
               a_service_that_reads_and_alters_all_pings, an_account_that_somebody_else_has_got,
