@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
-#include "app/labels.h"
+#include "app/limits.h"
 #include "app/own_records.h"
 #include "base/limits.h"
 
@@ -14,20 +15,63 @@ using Json = nlohmann::json;
 
 constexpr Trust degrees[] = {Trust::introduced, Trust::verified, Trust::changed, Trust::removed};
 
-std::optional<Acquaintance> read_acquaintance(wire::Fields& head) {
+// What one record says.
+struct Said {
+    Acquaintance who;
+    std::vector<std::string> settles;
+};
+
+std::optional<Said> read_acquaintance(wire::Fields& head) {
     if (!head.has("trust")) return std::nullopt;
-    Acquaintance one;
+    Said said;
+    auto& one = said.who;
     one.alias = head.text("alias", limits::tmtp_text);
     one.uid = head.text("uid", limits::tmtp_id);
     one.identity = {head.id<SignPublic>("recovery"), head.id<SignPublic>("identity")};
     if (head.has("offered_identity"))
         one.offered = {head.id<SignPublic>("offered_recovery"), head.id<SignPublic>("offered_identity")};
     one.time_ms = head.u64("time");
+    if (head.has("settles")) said.settles = head.texts("settles", limits::settled_records, 64);
     const auto name = head.text("trust", limits::name_bytes);
     const auto* degree = std::find_if(std::begin(degrees), std::end(degrees),
                                       [&](Trust trust) { return trust_name(trust) == name; });
     if (!head.ok() || degree == std::end(degrees)) return std::nullopt;
     one.trust = *degree;
+    return said;
+}
+
+// All that is said of one account, in the order of the records' keys.
+struct History {
+    std::optional<Acquaintance> newest, newest_of_former;
+    std::vector<std::pair<std::string, Acquaintance>> changes;  // with the record's id
+    std::set<std::string> settled;
+};
+
+void take_in(History& all, const std::string& id, Said said, bool active) {
+    if (said.who.trust == Trust::changed) all.changes.emplace_back(id, said.who);
+    // A thief must not be able to settle.
+    if (active) all.settled.insert(said.settles.begin(), said.settles.end());
+    (active ? all.newest : all.newest_of_former) = std::move(said.who);
+}
+
+Acquaintance sum(History all) {
+    const bool doubtful = !all.newest;
+    auto& former = all.newest_of_former;
+    Acquaintance one = doubtful ? *former : *all.newest;
+    if (doubtful && one.trust == Trust::verified) one.trust = Trust::introduced;
+    one.doubtful = doubtful;
+    if (!doubtful && former && former->trust == Trust::removed && former->identity == one.identity &&
+        former->time_ms > one.time_ms) {
+        one.trust = Trust::removed;
+        one.doubtful = true;
+    }
+    for (auto& [id, change] : all.changes) {
+        if (change.identity != one.identity || all.settled.contains(id)) continue;
+        if (one.open.size() < limits::settled_records) one.open.push_back(id);
+        if (one.trust == Trust::removed) continue;
+        one.trust = Trust::changed;
+        one.offered = change.offered;
+    }
     return one;
 }
 
@@ -42,6 +86,7 @@ Result<> keep(Profile& profile, const AccountId& account, const Acquaintance& on
         fields["offered_recovery"] = one.offered->recovery.hex();
         fields["offered_identity"] = one.offered->key.hex();
     }
+    if (former && one.trust != Trust::changed && !former->open.empty()) fields["settles"] = former->open;
     // The newest counts, so it must be newer than what it replaces, whatever the clocks say.
     const auto time =
         std::max<std::int64_t>(now.unix_ms, former ? static_cast<std::int64_t>(former->time_ms) + 1 : 0);
@@ -66,13 +111,21 @@ std::string_view trust_name(Trust trust) {
 
 Result<std::map<std::string, Acquaintance>> acquaintances(const Profile& profile, const AccountId& account) {
     std::map<std::string, Acquaintance> found;
-    KITH_TRY(for_each_about(profile, history::kind::contact, account, "\"trust\":", [&](wire::Fields& head) {
-        auto one = read_acquaintance(head);
-        if (!one) return;
-        auto uid = one->uid;
-        // Records come in the order of their keys: time, then id.
-        found.insert_or_assign(std::move(uid), std::move(*one));
-    }));
+    KITH_TRY_VALUE(any, profile.history().has_kind(history::kind::contact));
+    if (!any) return found;
+    std::map<std::string, History> all;
+    // Records come in the order of their keys: time, then id.
+    KITH_TRY(profile.history().for_each_of_kind(
+        history::kind::contact, [&](const history::Key& key, const history::Record& record) -> Result<> {
+            if (record.account != account || !mentions(record, "\"trust\":")) return {};
+            auto read = read_former_record(profile, record);
+            auto said = read ? read_acquaintance(read->head) : std::nullopt;
+            if (!said) return {};
+            auto uid = said->who.uid;
+            take_in(all[std::move(uid)], key.id.hex(), std::move(*said), read->active);
+            return {};
+        }));
+    for (auto& [uid, history] : all) found.emplace(uid, sum(std::move(history)));
     return found;
 }
 
@@ -80,7 +133,8 @@ Result<std::optional<roster::Identity>> known_identity(const Profile& profile, c
                                                        const std::string& uid) {
     KITH_TRY_VALUE(all, acquaintances(profile, account));
     auto at = all.find(uid);
-    if (at == all.end() || at->second.trust == Trust::removed) return std::optional<roster::Identity>();
+    if (at == all.end() || (at->second.trust == Trust::removed && !at->second.doubtful))
+        return std::optional<roster::Identity>();
     return std::optional(at->second.identity);
 }
 
@@ -89,10 +143,13 @@ Result<> befriend(Profile& profile, const AccountId& account, const invite::Gues
     KITH_TRY_VALUE(all, acquaintances(profile, account));
     const auto at = all.find(who.uid);
     const Acquaintance* former = at == all.end() ? nullptr : &at->second;
-    if (!former || former->trust == Trust::removed)
+    const bool removed = former && former->trust == Trust::removed;
+    if (!former || (removed && (!former->doubtful || former->identity == identity)))
         return keep(profile, account, {who.alias, who.uid, identity, degree, {}, 0}, former, now);
     if (former->identity == identity) {
-        if (degree != Trust::verified || former->trust == Trust::verified) return {};
+        if (former->trust != Trust::introduced) return {};
+        // Also when nothing is new but who says so: of a device that is out it would be forgotten with it.
+        if (degree != Trust::verified && !former->doubtful) return {};
         return keep(profile, account, {former->alias, who.uid, identity, degree, {}, 0}, former, now);
     }
     if (former->trust == Trust::changed && former->offered == identity) return {};
@@ -116,6 +173,8 @@ Result<std::vector<std::pair<AccountId, Acquaintance>>> verify(Profile& profile,
             const bool is_named = named && named->account == account.id && named->uid == uid;
             const bool comes_instead = is_named && one.trust == Trust::changed && one.offered == identity;
             if (one.identity != identity && !comes_instead) continue;
+            // Who is here is who was known; but somebody else speaks from this account, too.
+            if (one.trust == Trust::changed && !is_named) continue;
             found = found || is_named;
             if (one.trust != Trust::verified) {
                 const Acquaintance former = one;

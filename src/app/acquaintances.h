@@ -1,6 +1,9 @@
 // Contacts whose identity is known: from an invitation, or from a live code. They are records of kind contact
-// that say more than alias and uid (src/history/README.md), and so on all devices of the person; of several
-// about one account the newest counts. What each degree of trust means: src/invite/README.md.
+// that say more than alias and uid (src/history/README.md), and so on all devices of the person. Of several
+// about one account the newest counts, but that another identity came stays until a record settles just that:
+// the device that wrote the newest may not have heard of it. What a device has said that is not active any
+// more fails on the safe side: it introduces at most, and stays known. What each degree of trust means:
+// src/invite/README.md.
 #pragma once
 
 #include <map>
@@ -24,22 +27,27 @@ struct Acquaintance {
     Trust trust = Trust::introduced;
     std::optional<roster::Identity> offered;  // changed: under which other identity the account came
     std::uint64_t time_ms = 0;                // when that was so
+    // Ids of the records that say `changed` of this identity, and are not settled.
+    std::vector<std::string> open = {};
+    bool doubtful = false;  // the word of a device that is not active any more
 };
 
 // By uid, those that were removed included.
 Result<std::map<std::string, Acquaintance>> acquaintances(const Profile& profile, const AccountId& account);
-// Nothing: the account is no contact, or its identity is not known.
+// Nothing: the account is no contact, or its identity is not known. That of a contact is known still which
+// only a device removed that is not active any more.
 Result<std::optional<roster::Identity>> known_identity(const Profile& profile, const AccountId& account,
                                                        const std::string& uid);
 
 // Each within a transaction of the caller's.
 // The account is a contact with this identity, `introduced` or `verified`. One that is known under another
-// identity becomes `changed` instead, and keeps what was known; one that is verified stays so.
+// identity becomes `changed` instead, and keeps what was known; one that is verified stays so, and one that
+// is `changed` until its owner decides.
 Result<> befriend(Profile& profile, const AccountId& account, const invite::Guest& who,
                   const roster::Identity& identity, Trust degree, Now now);
-// A live code has shown that this person is there: the contacts with this identity are verified; so is
-// `named` when it is `changed` and this is who came in its place. Fault::refused when `named` is somebody
-// else. Result: all that are verified with this identity.
+// A live code has shown that this person is there: the contacts with this identity are verified, but for
+// those that are `changed`; of these only `named` is, when it is this person, or this is who came in its
+// place. Fault::refused when `named` is somebody else. Result: all that are verified with this identity.
 struct NamedContact {
     AccountId account;
     std::string uid;

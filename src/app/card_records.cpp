@@ -5,7 +5,6 @@
 
 #include "app/own_records.h"
 #include "base/limits.h"
-#include "history/signed_record.h"
 #include "invite/limits.h"
 #include "wire/fields.h"
 
@@ -53,6 +52,7 @@ void add_up(CardRecord& known, CardRecord&& more) {
         known.why = more.why;
     }
     known.used = std::max(known.used, more.used);
+    known.ended = known.ended || more.ended;
     if (known.services.empty() && !more.services.empty()) {
         known.device = more.device;
         known.out = more.out;
@@ -63,6 +63,26 @@ void add_up(CardRecord& known, CardRecord&& more) {
         known.note = std::move(more.note);
         known.alias = std::move(more.alias);
     }
+}
+
+// All that was said of one card. A device that is out must not be able to take another's card for its own,
+// nor say more of it than that it is withdrawn: that fails on the safe side.
+CardRecord sum(std::vector<CardRecord> said) {
+    const bool owned = std::any_of(said.begin(), said.end(),
+                                   [](const CardRecord& one) { return !one.out && !one.services.empty(); });
+    std::erase_if(said, [&](const CardRecord& one) {
+        return one.out && !one.ended && (owned || one.services.empty());
+    });
+    for (auto& one : said)
+        if (one.out && owned) one.services.clear();
+    if (said.empty()) return {};
+    CardRecord all = std::move(said[0]);
+    for (std::size_t i = 1; i < said.size(); ++i) add_up(all, std::move(said[i]));
+    if (all.out && !all.taken && !all.services.empty()) {
+        all.state = card_state::withdrawn;
+        all.why = "the device that made it is out";
+    }
+    return all;
 }
 
 }  // namespace
@@ -92,6 +112,7 @@ Result<> keep_withdrawal(Profile& profile, const invite::CardId& card, Now now) 
 
 Result<std::vector<CardRecord>> card_records(const Profile& profile, const invite::CardId* only) {
     std::vector<CardRecord> list;
+    std::vector<std::vector<CardRecord>> said;
     std::map<std::pair<invite::CardId, bool>, std::size_t> places;
     KITH_TRY_VALUE(any, profile.history().has_kind(history::kind::card));
     if (!any) return list;
@@ -99,29 +120,23 @@ Result<std::vector<CardRecord>> card_records(const Profile& profile, const invit
     KITH_TRY(profile.history().for_each_of_kind(
         history::kind::card, [&](const history::Key& key, const history::Record& record) -> Result<> {
             if (only && as_text(record.leading_bytes()).find(named) == std::string_view::npos) return {};
-            auto content = history::read_signed(record);
-            const auto* signer = content ? profile.roster().find(content->device) : nullptr;
-            if (!signer || !content->signed_by(signer->device_key)) return {};
-            auto head = wire::Fields::parse(content->head);
-            auto one = read(head);
+            auto former = read_former_record(profile, record);
+            if (!former) return {};
+            auto one = read(former->head);
             if (!one || (only && one->card != *only)) return {};
-            one->device = content->device;
-            one->out = signer->state != roster::DeviceState::active;
+            one->device = former->signer->id;
+            one->out = !former->active;
+            one->ended = one->state == card_state::withdrawn;
             one->time_ms = key.time_ms;
-            // What a device that is out says counts for its own cards alone, which are withdrawn by that.
-            if (one->out && one->services.empty()) return {};
-            const auto [at, is_new] = places.emplace(std::pair(one->card, one->taken), list.size());
-            if (is_new)
-                list.push_back(std::move(*one));
-            else
-                add_up(list[at->second], std::move(*one));
+            const auto [at, is_new] = places.emplace(std::pair(one->card, one->taken), said.size());
+            if (is_new) said.emplace_back();
+            said[at->second].push_back(std::move(*one));
             return {};
         }));
-    for (auto& one : list)
-        if (one.out && !one.taken) {
-            one.state = card_state::withdrawn;
-            one.why = "the device that made it is out";
-        }
+    for (auto& of_one : said) {
+        auto one = sum(std::move(of_one));
+        if (!one.state.empty()) list.push_back(std::move(one));
+    }
     return list;
 }
 

@@ -17,6 +17,7 @@ struct CardRecord {
     std::string state;   // of what all records together say
     DeviceId device;     // that made the card, or accepted it
     bool out = false;    // that device is not active any more
+    bool ended = false;  // somebody has withdrawn it: not only is its device out
     std::int64_t expires_ms = 0;
     std::uint64_t uses = 0, used = 0;
     std::vector<std::string> services;  // addresses

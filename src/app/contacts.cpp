@@ -36,6 +36,12 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
         for (auto& one : list)
             if (auto at = known.find(one.uid); one.account == account.id && at != known.end())
                 one.trust = at->second.trust;
+        // Of a device that is not active any more nothing but this is known.
+        for (const auto& [uid, one] : known)
+            if (std::none_of(list.begin(), list.end(), [&, &its_uid = uid](const Contact& other) {
+                    return other.account == account.id && other.uid == its_uid;
+                }))
+                list.push_back({account.id, one.alias, uid, 0, one.trust});
     }
     std::erase_if(list, [](const Contact& one) { return one.trust == Trust::removed; });
     return list;

@@ -266,7 +266,7 @@ void Core::close() {
     house_timer_.cancel();
     watch_timer_.cancel();
     peers_.reset();
-    around_.hide_offer();
+    around_.hide_offer(pairing::OfferKind::device);
     around_.stop_finding();
     around_.watch_devices();
     meeting_.stop();

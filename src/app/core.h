@@ -212,7 +212,7 @@ class Core {
     Messaging messaging_{loop_, profile_, [this]() -> Services& { return *services_; }};
     Invitations invitations_{loop_, profile_, random_, [this]() -> Services& { return *services_; },
                              invitation_events()};
-    Meeting meeting_{loop_, curve_, profile_, random_, invitations_, [this] {
+    Meeting meeting_{loop_, curve_, profile_, random_, invitations_, around_, [this] {
                          if (peers_) peers_->history_changed();
                      }};
     std::unique_ptr<Peers> peers_;

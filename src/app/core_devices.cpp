@@ -37,7 +37,7 @@ void Core::device_add(const Request& request) {
     events.on_warning = [this](const std::string& text) {
         if (add_request_) add_request_->event("warning", {{"text", text}});
     };
-    events.on_nearby_over = [this] { around_.hide_offer(); };
+    events.on_nearby_over = [this] { around_.hide_offer(pairing::OfferKind::device); };
     events.admit = [this, key](const roster::Entry& entry, const roster::Request& asked,
                                const DeviceId& device) -> Result<> {
         KITH_TRY(admit(entry, asked, device));
@@ -60,7 +60,7 @@ void Core::device_add(const Request& request) {
     });
     Json offer{{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}};
     if (auto nearby = adding_->nearby())
-        offer["nearby"] = around_.show_offer(nearby->server_key, nearby->port);
+        offer["nearby"] = around_.show_offer(pairing::OfferKind::device, nearby->server_key, nearby->port);
     request->event("offer", std::move(offer));
 }
 
@@ -109,7 +109,7 @@ Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, con
 }
 
 void Core::admitted(Result<DeviceId> device) {
-    around_.hide_offer();
+    around_.hide_offer(pairing::OfferKind::device);
     adding_.reset();
     auto request = std::move(add_request_);
     add_request_ = nullptr;

@@ -16,9 +16,7 @@ Neighbourhood::Events Core::around_events() {
 
 void Core::find_and_join(const Request& request, const std::string& nearby, const std::string& name,
                          const Choice& choice) {
-    if (!around_.possible())
-        return request->fail({Fault::unavailable, "looking for devices nearby is switched off here",
-                              "use the offer's text, or start kithd with --nearby automatic"});
+    if (auto possible = around_.check_possible(); !possible) return request->fail(possible.error());
     if (profile_.exists() && !profile_.open())
         return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
     if (profile_.exists())
@@ -30,7 +28,7 @@ void Core::find_and_join(const Request& request, const std::string& nearby, cons
         join_request_ = nullptr;
         if (ended) ended->fail({Fault::cancelled, "cancelled", ""});
     });
-    around_.find_offer(nearby, [this, name, choice](Result<FoundOffer> found) {
+    around_.find_offer(pairing::OfferKind::device, nearby, [this, name, choice](Result<FoundOffer> found) {
         auto asked = std::move(join_request_);
         join_request_ = nullptr;
         if (!asked) return;

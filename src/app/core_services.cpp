@@ -76,6 +76,13 @@ Invitations::Events Core::invitation_events() {
     events.signing_in = [this](const Request& request, const std::string& label) {
         return signing_in(request, label);
     };
+    events.all_linked = [this] {
+        const auto& devices = profile_.roster().devices;
+        return peers_ && std::all_of(devices.begin(), devices.end(), [this](const roster::Device& device) {
+                   return device.state != roster::DeviceState::active || device.id == profile_.device() ||
+                          peers_->linked(device.id);
+               });
+    };
     events.log = [this](const std::string& line) { log_(line); };
     return events;
 }

@@ -98,8 +98,6 @@ Result<Json> Invitations::make(const Request& request) {
     const auto seconds = fields.has("expires") ? fields.u64("expires")
                                                : static_cast<std::uint64_t>(limits::invitation_valid_s);
     if (auto read = fields.finish("invite.new"); !read) return fail(unreadable(read.error()));
-    if (!group.empty() && names.size() > 1)
-        return fail(Fault::invalid, "a group belongs to one service", "name that one alone");
     if (uses < 1 || uses > 255) return fail(Fault::invalid, "an invitation is for 1 to 255 people", "");
     if (seconds < 1 || seconds > static_cast<std::uint64_t>(limits::invitation_valid_max_s))
         return fail(Fault::invalid, "an invitation is good for a year at most", "");
@@ -121,6 +119,8 @@ Result<Invitations::Given*> Invitations::issue(const std::vector<std::string>& n
     if (!is_active())
         return fail(Fault::forbidden, "a device that is not active invites nobody",
                     "'kith device list' says why");
+    if (!group.empty() && names.size() > 1)
+        return fail(Fault::invalid, "a group belongs to one service", "name that one alone");
     forget_old();
     if (given_.size() >= limits::invitations)
         return fail(Fault::refused, "this device has made too many invitations lately",
@@ -141,8 +141,9 @@ Result<Invitations::Given*> Invitations::issue(const std::vector<std::string>& n
     return given_.back().get();
 }
 
-Result<std::string> Invitations::give(const std::vector<std::string>& services) {
-    KITH_TRY_VALUE(given, issue(services, {}, {}, 1, limits::invitation_met_s));
+Result<std::string> Invitations::give(const std::vector<std::string>& services, const std::string& group,
+                                      const std::string& note, std::int64_t wait_s) {
+    KITH_TRY_VALUE(given, issue(services, group, note, 1, wait_s + limits::invitation_met_s));
     return given->issuer.text();
 }
 
@@ -152,11 +153,114 @@ Result<> Invitations::given_to(const std::string& written, const roster::Identit
     return keep_given();
 }
 
+std::vector<invite::ToldAnswer> Invitations::tell(const std::string& written) {
+    std::vector<invite::ToldAnswer> answers;
+    const auto card = invite::decode_card(written);
+    if (!card || !profile_.identity()) return answers;
+    std::vector<std::pair<std::size_t, const store::Account*>> at;
+    for (std::size_t i = 0; i < card->services.size(); ++i) {
+        const auto member = member_at(card->services[i]);
+        if (!member || !*member || (*member)->uid.empty() || (*member)->alias.empty()) continue;
+        // What must not be accepted is not answered anywhere.
+        if (!check_person(**member, card->services[i], card->identity)) return answers;
+        at.emplace_back(i, *member);
+    }
+    for (const auto& [service, account] : at) {
+        const auto taken = take(written, service, *account, true);
+        if (!taken || (*taken)->acceptance.verdict()) continue;
+        answers.push_back({service, (*taken)->acceptance.guest(), (*taken)->acceptance.answer()});
+    }
+    if (answers.empty() || keep_taken()) return answers;
+    if (auto again = start(); !again) events_.log(again.error().what);
+    return {};
+}
+
+void Invitations::send_told(const std::string& written) {
+    const auto card = invite::decode_card(written);
+    if (!card) return;
+    for (auto& taken : taken_) {
+        if (taken->acceptance.card().id() != card->id() || taken->acceptance.verdict()) continue;
+        // If it cannot be sent now, it is when the answer is due again.
+        if (auto number = carry_out(*taken, taken->acceptance.start()); number && *number)
+            sent({{taken->account, **number}});
+    }
+    arm();
+}
+
+void Invitations::untell(const std::string& written) {
+    const auto card = invite::decode_card(written);
+    if (!card) return;
+    const auto gone = std::erase_if(taken_, [&](const auto& taken) {
+        return taken->acceptance.card().id() == card->id() && !taken->acceptance.verdict();
+    });
+    if (gone == 0 || keep_taken()) return;
+    if (auto again = start(); !again) events_.log(again.error().what);
+}
+
+std::vector<invite::ToldReply> Invitations::answered_beside(const std::string& written,
+                                                            const roster::Identity& by,
+                                                            const std::vector<invite::ToldAnswer>& answers) {
+    std::vector<invite::ToldReply> replies;
+    for (auto& given : given_) {
+        if (given->issuer.text() != written) continue;
+        for (const auto& answer : answers) {
+            const auto letter = invite::read_letter(answer.letter);
+            if (!letter || letter->card != given->issuer.card().id() ||
+                answer.service >= given->accounts.size())
+                continue;
+            Result<> read;
+            auto told = given->issuer.told(answer.service, answer.guest, by, *letter,
+                                           known_at(given->accounts[answer.service], read),
+                                           profile_.identity_key(), loop_.now(), random_);
+            const auto kept = read ? carry_out(*given, told.actions) : read;
+            if (!kept) {
+                events_.log("an answer waits for its ping: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return {};
+            }
+            if (!told.reply.empty()) replies.push_back({answer.service, std::move(told.reply)});
+        }
+        break;
+    }
+    return replies;
+}
+
+std::set<std::size_t> Invitations::replied_beside(const std::string& written,
+                                                  const std::vector<invite::ToldReply>& replies) {
+    std::set<std::size_t> accepted;
+    const auto card = invite::decode_card(written);
+    if (!card) return accepted;
+    for (const auto& reply : replies) {
+        const auto letter = invite::read_letter(reply.letter);
+        if (!letter || reply.service >= card->services.size()) continue;
+        for (auto& taken : taken_) {
+            auto& one = taken->acceptance;
+            if (one.card().id() != card->id() || one.service() != card->services[reply.service]) continue;
+            if (auto kept = carry_out(*taken, one.told(*letter)); !kept) {
+                events_.log("a reply waits for its ping: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return accepted;
+            }
+            if (one.verdict() == invite::Verdict::accepted) accepted.insert(reply.service);
+            break;
+        }
+    }
+    return accepted;
+}
+
+void Invitations::note_met(const std::string& written) {
+    if (met_.size() >= limits::cards_met) met_.pop_front();
+    met_.push_back(written);
+}
+
 void Invitations::take_back(const std::string& written) {
     for (auto& given : given_)
         if (given->issuer.text() == written)
-            if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept)
-                return events_.log("an invitation could not be withdrawn: " + kept.error().what);
+            if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
+                events_.log("an invitation could not be withdrawn: " + kept.error().what);
+                if (auto again = start(); !again) events_.log(again.error().what);
+                return;
+            }
 }
 
 // The account that this person has at a card's service. Fault::refused when the card shows another key for
@@ -199,6 +303,9 @@ Result<Json> Invitations::look(const Request& request) {
             KITH_TRY_VALUE(known, acquaintances(profile_, account->id));
             if (auto at = known.find(service.uid); at != known.end() && at->second.trust != Trust::removed)
                 json["trust"] = trust_name(at->second.trust);
+            KITH_TRY_VALUE(identity, known_identity(profile_, account->id, service.uid));
+            // Anybody can write another's alias and uid into a card of his own.
+            if (identity && *identity != card.identity) json["other_person"] = true;
         }
         result["services"].push_back(std::move(json));
     }
@@ -218,17 +325,18 @@ void Invitations::accept(const Request& request) {
     };
     const auto only = fields.text_or_empty("service", 300);
     if (auto read = fields.finish("invite.accept"); !read) return request->fail(unreadable(read.error()));
+    accepting->met = std::find(met_.begin(), met_.end(), accepting->text) != met_.end();
     begin(accepting, only);
 }
 
-void Invitations::accept(const Request& request, const std::string& written, const std::string& alias,
-                         const std::string& sign_in, bool met, std::function<void(Result<Json>)> done) {
+void Invitations::accept_met(const Request& request, const std::string& written, const std::string& alias,
+                             const std::string& sign_in, std::function<void(Result<Json>)> done) {
     auto accepting = std::make_shared<Accepting>();
     accepting->request = request;
     accepting->text = written;
     accepting->alias = alias;
     accepting->sign_in = sign_in;
-    accepting->met = met;
+    accepting->met = true;
     accepting->done = std::move(done);
     begin(accepting, {});
 }
@@ -255,6 +363,9 @@ void Invitations::begin(const std::shared_ptr<Accepting>& accepting, const std::
                                  ? "an alias is needed, to register at " + service.address
                                  : "an alias has at least 8 characters",
                              "choose one with --alias"));
+        if (*member)
+            if (auto same = check_person(**member, service, card->identity); !same)
+                return done(fail(same.error()));
         if (*member && (*member)->alias.empty())
             return done(fail(Fault::refused, "the account at " + service.address + " has no alias yet",
                              "give it one with 'kith service add ADDRESS --alias A'"));
@@ -264,6 +375,18 @@ void Invitations::begin(const std::shared_ptr<Accepting>& accepting, const std::
         return done(fail(Fault::not_found, "the invitation names no service " + only,
                          "without --service all of them are accepted"));
     accept_next(accepting);
+}
+
+// That the account which a card names is not known as somebody else's. A card proves nothing about that
+// account, so it does not make the contact `changed` either: that takes an answer which came from the
+// account.
+Result<> Invitations::check_person(const store::Account& account, const invite::CardService& service,
+                                   const roster::Identity& identity) const {
+    KITH_TRY_VALUE(known, known_identity(profile_, account.id, service.uid));
+    if (!known || *known == identity) return {};
+    return fail(Fault::refused,
+                "you know " + service.alias + " under another identity than this invitation has",
+                "it may be somebody else's: meet, and find out. 'kith contact remove' forgets who you know");
 }
 
 // Registers where it must, answers, and goes on with the next service.
@@ -312,10 +435,16 @@ Result<Invitations::Taken*> Invitations::take(const std::string& written, std::s
                                               const store::Account& account, bool met) {
     KITH_TRY_VALUE(card, invite::decode_card(written));
     for (auto& taken : taken_)
-        if (taken->account == account.id && taken->acceptance.card().id() == card.id() &&
-            taken->acceptance.guest() == invite::Guest{account.uid, account.alias} &&
-            taken->acceptance.verdict().value_or(invite::Verdict::accepted) == invite::Verdict::accepted)
-            return taken.get();
+        if (taken->account == account.id && taken->acceptance.card().id() == card.id()) {
+            const auto& other = taken->acceptance.card();
+            // Who has copied a card can make one of his own with its token, and so with its id.
+            if (other.identity != card.identity || other.services != card.services)
+                return fail(Fault::refused, "another invitation was made from this one, and accepted here",
+                            "one of the two is not by who it seems to be: ask for a new one, face to face");
+            if (taken->acceptance.guest() == invite::Guest{account.uid, account.alias} &&
+                taken->acceptance.verdict().value_or(invite::Verdict::accepted) == invite::Verdict::accepted)
+                return taken.get();
+        }
     forget_old();
     if (taken_.size() >= limits::invitations)
         return fail(Fault::refused, "this device has accepted too many invitations lately",
@@ -335,29 +464,25 @@ void Invitations::answer(const std::shared_ptr<Accepting>& accepting, std::size_
     const auto id = account.id;
     const auto card = invite::decode_card(accepting->text);
     const auto service = card->services[at];
-    auto known = known_identity(profile_, id, service.uid);
-    if (!known) return accepted_one(accepting, service, fail(known.error()));
-    if (*known && **known != card->identity) {
-        // Never silently: the contact is flagged, and nobody takes its place.
-        auto flagged = [&]() -> Result<> {
-            KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
-            KITH_TRY(befriend(profile_, id, {service.uid, service.alias}, card->identity, Trust::introduced,
-                              loop_.now()));
-            return tx.commit();
-        }();
-        if (flagged) events_.on_history();
-        return accepted_one(
-            accepting, service,
-            fail(Fault::refused,
-                 "you know " + service.alias + " under another identity than this invitation has",
-                 "meet, and find out why; 'kith contact remove' forgets who you know"));
-    }
+    // Again: it may have changed while this device was registered.
+    if (auto same = check_person(account, service, card->identity); !same)
+        return accepted_one(accepting, service, fail(same.error()));
     auto taken = take(accepting->text, at, account, accepting->met);
     if (!taken) return accepted_one(accepting, service, fail(taken.error()));
-    if ((*taken)->acceptance.verdict()) return accepted_one(accepting, service, std::string("accepted"));
+    if ((*taken)->acceptance.verdict()) {
+        auto known = acquaintances(profile_, id);
+        if (!known) return accepted_one(accepting, service, fail(known.error()));
+        if (const auto found = known->find(service.uid);
+            found != known->end() && found->second.trust == Trust::removed)
+            return accepted_one(accepting, service,
+                                fail(Fault::refused, "you have removed this contact since",
+                                     "an invitation makes a contact once: ask for a new one"));
+        return accepted_one(accepting, service, std::string("accepted"));
+    }
     auto number = carry_out(**taken, (*taken)->acceptance.start());
     if (!number || !*number) {
-        std::erase_if(taken_, [&](const auto& one) { return one.get() == *taken; });
+        // It may have been kept before, and then goes on.
+        if (auto again = start(); !again) events_.log(again.error().what);
         return accepted_one(
             accepting, service,
             number ? fail(Fault::unavailable, "the answer could not be kept") : fail(number.error()));
@@ -422,19 +547,25 @@ Result<Json> Invitations::withdraw(const Request& request) {
         found = &record;
     }
     if (!found) return fail(Fault::not_found, "there is no such invitation", "'kith invite list' shows them");
-    if (found->state == card_state::withdrawn) return Json::object();
-    if (found->state != card_state::open)
-        return fail(Fault::refused, "this invitation is over: it is " + found->state,
+    const auto over = [](std::string_view state) {
+        return fail(Fault::refused, "this invitation is over: it is " + std::string(state),
                     "who became a contact by it is removed with 'kith contact remove'");
+    };
+    // What this device made it knows best.
     for (auto& given : given_) {
         if (given->issuer.card().id() != found->card) continue;
+        const auto standing = given->issuer.standing();
+        if (standing == invite::Issuer::Standing::used_up || standing == invite::Issuer::Standing::expired)
+            return over(invite::standing_name(standing));
         if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
             (void)start();
             return fail(kept.error());
         }
         return Json::object();
     }
-    // The device that made it acts when it hears of this.
+    if (found->ended) return Json::object();
+    if (found->state == card_state::used_up || found->state == card_state::expired) return over(found->state);
+    // The device that made it acts when it hears of this; also one that is suspended, and may come back.
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     KITH_TRY(keep_withdrawal(profile_, found->card, loop_.now()));
     KITH_TRY(tx.commit());

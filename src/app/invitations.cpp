@@ -1,7 +1,6 @@
 #include "app/invitations.h"
 
 #include <algorithm>
-#include <set>
 
 #include "app/acquaintances.h"
 #include "app/card_records.h"
@@ -63,6 +62,7 @@ void Invitations::stop() {
     given_.clear();
     taken_.clear();
     strays_.clear();
+    met_.clear();
     due_.clear();
 }
 
@@ -103,9 +103,7 @@ Result<> Invitations::record(const Given& given) {
     record.state = standing_name(given.issuer.standing());
     record.expires_ms = std::int64_t{card.expires_unix_s} * 1000;
     record.uses = card.uses;
-    std::set<roster::Identity> people;  // each counts once, whatever accounts it has
-    for (const auto& use : given.issuer.uses()) people.insert(use.identity);
-    record.used = people.size();
+    record.used = given.issuer.used();
     for (const auto& service : card.services) record.services.push_back(service.address);
     record.group = card.services[0].group;
     record.note = card.note;
@@ -147,7 +145,7 @@ Result<> Invitations::carry_out(Given& given, const invite::IssuerActions& actio
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     for (const auto& action : actions) {
         if (const auto* contact = std::get_if<invite::Befriend>(&action)) {
-            const bool met = given.met == contact->identity;
+            const bool met = given.met == contact->identity && contact->vouched;
             KITH_TRY(befriend(profile_, given.accounts[contact->service], contact->guest, contact->identity,
                               met ? Trust::verified : Trust::introduced, loop_.now()));
         } else if (const auto* other = std::get_if<invite::Flag>(&action)) {
@@ -187,10 +185,10 @@ Result<std::optional<std::int64_t>> Invitations::carry_out(Taken& taken,
     const auto& service = taken.acceptance.service();
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
     for (const auto& action : actions) {
-        if (std::holds_alternative<invite::BefriendIssuer>(action)) {
-            KITH_TRY(befriend(profile_, taken.account, {service.uid, service.alias},
-                              taken.acceptance.card().identity,
-                              taken.met ? Trust::verified : Trust::introduced, loop_.now()));
+        if (const auto* contact = std::get_if<invite::BefriendIssuer>(&action)) {
+            KITH_TRY(befriend(
+                profile_, taken.account, {service.uid, service.alias}, taken.acceptance.card().identity,
+                taken.met && contact->vouched ? Trust::verified : Trust::introduced, loop_.now()));
         } else if (std::holds_alternative<invite::Keep>(action)) {
             KITH_TRY(keep_taken());
             KITH_TRY(record(taken));
@@ -220,6 +218,7 @@ void Invitations::sent(const Queued& queued) {
 
 Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& message) {
     if (!running_ || !is_active()) return {};
+    bool own = false;  // an answer to a card of this device
     auto kept = [&]() -> Result<> {
         if (message.kind == tmtp::Kind::invite) {
             for (auto& taken : taken_)
@@ -238,7 +237,6 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
         const invite::Guest from{message.from, message.alias};
         const auto* self = account(id);
         if (self && from.uid == self->uid) return {};
-        bool own = false;
         for (auto& given : given_) {
             if (given->issuer.card().id() != letter->card) continue;
             own = true;
@@ -247,7 +245,10 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
                     KITH_TRY(carry_out(
                         *given, given->issuer.answered(i, from, message.msgid, message.posted_ms, *letter)));
         }
-        if (!own && strays_.size() < limits::stray_answers) strays_.push_back({id, letter->card, from});
+        const auto here = std::count_if(strays_.begin(), strays_.end(),
+                                        [&](const Stray& stray) { return stray.account == id; });
+        if (!own && static_cast<std::size_t>(here) < limits::stray_answers)
+            strays_.push_back({id, letter->card, from, loop_.now().mono_ms});
         due_.insert(id);
         return {};
     }();
@@ -256,9 +257,9 @@ Result<> Invitations::received(const AccountId& id, const tmtp::Delivered& messa
         if (auto again = start(); !again) events_.log(again.error().what);
         return kept;
     }
-    loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    loop_.defer([this, own, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired() || !running_) return;
-        take_withdrawn();  // what another device withdrew a moment ago counts
+        if (own) take_withdrawn();  // what another device withdrew a moment ago counts
         settle_all();
     });
     arm();
@@ -277,18 +278,22 @@ void Invitations::settle_all() {
     for (const auto& id : std::exchange(due_, {})) settle(id);
 }
 
+// `read`: what went wrong, if anything did.
+invite::Issuer::Known Invitations::known_at(const AccountId& id, Result<>& read) const {
+    return [this, id, &read](std::size_t, const std::string& uid) -> std::optional<roster::Identity> {
+        auto known = known_identity(profile_, id, uid);
+        if (known) return *known;
+        read = fail(known.error());
+        return std::nullopt;
+    };
+}
+
 void Invitations::settle(const AccountId& id) {
     if (!services_().drained(id) || !is_active()) return;
     auto settled = [&]() -> Result<> {
         // Read when it is asked for: mostly there is nothing to decide.
         Result<> read;
-        const invite::Issuer::Known identity =
-            [&](std::size_t, const std::string& uid) -> std::optional<roster::Identity> {
-            auto known = known_identity(profile_, id, uid);
-            if (known) return *known;
-            read = fail(known.error());
-            return std::nullopt;
-        };
+        const auto identity = known_at(id, read);
         for (auto& given : given_) {
             for (std::size_t i = 0; i < given->accounts.size(); ++i) {
                 if (given->accounts[i] != id) continue;
@@ -326,25 +331,35 @@ void Invitations::answer_strays(const AccountId& id) {
     });
     const auto* self = account(id);
     if (!self) return;
-    for (const auto& stray : strays) {
+    const auto now = loop_.now().mono_ms;
+    const bool others = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
+        return device.state == roster::DeviceState::active && device.id != profile_.device();
+    });
+    for (auto& stray : strays) {
+        if (refused_ == 0 || now - refused_from_ms_ > limits::refusals_window_ms) {
+            refused_from_ms_ = now;
+            refused_ = 0;
+        }
+        if (refused_ >= limits::refusals) continue;
         auto records = card_records(profile_, &stray.card);
         if (!records) continue;
         auto verdict = invite::Verdict::unknown;
-        bool is_ours = is_lowest;
+        bool is_ours = is_lowest, forgotten = false;
         for (const auto& record : *records) {
             if (record.taken) continue;
             if (record.out) verdict = invite::Verdict::withdrawn;
             // Of this device: it has forgotten it, long after its end.
             else
-                is_ours = record.device == profile_.device();
+                is_ours = forgotten = record.device == profile_.device();
         }
         if (!is_ours) continue;
-        const auto now = loop_.now().mono_ms;
-        if (refused_ == 0 || now - refused_from_ms_ > limits::refusals_window_ms) {
-            refused_from_ms_ = now;
-            refused_ = 0;
+        // Another device may have made it, and not told this one yet: then it is that device's to answer.
+        if (verdict == invite::Verdict::unknown && others && !forgotten &&
+            (!events_.all_linked() || now - stray.since_ms < limits::stray_patience_ms)) {
+            if (now - stray.since_ms < limits::stray_kept_ms) strays_.push_back(std::move(stray));
+            continue;
         }
-        if (++refused_ > limits::refusals) continue;
+        ++refused_;
         const auto text =
             invite::write_refusal(stray.card, self->uid, stray.from.uid, verdict, profile_.identity_key());
         if (auto queued = queue_ping(id, self->alias, stray.from.alias, text)) sent({{id, *queued}});
@@ -364,7 +379,7 @@ void Invitations::take_withdrawn() {
         auto records = card_records(profile_, &id);
         if (!records) return;
         const bool withdrawn = std::any_of(records->begin(), records->end(), [](const CardRecord& record) {
-            return !record.taken && !record.out && record.state == card_state::withdrawn;
+            return !record.taken && record.ended;
         });
         if (!withdrawn) continue;
         if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
@@ -378,19 +393,21 @@ void Invitations::take_withdrawn() {
 // What is over is told for a while, and then forgotten.
 void Invitations::forget_old() {
     const auto before = loop_.now().unix_ms - limits::card_kept_ms;
-    const auto given = std::erase_if(
-        given_, [&](const auto& one) { return one->issuer.ended_ms() && *one->issuer.ended_ms() < before; });
-    const auto taken = std::erase_if(taken_, [&](const auto& one) {
-        return one->acceptance.verdict() && one->acceptance.began_ms() < before;
+    const auto given = std::erase_if(given_, [&](const auto& one) {
+        // One that expired at a service that is never reached again comes to no end of its own.
+        const auto expired_ms = std::int64_t{one->issuer.card().expires_unix_s} * 1000;
+        return one->issuer.ended_ms().value_or(expired_ms) < before;
     });
+    const auto taken =
+        std::erase_if(taken_, [&](const auto& one) { return one->acceptance.sent_ms() < before; });
     if (given > 0) (void)keep_given();
     if (taken > 0) (void)keep_taken();
 }
 
 // Now and then, while there is something: cards expire, and answers are sent again.
 void Invitations::arm() {
-    if (!running_ || timer_.armed() || (given_.empty() && taken_.empty())) return;
-    timer_ = loop_.after(limits::invitations_look_ms, [this] {
+    if (!running_ || timer_.armed() || (given_.empty() && taken_.empty() && strays_.empty())) return;
+    timer_ = loop_.after(strays_.empty() ? limits::invitations_look_ms : limits::stray_patience_ms, [this] {
         forget_old();
         for (const auto& status : services_().list()) settle(status.account.id);
         arm();

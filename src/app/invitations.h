@@ -6,6 +6,7 @@
 // sending begins after that.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -17,6 +18,7 @@
 #include "app/services.h"
 #include "control/server.h"
 #include "invite/acceptance.h"
+#include "invite/greeting.h"
 
 namespace kith::app {
 
@@ -27,6 +29,9 @@ class Invitations {
         std::function<void()> on_service;  // an account was added
         // Signs in where a service wants that: for the request, with the provider of this label.
         std::function<Services::Ask(const control::RequestPtr&, const std::string& label)> signing_in;
+        // Whether all other devices of the person that are active are connected, and so have told what they
+        // know.
+        std::function<bool()> all_linked;
         std::function<void(const std::string&)> log;
     };
     // `services` gives what runs now: it comes and goes with the profile being open.
@@ -51,15 +56,32 @@ class Invitations {
     // Records came from another device, or the roster changed.
     void history_changed();
 
-    // For people who meet (app/meeting.h). A card for one person and an hour, kept; its text.
-    Result<std::string> give(const std::vector<std::string>& services);
+    // For people who meet (app/meeting.h). A card for one person, kept; its text. It is good for an hour
+    // after the `wait_s` that the other one is waited for. `group` and `note` may be empty.
+    Result<std::string> give(const std::vector<std::string>& services, const std::string& group,
+                             const std::string& note, std::int64_t wait_s);
     // It was given to this person face to face. Within a transaction of the caller's.
     Result<> given_to(const std::string& text, const roster::Identity& whom);
+    // Letters that are told face to face, besides going by ping. This person's answers to a card, at the
+    // services that he is a member of: kept, as the other side may have a contact by them. Then accept_met;
+    // or send_told when it is not known what they came to, or untell when they came to nothing.
+    std::vector<invite::ToldAnswer> tell(const std::string& text);
+    void send_told(const std::string& text);
+    void untell(const std::string& text);
+    // What the answers of this person to that card came to; and such replies, after accept_met: the services
+    // of the card at which its issuer is a contact now.
+    std::vector<invite::ToldReply> answered_beside(const std::string& text, const roster::Identity& by,
+                                                   const std::vector<invite::ToldAnswer>& answers);
+    std::set<std::size_t> replied_beside(const std::string& text,
+                                         const std::vector<invite::ToldReply>& replies);
     // Nobody took it.
     void take_back(const std::string& text);
-    // As invite.accept; `met`: it was given face to face.
-    void accept(const Request& request, const std::string& text, const std::string& alias,
-                const std::string& sign_in, bool met, std::function<void(Result<control::Json>)> done);
+    // This text was given face to face, by the person whose it is; its owner is asked whether to accept it.
+    // Remembered until it is accepted or the profile is closed, at most limits::cards_met of them.
+    void note_met(const std::string& text);
+    // As invite.accept, of a card that was given face to face.
+    void accept_met(const Request& request, const std::string& text, const std::string& alias,
+                    const std::string& sign_in, std::function<void(Result<control::Json>)> done);
     // The contact that a request names by `service` and `who`.
     Result<std::pair<store::Account, Contact>> find_contact(const std::string& service,
                                                             const std::string& who) const;
@@ -81,6 +103,7 @@ class Invitations {
         AccountId account;
         invite::CardId card;
         invite::Guest from;
+        std::int64_t since_ms = 0;
     };
     // One request to accept, service by service.
     struct Accepting {
@@ -108,6 +131,8 @@ class Invitations {
                                                               const std::string& group,
                                                               std::vector<AccountId>& accounts) const;
     Result<std::pair<store::Account, Contact>> contact_in(const Request& request) const;
+    Result<> check_person(const store::Account& account, const invite::CardService& service,
+                          const roster::Identity& identity) const;
     Result<const store::Account*> member_at(const invite::CardService& service) const;
     void accept_next(std::shared_ptr<Accepting> accepting);
     void answer(const std::shared_ptr<Accepting>& accepting, std::size_t service,
@@ -130,6 +155,7 @@ class Invitations {
     Result<> record(const Taken& taken);
     void sent(const Queued& queued);
 
+    invite::Issuer::Known known_at(const AccountId& account, Result<>& read) const;
     void settle(const AccountId& account);
     void settle_all();
     void answer_strays(const AccountId& account);
@@ -147,7 +173,8 @@ class Invitations {
     std::vector<std::unique_ptr<Given>> given_;
     std::vector<std::unique_ptr<Taken>> taken_;
     std::vector<Stray> strays_;
-    std::set<AccountId> due_;  // to be settled when the present callback has returned
+    std::deque<std::string> met_;  // texts of cards, oldest first
+    std::set<AccountId> due_;      // to be settled when the present callback has returned
     std::int64_t refused_from_ms_ = 0;
     int refused_ = 0;  // refusals to strangers since then
     net::Timer timer_, records_timer_;

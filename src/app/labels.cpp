@@ -40,13 +40,6 @@ std::vector<store::NewRecord> in_runs(const Profile& profile, std::string_view k
     return records;
 }
 
-// Whether the text occurs in a record at all: cheap, before signatures are checked.
-bool mentions(const history::Record& record, const std::string& text) {
-    return std::any_of(record.parts.begin(), record.parts.end(), [&](const history::Part& part) {
-        return as_text(part.bytes).find(text) != std::string_view::npos;
-    });
-}
-
 }  // namespace
 
 Result<> for_each_about(const Profile& profile, std::string_view kind, const AccountId& account,

@@ -23,6 +23,24 @@ std::string hours_text(std::int64_t ms) {
 
 constexpr std::string_view no_answer = "no answer", nobody = "nobody listens";
 
+// What is looked for, in words; and the commands that show one and take it.
+struct Sought {
+    std::string one, shown_by, taken_by;
+};
+const Sought& sought(pairing::OfferKind kind) {
+    static const Sought device{"offer", "kith device add", "kith device join --nearby"};
+    static const Sought person{"invitation", "kith invite new --nearby", "kith invite accept --nearby"};
+    return kind == pairing::OfferKind::device ? device : person;
+}
+
+bool is_offer(const std::string& kind) {
+    return kind == "offer" || kind == "invitation";
+}
+
+nearby::Kind announced(pairing::OfferKind kind) {
+    return kind == pairing::OfferKind::device ? nearby::Kind::offer : nearby::Kind::invitation;
+}
+
 }  // namespace
 
 Neighbourhood::Neighbourhood(net::Loop& loop, Random& random, Profile& profile, nearby::Options options,
@@ -47,22 +65,32 @@ void Neighbourhood::add_methods(control::Dispatcher& dispatcher) {
 
 // --- what this device announces
 
-std::string Neighbourhood::show_offer(const LinkPublic& server_key, std::uint16_t port) {
-    hide_offer();
-    offer_ = discovery_.announce([server_key, port](const std::string&, const std::vector<Bytes>& addresses) {
+std::string Neighbourhood::show_offer(pairing::OfferKind kind, const LinkPublic& server_key,
+                                      std::uint16_t port) {
+    hide_offer(kind);
+    const auto make = [kind, server_key, port](const std::string&, const std::vector<Bytes>& addresses) {
         nearby::Announcement announcement;
-        announcement.kind = nearby::Kind::offer;
+        announcement.kind = announced(kind);
         announcement.addresses = addresses;
         announcement.server_key = server_key;
         announcement.port = port;
         return announcement;
-    });
+    };
+    offers_.emplace(kind, discovery_.announce(make));
     return nearby::words_of(server_key);
 }
 
-void Neighbourhood::hide_offer() {
-    if (offer_) discovery_.withdraw(*offer_);
-    offer_.reset();
+void Neighbourhood::hide_offer(pairing::OfferKind kind) {
+    const auto at = offers_.find(kind);
+    if (at == offers_.end()) return;
+    discovery_.withdraw(at->second);
+    offers_.erase(at);
+}
+
+Result<> Neighbourhood::check_possible() const {
+    if (possible()) return {};
+    return fail(Fault::unavailable, "looking for devices nearby is switched off here",
+                "use the offer's text, or start kithd with --nearby automatic");
 }
 
 void Neighbourhood::announce_presence() {
@@ -130,8 +158,8 @@ std::vector<Neighbourhood::Neighbour> Neighbourhood::neighbours() const {
         if (sighting.announcement.kind == nearby::Kind::newer) {
             neighbour.kind = "newer";
             neighbour.id = sighting.instance;
-        } else if (sighting.announcement.kind == nearby::Kind::offer) {
-            neighbour.kind = "offer";
+        } else if (sighting.announcement.kind != nearby::Kind::device) {
+            neighbour.kind = sighting.announcement.kind == nearby::Kind::offer ? "offer" : "invitation";
             neighbour.server_key = sighting.announcement.server_key;
             neighbour.name = nearby::words_of(neighbour.server_key);
             neighbour.id = neighbour.server_key.hex();
@@ -279,7 +307,7 @@ Json Neighbourhood::notes_json(const std::vector<Neighbour>& list) const {
     std::uint16_t port = 0;
     for (const auto& neighbour : list) {
         newer = newer || neighbour.kind == "newer";
-        if (neighbour.kind == "offer") ++names[neighbour.name];
+        if (is_offer(neighbour.kind)) ++names[neighbour.name];
         if (neighbour.clock_off_ms != 0)
             say("the clock of " + neighbour.name + " or of this device is off by " +
                     hours_text(neighbour.clock_off_ms),
@@ -307,7 +335,8 @@ Json Neighbourhood::notes_json(const std::vector<Neighbour>& list) const {
             if (!finding.good && finding.check != "firewall") say(finding.what, finding.hint);
         if (notes.empty())
             say("nothing is announced on this network",
-                "an offer is announced while 'kith device add' runs. if one does, and is not found, this "
+                "an offer is announced while 'kith device add' or 'kith invite new --nearby' runs. if one "
+                "does, and is not found, this "
                 "network "
                 "filters multicast or a firewall does (UDP port 5353): use the offer's QR code or its text");
     }
@@ -352,10 +381,11 @@ void Neighbourhood::look_at_watchers() {
         watchers_timer_ = loop_.after(limits::nearby_look_ms, [this] { look_at_watchers(); });
 }
 
-// --- kith device join --nearby
+// --- kith device join --nearby, kith invite accept --nearby
 
-void Neighbourhood::find_offer(const std::string& name, std::function<void(Result<FoundOffer>)> done) {
-    finding_ = Finding{nearby::plain_words(name), std::move(done),
+void Neighbourhood::find_offer(pairing::OfferKind kind, const std::string& name,
+                               std::function<void(Result<FoundOffer>)> done) {
+    finding_ = Finding{kind, nearby::plain_words(name), std::move(done),
                        loop_.now().mono_ms + limits::nearby_find_ms, std::nullopt};
     decide_looking();
     look_for_offer();
@@ -372,7 +402,7 @@ void Neighbourhood::look_for_offer() {
     const auto now = loop_.now().mono_ms;
     std::vector<Neighbour> fitting;
     for (auto& neighbour : neighbours())
-        if (neighbour.kind == "offer" && !neighbour.endpoints.empty() &&
+        if (neighbour.kind == sought(finding_->kind).one && !neighbour.endpoints.empty() &&
             (finding_->name.empty() || neighbour.name == finding_->name))
             fitting.push_back(std::move(neighbour));
     if (!fitting.empty() && !finding_->first_ms) finding_->first_ms = now;
@@ -391,50 +421,54 @@ void Neighbourhood::look_for_offer() {
 Result<FoundOffer> Neighbourhood::choose(const std::vector<Neighbour>& fitting) const {
     if (fitting.size() == 1)
         return FoundOffer{fitting.front().name, fitting.front().server_key, fitting.front().endpoints};
+    const auto& what = sought(finding_->kind);
     std::set<std::string> names;
     for (const auto& neighbour : fitting) names.insert(neighbour.name);
     if (names.size() == 1)
         return fail(Fault::refused,
-                    std::to_string(fitting.size()) + " offers nearby have the name " + *names.begin() +
-                        ": one may be somebody else's imitation",
-                    "use the offer's QR code or its text");
+                    std::to_string(fitting.size()) + " " + what.one + "s nearby have the name " +
+                        *names.begin() + ": one may be somebody else's imitation",
+                    "use the QR code or the text that the other device shows");
     std::string list;
     std::size_t shown = 0;
     for (const auto& name : names)
         if (++shown <= limits::nearby_names) list += (list.empty() ? "" : ", ") + name;
-    return fail(Fault::refused, std::to_string(names.size()) + " offers are nearby: " + list,
-                "choose by the words that the other device shows: kith device join --nearby \"" +
-                    *names.begin() + "\"");
+    return fail(
+        Fault::refused, std::to_string(names.size()) + " " + what.one + "s are nearby: " + list,
+        "choose by the words that the other device shows: " + what.taken_by + " \"" + *names.begin() + "\"");
 }
 
 Error Neighbourhood::none_found() const {
     if (const auto& trouble = discovery_.trouble()) return *trouble;
+    const auto& what = sought(finding_->kind);
     const auto list = neighbours();
     std::string others;
     bool newer = false, elsewhere = false;
     std::size_t shown = 0;
     for (const auto& neighbour : list) {
         newer = newer || neighbour.kind == "newer";
-        if (neighbour.kind != "offer") continue;
+        if (neighbour.kind != what.one) continue;
         elsewhere = elsewhere || neighbour.endpoints.empty();
         if (++shown <= limits::nearby_names) others += (others.empty() ? "" : ", ") + neighbour.name;
     }
     if (elsewhere && finding_->name.empty())
         return {Fault::unreachable,
-                "an offer is nearby, but on a network that this device is not attached to",
+                "an " + what.one + " is nearby, but on a network that this device is not attached to",
                 "connect both to the same network"};
     if (!others.empty())
-        return {Fault::not_found, "no offer nearby has the name " + finding_->name + "; there is " + others,
+        return {Fault::not_found,
+                "no " + what.one + " nearby has the name " + finding_->name + "; there is " + others,
                 "take the words that the other device shows"};
     if (newer)
         return {Fault::refused, "a device nearby runs a newer version of kith", "update kith on this device"};
     for (const auto& finding : examine(loop_.now(), 0))
         if (!finding.good && finding.check != "firewall")
-            return {Fault::unreachable, "no offer was found nearby: " + finding.what, finding.hint};
-    return {Fault::unreachable, "no offer was found nearby",
-            "run 'kith device add' on the other device, in the same network. if it runs, the network or a "
-            "firewall "
-            "filters multicast (UDP port 5353): use the QR code or the text that it shows"};
+            return {Fault::unreachable, "no " + what.one + " was found nearby: " + finding.what,
+                    finding.hint};
+    return {Fault::unreachable, "no " + what.one + " was found nearby",
+            "run '" + what.shown_by +
+                "' on the other device, in the same network. if it runs, the network or a firewall "
+                "filters multicast (UDP port 5353): use the QR code or the text that it shows"};
 }
 
 // --- kith doctor

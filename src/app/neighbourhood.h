@@ -1,5 +1,5 @@
-// What is around this device: offers and devices of this person, as they are announced nearby, and what this
-// device announces itself. Answers the methods `nearby` and `doctor` (src/control/README.md).
+// What is around this device: offers, invitations and devices of this person, as they are announced nearby,
+// and what this device announces itself. Answers the methods `nearby` and `doctor` (src/control/README.md).
 #pragma once
 
 #include <functional>
@@ -36,14 +36,18 @@ class Neighbourhood {
     void add_methods(control::Dispatcher& dispatcher);
     bool possible() const { return options_.way != nearby::Way::off; }
 
-    // Announces this offer until `hide_offer`; the words by which people tell it from others.
-    std::string show_offer(const LinkPublic& server_key, std::uint16_t port);
-    void hide_offer();
+    // Announces this offer until `hide_offer`, one of each kind at a time; the words by which people tell it
+    // from others.
+    std::string show_offer(pairing::OfferKind kind, const LinkPublic& server_key, std::uint16_t port);
+    void hide_offer(pairing::OfferKind kind);
 
-    // Waits for an offer of this name (empty: for the only one). `done` is called once, unless `stop_finding`
-    // comes first.
-    void find_offer(const std::string& name, std::function<void(Result<FoundOffer>)> done);
+    // Waits for an offer of this kind and name (empty: for the only one). `done` is called once, unless
+    // `stop_finding` comes first. One at a time.
+    void find_offer(pairing::OfferKind kind, const std::string& name,
+                    std::function<void(Result<FoundOffer>)> done);
     void stop_finding();
+    // Fault::unavailable: looking is switched off here.
+    Result<> check_possible() const;
 
     // The other devices of this person may have come or gone, or be out of reach: looks for them, and has
     // them find this one, as long as one is out of reach. Also stops when the profile is closed.
@@ -51,7 +55,7 @@ class Neighbourhood {
 
   private:
     struct Neighbour {
-        std::string kind;  // offer, device, or newer
+        std::string kind;  // offer, invitation, device, or newer
         std::string name;
         std::string id;  // tells it from others
         DeviceId device;
@@ -72,6 +76,7 @@ class Neighbourhood {
         std::map<std::string, control::Json> told;
     };
     struct Finding {
+        pairing::OfferKind kind = pairing::OfferKind::device;
         std::string name;
         std::function<void(Result<FoundOffer>)> done;
         std::int64_t until_ms = 0;
@@ -99,7 +104,8 @@ class Neighbourhood {
     nearby::Options options_;
     Events events_;
     nearby::Discovery discovery_;
-    std::optional<nearby::Discovery::Handle> offer_, presence_;
+    std::map<pairing::OfferKind, nearby::Discovery::Handle> offers_;
+    std::optional<nearby::Discovery::Handle> presence_;
     std::uint16_t presence_port_ = 0;
     std::int64_t away_since_ms_ = 0;  // since when a device is out of reach; 0: none is
     std::map<std::string, Probed> probed_;

@@ -35,13 +35,25 @@ store::NewRecord own_record(const Profile& profile, std::string_view kind, const
         history::make_signed(kind, account, time_ms, profile.device(), profile.device_key(), inside(fields)));
 }
 
-std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record) {
+bool mentions(const history::Record& record, std::string_view text) {
+    return std::any_of(record.parts.begin(), record.parts.end(), [&](const history::Part& part) {
+        return as_text(part.bytes).find(text) != std::string_view::npos;
+    });
+}
+
+std::optional<FormerRecord> read_former_record(const Profile& profile, const history::Record& record) {
     auto content = history::read_signed(record);
     if (!content) return std::nullopt;
     const auto* signer = profile.roster().find(content->device);
-    if (!signer || signer->state != roster::DeviceState::active || !content->signed_by(signer->device_key))
-        return std::nullopt;
-    return wire::Fields::parse(content->head);
+    if (!signer || !content->signed_by(signer->device_key)) return std::nullopt;
+    return FormerRecord{wire::Fields::parse(content->head), signer,
+                        signer->state == roster::DeviceState::active};
+}
+
+std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record) {
+    auto read = read_former_record(profile, record);
+    if (!read || !read->active) return std::nullopt;
+    return std::move(read->head);
 }
 
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now) {

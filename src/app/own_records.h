@@ -16,8 +16,18 @@ Result<> keep_own_record(Profile& profile, std::string_view kind, const AccountI
 // The same, to be added by the caller.
 store::NewRecord own_record(const Profile& profile, std::string_view kind, const AccountId& account,
                             std::uint64_t time_ms, const nlohmann::json& fields);
+// Whether the text occurs in a record at all: cheap, before signatures are checked.
+bool mentions(const history::Record& record, std::string_view text);
 // The head of one whose signer is one of the person's devices, and not barred.
 std::optional<wire::Fields> read_own_record(const Profile& profile, const history::Record& record);
+// The same of any device that is or was one of the person's: what a device said before it was barred may not
+// be as if it had never been said. What it may say still is the caller's to decide.
+struct FormerRecord {
+    wire::Fields head;
+    const roster::Device* signer;
+    bool active;  // the signer, now
+};
+std::optional<FormerRecord> read_former_record(const Profile& profile, const history::Record& record);
 
 // That the person has this account. Within a transaction of the caller's.
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now);

@@ -1,4 +1,4 @@
-// Invitations: made, shown, accepted, listed and withdrawn.
+// Invitations: made, shown, listed and withdrawn.
 
 #include "cli/invite_commands.h"
 
@@ -7,12 +7,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
-#include "cli/prompt.h"
+#include "cli/meeting_view.h"
 #include "cli/save.h"
-#include "cli/sign_in_view.h"
 #include "cli/text.h"
+#include "qr/picture_file.h"
 #include "qr/qr.h"
 
 namespace kith::cli {
@@ -20,12 +21,9 @@ namespace {
 
 struct NewOptions {
     std::vector<std::string> services;
-    std::string group, note, expires, svg;
+    std::string group, note, expires, svg, png;
     std::uint64_t uses = 1;
-};
-struct AcceptOptions {
-    std::string text, alias, service, sign_in;
-    bool yes = false;
+    bool nearby = false;
 };
 
 // Of the terminal that standard output is.
@@ -54,6 +52,22 @@ Result<> write_svg(const std::string& path, const std::string& text) {
     return save_text(path, qr::to_svg(code));
 }
 
+Result<> write_png(const std::string& path, const std::string& text) {
+    KITH_TRY_VALUE(code, qr::encode(text, 40));
+    KITH_TRY_VALUE(picture, qr::to_png(code));
+    return save_text(path, as_text(picture));
+}
+
+// Both or none of them.
+Result<> write_pictures(const NewOptions& options, const std::string& text) {
+    if (!options.svg.empty()) KITH_TRY(write_svg(options.svg, text));
+    if (options.png.empty()) return {};
+    auto written = write_png(options.png, text);
+    std::error_code ignored;
+    if (!written && !options.svg.empty()) std::filesystem::remove(options.svg, ignored);
+    return written;
+}
+
 void show_code(Context& context, const Json& card) {
     auto& out = context.out;
     const auto text = text_in(card, "text");
@@ -72,6 +86,17 @@ void show_code(Context& context, const Json& card) {
                      : written.error().what));
 }
 
+// To who is beside this device, by a live code.
+int give_beside(Context& context, const NewOptions& options, Json args) {
+    if (options.uses != 1 || !options.svg.empty() || !options.png.empty())
+        return context.out.usage_error(
+            "--nearby is for one person, who is here: not with --uses, --svg or --png", "leave them out");
+    args.erase("uses");
+    args["give"] = true;
+    MeetingView view(context, "invite accept TEXT", "invite accept --nearby");
+    return view.conclude(run_meeting(context, view, {}, std::move(args)));
+}
+
 int make(Context& context, const NewOptions& options) {
     Json args{{"uses", options.uses}};
     if (!options.services.empty()) args["services"] = options.services;
@@ -82,16 +107,17 @@ int make(Context& context, const NewOptions& options) {
         if (!seconds) return context.out.error(seconds.error());
         args["expires"] = *seconds;
     }
+    if (options.nearby) return give_beside(context, options, std::move(args));
     auto made = call(context, {"invite.new", std::move(args), {}});
-    if (made && !options.svg.empty())
-        if (auto written = write_svg(options.svg, text_in(*made, "text")); !written) {
+    if (made)
+        if (auto written = write_pictures(options, text_in(*made, "text")); !written) {
             // Nobody is to hold an invitation that its maker was told had failed.
             (void)call(context, {"invite.withdraw", {{"card", text_in(*made, "card")}}, {}});
             return context.out.error(written.error());
         }
     return conclude(context, made, [&](const Json& card) {
         auto& out = context.out;
-        if (options.svg.empty()) show_code(context, card);
+        if (options.svg.empty() && options.png.empty()) show_code(context, card);
         out.say(text_in(card, "text"));
         out.say("");
         out.say("They run:  kith invite accept TEXT");
@@ -103,85 +129,8 @@ int make(Context& context, const NewOptions& options) {
                     clean(options.group) + " ALIAS");
         out.say("It ends at " + local_time(text_in(card, "expires")) +
                 "; to end it now:  kith invite withdraw " + text_in(card, "card").substr(0, 8));
-        if (!options.svg.empty()) out.say("The QR code is in " + clean(options.svg) + ".");
-    });
-}
-
-// The text holds a secret: "-" keeps it out of the list of processes.
-Result<std::string> card_text(Context& context, const std::string& option) {
-    if (!option.empty() && option != "-") return option;
-    if (option.empty() && !context.can_ask)
-        return fail(Fault::invalid, "the invitation's text is missing",
-                    "give it as TEXT, or as - to read it from standard input");
-    auto line = option == "-" ? standard_input().wait() : ask("The invitation's text (KITH-INVITE:...): ");
-    if (!line || line->empty())
-        return fail(Fault::invalid, "no invitation was given", "paste the text that kith invite new shows");
-    return *line;
-}
-
-// What is accepted, in words, before it is.
-void show_card(Context& context, const Json& card) {
-    auto& out = context.out;
-    for (const auto& service : list_in(card, "services")) {
-        const auto site = text_in(service, "site"), group = text_in(service, "group"),
-                   as = text_in(service, "as");
-        out.say(text_in(service, "alias") + " invites you to " + (site.empty() ? "" : site + ", ") +
-                text_in(service, "address"));
-        if (!text_in(service, "pin").empty()) out.say("  its key:  " + text_in(service, "pin"));
-        out.say(as.empty() ? "  You will be registered there as a new member."
-                           : "  You are a member there already, as " + as + ".");
-        if (!group.empty()) out.say("  You will join the group " + group + " when they let you in.");
-        if (const auto trust = text_in(service, "trust"); !trust.empty())
-            out.say("  They are a contact of yours already: " + trust + ".");
-    }
-    if (const auto note = text_in(card, "note"); !note.empty()) out.say("They write: " + note);
-    out.say("They get to know your alias there, and who you are to your other contacts (a key, no name).");
-    if (card.value("over", false))
-        out.say("By this device's clock it is over since " + local_time(text_in(card, "expires")) +
-                "; whoever made it decides.");
-}
-
-int accept(Context& context, const AcceptOptions& options) {
-    auto text = card_text(context, options.text);
-    if (!text) return context.out.error(text.error());
-    auto alias = options.alias;
-    if (!context.out.json() || !options.yes) {
-        auto card = call(context, {"invite.look", {{"text", *text}}, {}});
-        if (!card) return context.out.error(card.error());
-        show_card(context, *card);
-        const auto services = list_in(*card, "services");
-        const bool registers = std::any_of(services.begin(), services.end(), [](const Json& service) {
-            return !service.value("member", true);
-        });
-        if (!options.yes && !context.can_ask)
-            return context.out.error({Fault::invalid, "nothing was accepted: nobody was there to ask",
-                                      "give --yes to accept it unseen"});
-        if (!options.yes) {
-            const auto said = ask("Accept? [y/N] ");
-            if (!said || (*said != "y" && *said != "Y" && *said != "yes"))
-                return context.out.error({Fault::cancelled, "nothing was accepted", ""});
-        }
-        if (registers && alias.empty() && context.can_ask)
-            alias = ask("The name that you want to have there (8 characters or more): ").value_or("");
-    }
-    Json args{{"text", *text}};
-    for (auto [key, value] :
-         {std::pair{"alias", alias}, {"service", options.service}, {"sign_in", options.sign_in}})
-        if (!value.empty()) args[key] = value;
-    auto done = call(context, {"invite.accept", std::move(args), {}},
-                     [&](const control::Event& event) { show_sign_in(context, event); });
-    return conclude(context, done, [&](const Json& result) {
-        for (const auto& service : list_in(result, "services")) {
-            const auto state = text_in(service, "state"), who = text_in(service, "alias");
-            if (state == "accepted")
-                context.out.say(who + " is a contact already.");
-            else if (state == "failed")
-                context.out.say(text_in(service, "address") + ": " + text_in(service, "why"));
-            else
-                context.out.say("The answer to " + who +
-                                (state == "sent" ? " is on its way." : " waits for the service.") +
-                                " They become a contact when their device replies: kith invite list");
-        }
+        for (const auto& path : {options.svg, options.png})
+            if (!path.empty()) out.say("The QR code is in " + clean(path) + ".");
     });
 }
 
@@ -226,23 +175,16 @@ void add_invite_commands(CLI::App& app, Command& chosen) {
         command->add_option("--expires", options->expires,
                             "how long it is good for: 45m, 12h, 7d (unless given: 7d)");
         command->add_option("--uses", options->uses, "for how many people (unless given: 1)");
+        command->add_flag(
+            "--nearby", options->nearby,
+            "give it to who is beside you, by a code that their device shows; --expires then says "
+            "how long they are waited for (unless given: 10m)");
         command->add_option("--svg", options->svg, "write the QR code to this file, to print it");
+        command->add_option("--png", options->png, "the same as a PNG picture");
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return make(context, *options); }; });
     }
-    {
-        auto options = std::make_shared<AcceptOptions>();
-        auto* command = invite->add_subcommand("accept", "accept an invitation");
-        command->add_option("TEXT", options->text,
-                            "what kith invite new shows; - reads it from standard input");
-        command->add_option("--alias", options->alias, "the name to have where this person is no member yet");
-        command->add_option("--service", options->service, "only this one of the services that it names");
-        command->add_option("--sign-in", options->sign_in,
-                            "the provider to sign in with, where the service names several");
-        command->add_flag("--yes", options->yes, "ask nothing");
-        command->callback(
-            [=, &chosen] { chosen = [=](Context& context) { return accept(context, *options); }; });
-    }
+    add_accept_command(*invite, chosen);
     add_swap_command(*invite, chosen);
     invite->add_subcommand("list", "invitations given and taken")->callback([&chosen] {
         chosen = list_cards;

@@ -10,6 +10,7 @@ namespace {
 
 std::string kind_text(const std::string& kind) {
     if (kind == "offer") return "offer to set up a device";
+    if (kind == "invitation") return "invitation, or somebody to meet";
     if (kind == "device") return "your device";
     return "newer version of kith";
 }

@@ -6,7 +6,7 @@
 namespace kith::invite {
 namespace {
 
-constexpr std::uint8_t state_version = 1;
+constexpr std::uint8_t state_version = 2;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<Acceptance> Acceptance::accept(std::string text, std::size_t service, Gue
     made.guest_ = std::move(guest);
     made.own_ = own;
     made.answer_ = write_answer(made.card_, made.service(), made.guest_, own, key, random);
-    made.began_ms_ = made.sent_ms_ = now.unix_ms;
+    made.sent_ms_ = now.unix_ms;
     return made;
 }
 
@@ -41,13 +41,13 @@ Result<Acceptance> Acceptance::restore(ByteView state) {
     made.own_.recovery = in.id<SignPublic>();
     made.own_.key = in.id<SignPublic>();
     made.answer_ = in.piece();
-    made.began_ms_ = static_cast<std::int64_t>(in.u64());
     made.sent_ms_ = static_cast<std::int64_t>(in.u64());
     made.sent_again_ = in.u64();
     if (const auto verdict = in.byte(); verdict != 0) {
         made.verdict_ = static_cast<Verdict>(verdict);
         if (verdict > static_cast<std::uint8_t>(Verdict::unknown)) return corrupt();
     }
+    made.replied_ = in.byte() != 0;
     made.invited_ = in.byte() != 0;
     made.joined_ = in.byte() != 0;
     if (!in.ended()) return corrupt();
@@ -63,10 +63,10 @@ Bytes Acceptance::state() const {
     append(state, own_.recovery.view());
     append(state, own_.key.view());
     append_piece(state, answer_);
-    append_u64(state, static_cast<std::uint64_t>(began_ms_));
     append_u64(state, static_cast<std::uint64_t>(sent_ms_));
     append_u64(state, sent_again_);
     state.push_back(verdict_ ? static_cast<std::uint8_t>(*verdict_) : std::uint8_t{0});
+    state.push_back(replied_);
     state.push_back(invited_);
     state.push_back(joined_);
     return state;
@@ -75,12 +75,25 @@ Bytes Acceptance::state() const {
 AcceptanceActions Acceptance::received(const std::string& from_uid, const Letter& letter) {
     if (from_uid != service().uid) return {};
     auto verdict = open_reply(letter, card_, service(), guest_, own_);
-    if (!verdict) verdict = open_refusal(letter, card_, service(), guest_);
-    if (!verdict) return {};
+    const bool is_reply = verdict.has_value();
+    if (!is_reply) verdict = open_refusal(letter, card_, service(), guest_);
+    if (!verdict || (verdict_ == Verdict::accepted && (replied_ || verdict != Verdict::accepted))) return {};
+    // Who refuses may not have heard of the card yet: the device that made it has the last word.
+    if ((replied_ && !is_reply) || (verdict_ == verdict && replied_ == is_reply)) return {};
     AcceptanceActions actions;
-    // Also when it is known: should the contact have been lost in a crash, it is there now.
     if (*verdict == Verdict::accepted) actions.push_back(BefriendIssuer{});
-    if (verdict_ == Verdict::accepted || verdict_ == verdict) return actions;
+    verdict_ = verdict;
+    replied_ = is_reply;
+    actions.push_back(Keep{});
+    join_if_due(actions);
+    return actions;
+}
+
+AcceptanceActions Acceptance::told(const Letter& letter) {
+    const auto verdict = open_reply(letter, card_, service(), guest_, own_);
+    if (!verdict || replied_ || verdict_ == Verdict::accepted) return {};
+    AcceptanceActions actions;
+    if (*verdict == Verdict::accepted) actions.push_back(BefriendIssuer{false});
     verdict_ = verdict;
     actions.push_back(Keep{});
     join_if_due(actions);
@@ -102,7 +115,7 @@ void Acceptance::join_if_due(AcceptanceActions& actions) {
 }
 
 AcceptanceActions Acceptance::tick(Now now) {
-    if (verdict_ || sent_again_ >= limits::answers_again) return {};
+    if (replied_ || sent_again_ >= limits::answers_again) return {};
     // A clock that was set back starts the wait anew.
     if (now.unix_ms >= sent_ms_ && now.unix_ms - sent_ms_ < limits::answer_again_ms) return {};
     sent_ms_ = now.unix_ms;

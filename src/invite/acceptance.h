@@ -18,7 +18,9 @@ struct Answer {
     std::string text;
 };
 // The issuer is a contact from now on.
-struct BefriendIssuer {};
+struct BefriendIssuer {
+    bool vouched = true;  // the service has said whose account it is, and not the issuer alone
+};
 // The invitation to the card's group came, and is accepted.
 struct JoinGroup {};
 using AcceptanceAction = std::variant<BefriendIssuer, Keep, Answer, JoinGroup>;
@@ -36,14 +38,19 @@ class Acceptance {
     const Card& card() const { return card_; }
     const CardService& service() const { return card_.services[service_]; }
     const Guest& guest() const { return guest_; }
-    // Nothing: the issuer has not replied.
+    // The letter that `start` sends.
+    const std::string& answer() const { return answer_; }
+    // Nothing: neither the issuer nor another device of his has said anything.
     const std::optional<Verdict>& verdict() const { return verdict_; }
-    std::int64_t began_ms() const { return began_ms_; }
+    // When the answer was last sent.
+    std::int64_t sent_ms() const { return sent_ms_; }
 
     // Keeps it and sends the answer; again when the card is accepted once more while no reply has come.
     AcceptanceActions start() const { return {Keep{}, Answer{answer_}}; }
     // A letter about this card came from this account.
     AcceptanceActions received(const std::string& from_uid, const Letter& letter);
+    // The reply was told face to face, by who made the card.
+    AcceptanceActions told(const Letter& letter);
     // An invitation to a group.
     AcceptanceActions invited(const std::string& from_uid, const std::string& group);
     // To be called now and then while the service is reached.
@@ -59,9 +66,10 @@ class Acceptance {
     Guest guest_;
     roster::Identity own_;
     std::string answer_;
-    std::int64_t began_ms_ = 0, sent_ms_ = 0;
+    std::int64_t sent_ms_ = 0;
     std::uint64_t sent_again_ = 0;
     std::optional<Verdict> verdict_;
+    bool replied_ = false;  // by ping, by the device that decides
     bool invited_ = false, joined_ = false;
 };
 

@@ -23,6 +23,13 @@ Bytes write_greeting(const Greeting& greeting, GreetingFrom from, const LinkPubl
     append(bytes, greeting.identity.recovery.view());
     append(bytes, greeting.identity.key.view());
     append_piece(bytes, greeting.card);
+    bytes.push_back(static_cast<std::uint8_t>(greeting.answers.size()));
+    for (const auto& answer : greeting.answers) {
+        bytes.push_back(static_cast<std::uint8_t>(answer.service));
+        append_piece(bytes, answer.guest.uid);
+        append_piece(bytes, answer.guest.alias);
+        append_piece(bytes, answer.letter);
+    }
     append(bytes, key.sign(signed_part(bytes, from, door, to)).view());
     return bytes;
 }
@@ -39,7 +46,19 @@ Result<Greeting> read_greeting(ByteView bytes, GreetingFrom from, const LinkPubl
     greeting.identity.recovery = in.id<SignPublic>();
     greeting.identity.key = in.id<SignPublic>();
     greeting.card = in.piece();
-    if (!in.ended() || greeting.card.size() > limits::card_text) return malformed();
+    for (std::size_t left = in.byte(); left > 0 && in.good; --left) {
+        auto& answer = greeting.answers.emplace_back();
+        answer.service = in.byte();
+        answer.guest.uid = in.piece();
+        answer.guest.alias = in.piece();
+        answer.letter = in.piece();
+        if (answer.guest.uid.size() > limits::told_name_bytes ||
+            answer.guest.alias.size() > limits::told_name_bytes)
+            return malformed();
+    }
+    if (!in.ended() || greeting.card.size() > limits::card_text ||
+        greeting.answers.size() > limits::card_services)
+        return malformed();
     if (!crypto::verify(greeting.identity.key, signed_part(told, from, door, to),
                         *Signature::from(bytes.last(Signature::size))))
         return fail(Fault::protocol, "the other device is not whose it says it is");
@@ -49,6 +68,30 @@ Result<Greeting> read_greeting(ByteView bytes, GreetingFrom from, const LinkPubl
             return fail(Fault::protocol, "the other device gives away somebody else's invitation");
     }
     return greeting;
+}
+
+Bytes write_replies(std::span<const ToldReply> replies) {
+    Bytes bytes;
+    if (replies.empty()) return bytes;
+    bytes.push_back(version);
+    bytes.push_back(static_cast<std::uint8_t>(replies.size()));
+    for (const auto& reply : replies) {
+        bytes.push_back(static_cast<std::uint8_t>(reply.service));
+        append_piece(bytes, reply.letter);
+    }
+    return bytes;
+}
+
+std::vector<ToldReply> read_replies(ByteView verdict) {
+    Reader in{verdict};
+    if (verdict.empty() || in.byte() != version) return {};
+    std::vector<ToldReply> replies;
+    for (std::size_t left = in.byte(); left > 0 && in.good; --left) {
+        auto& reply = replies.emplace_back();
+        reply.service = in.byte();
+        reply.letter = in.piece();
+    }
+    return in.ended() && replies.size() <= limits::card_services ? replies : std::vector<ToldReply>();
 }
 
 }  // namespace kith::invite

@@ -1,7 +1,7 @@
 #include "invite/issuer.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "invite/limits.h"
 #include "invite/reader.h"
@@ -9,7 +9,7 @@
 namespace kith::invite {
 namespace {
 
-constexpr std::uint8_t state_version = 1;
+constexpr std::uint8_t state_version = 2;
 
 void append_guest(Bytes& to, std::size_t service, const Guest& guest, const roster::Identity& identity) {
     to.push_back(static_cast<std::uint8_t>(service));
@@ -64,7 +64,11 @@ Result<Issuer> Issuer::restore(ByteView state) {
         one.identity.key = in.id<SignPublic>();
         if (one.service >= services) in.good = false;
     };
-    for (auto left = in.u32(); left > 0 && in.good; --left) read(issuer.uses_.emplace_back());
+    for (auto left = in.u32(); left > 0 && in.good; --left) {
+        auto& use = issuer.uses_.emplace_back();
+        read(use);
+        use.vouched = in.byte() != 0;
+    }
     for (auto left = in.u32(); left > 0 && in.good; --left) {
         auto& answer = issuer.waiting_.emplace_back();
         read(answer);
@@ -83,7 +87,10 @@ Bytes Issuer::state() const {
     state.push_back(ended_ms_.has_value());
     if (ended_ms_) append_u64(state, static_cast<std::uint64_t>(*ended_ms_));
     append_u32(state, static_cast<std::uint32_t>(uses_.size()));
-    for (const auto& use : uses_) append_guest(state, use.service, use.guest, use.identity);
+    for (const auto& use : uses_) {
+        append_guest(state, use.service, use.guest, use.identity);
+        state.push_back(use.vouched);
+    }
     append_u32(state, static_cast<std::uint32_t>(waiting_.size()));
     for (const auto& answer : waiting_) {
         append_guest(state, answer.service, answer.guest, answer.identity);
@@ -95,16 +102,22 @@ Bytes Issuer::state() const {
 
 Issuer::Standing Issuer::standing() const {
     if (withdrawn_) return Standing::withdrawn;
-    if (people() >= card_.uses) return Standing::used_up;
+    if (used() >= card_.uses) return Standing::used_up;
     if (std::find(expired_at_.begin(), expired_at_.end(), false) == expired_at_.end())
         return Standing::expired;
     return Standing::open;
 }
 
-std::size_t Issuer::people() const {
-    std::set<roster::Identity> people;
-    for (const auto& use : uses_) people.insert(use.identity);
-    return people.size();
+std::size_t Issuer::used() const {
+    std::map<roster::Identity, std::vector<std::size_t>> accounts;  // of each person, at each service
+    for (const auto& use : uses_) {
+        auto& at = accounts[use.identity];
+        at.resize(card_.services.size());
+        ++at[use.service];
+    }
+    std::size_t used = 0;
+    for (const auto& [person, at] : accounts) used += *std::max_element(at.begin(), at.end());
+    return used;
 }
 
 void Issuer::look_for_end(Now now) {
@@ -128,11 +141,24 @@ IssuerActions Issuer::answered(std::size_t service, const Guest& guest, const st
     return {Keep{}};
 }
 
-bool Issuer::accepted_before(const Waiting& answer) const {
-    return std::any_of(uses_.begin(), uses_.end(), [&](const Use& use) {
+const Issuer::Use* Issuer::accepted_before(const Waiting& answer) const {
+    const auto at = std::find_if(uses_.begin(), uses_.end(), [&](const Use& use) {
         return use.service == answer.service && use.guest.uid == answer.guest.uid &&
                use.identity == answer.identity;
     });
+    return at == uses_.end() ? nullptr : &*at;
+}
+
+// Accepting it costs no use: the person was accepted through another service of the card.
+bool Issuer::is_free(const Waiting& answer) const {
+    const auto at = [&](std::size_t service) {
+        return std::count_if(uses_.begin(), uses_.end(), [&](const Use& use) {
+            return use.service == service && use.identity == answer.identity;
+        });
+    };
+    for (std::size_t service = 0; service < card_.services.size(); ++service)
+        if (at(service) > at(answer.service)) return true;
+    return false;
 }
 
 Verdict Issuer::judge(const Waiting& answer, const Known& known, Now now) const {
@@ -143,9 +169,7 @@ Verdict Issuer::judge(const Waiting& answer, const Known& known, Now now) const 
         return Verdict::expired;
     if (auto former = known(answer.service, answer.guest.uid); former && *former != answer.identity)
         return Verdict::other_identity;
-    const bool same_person = std::any_of(uses_.begin(), uses_.end(),
-                                         [&](const Use& use) { return use.identity == answer.identity; });
-    return same_person || people() < card_.uses ? Verdict::accepted : Verdict::used_up;
+    return is_free(answer) || used() < card_.uses ? Verdict::accepted : Verdict::used_up;
 }
 
 IssuerActions Issuer::drained(std::size_t service, const Known& known, const crypto::SignKey& key, Now now,
@@ -155,16 +179,26 @@ IssuerActions Issuer::drained(std::size_t service, const Known& known, const cry
                      [](const Waiting& a, const Waiting& b) { return is_lower(a.msgid, b.msgid); });
     IssuerActions before, after;
     bool changed = false;
+    // Who became a contact a moment ago is one that `known` does not know yet.
+    std::map<std::string, roster::Identity> fresh;
+    const Known known_now = [&](std::size_t at, const std::string& uid) {
+        const auto found = fresh.find(uid);
+        return found != fresh.end() ? std::optional(found->second) : known(at, uid);
+    };
     for (const auto& answer : waiting_) {
         if (answer.service != service) continue;
         changed = true;
-        const auto verdict = judge(answer, known, now);
-        const bool first = verdict == Verdict::accepted && !accepted_before(answer);
-        // Also when it was accepted before: should the contact have been lost in a crash, it is there now.
-        if (verdict == Verdict::accepted) before.push_back(Befriend{service, answer.guest, answer.identity});
+        const auto verdict = judge(answer, known_now, now);
+        // Only then: an old answer that comes again must not bring back who was removed since.
+        const auto* use = accepted_before(answer);
+        const bool first = verdict == Verdict::accepted && (!use || !use->vouched);
+        if (first) before.push_back(Befriend{service, answer.guest, answer.identity});
+        if (first) fresh.emplace(answer.guest.uid, answer.identity);
         if (verdict == Verdict::other_identity)
             before.push_back(Flag{service, answer.guest, answer.identity});
-        if (first) uses_.push_back({service, answer.guest, answer.identity});
+        if (first && use)
+            uses_[static_cast<std::size_t>(use - uses_.data())] = {service, answer.guest, answer.identity};
+        if (first && !use) uses_.push_back({service, answer.guest, answer.identity});
         after.push_back(Say{service, answer.guest,
                             write_reply(card_, card_.services[service], answer.guest, answer.identity,
                                         verdict, key, random)});
@@ -181,6 +215,23 @@ IssuerActions Issuer::drained(std::size_t service, const Known& known, const cry
     before.push_back(Keep{});
     before.insert(before.end(), std::make_move_iterator(after.begin()), std::make_move_iterator(after.end()));
     return before;
+}
+
+Issuer::Told Issuer::told(std::size_t service, const Guest& guest, const roster::Identity& by,
+                          const Letter& letter, const Known& known, const crypto::SignKey& key, Now now,
+                          Random& random) {
+    if (service >= card_.services.size()) return {};
+    const auto identity = open_answer(letter, card_, card_.services[service], guest);
+    if (identity != by) return {};
+    const Waiting answer{service, guest, by, {}, now.unix_ms};
+    const auto verdict = judge(answer, known, now);
+    IssuerActions actions;
+    if (verdict == Verdict::accepted && !accepted_before(answer)) {
+        uses_.push_back({service, guest, by, false});
+        look_for_end(now);
+        actions = {Befriend{service, guest, by, false}, Keep{}};
+    }
+    return {std::move(actions), write_reply(card_, card_.services[service], guest, by, verdict, key, random)};
 }
 
 IssuerActions Issuer::withdraw(Now now) {

@@ -22,6 +22,7 @@ struct Befriend {
     std::size_t service = 0;
     Guest guest;
     roster::Identity identity;
+    bool vouched = true;  // the service has said whose account it is, and not the guest alone
 };
 // The account is a contact with another identity: it becomes `changed`.
 struct Flag {
@@ -60,8 +61,12 @@ class Issuer {
         std::size_t service = 0;
         Guest guest;
         roster::Identity identity;
+        bool vouched = true;  // as of Befriend
     };
     const std::vector<Use>& uses() const { return uses_; }
+    // How many of the card's uses are gone: a person counts once with one account at each service, and once
+    // more for each further account.
+    std::size_t used() const;
 
     // An answer to this card came as a ping to the service. Ends in Keep when it is to be decided; the ping
     // may be acknowledged then. Calling twice does no harm.
@@ -73,6 +78,14 @@ class Issuer {
     using Known = std::function<std::optional<roster::Identity>(std::size_t service, const std::string& uid)>;
     IssuerActions drained(std::size_t service, const Known& known, const crypto::SignKey& key, Now now,
                           Random& random);
+    // An answer that was told face to face by this person, not by ping: decided at once. The text of the
+    // reply; empty: it was none of this person's.
+    struct Told {
+        IssuerActions actions;
+        std::string reply;
+    };
+    Told told(std::size_t service, const Guest& guest, const roster::Identity& by, const Letter& letter,
+              const Known& known, const crypto::SignKey& key, Now now, Random& random);
     // What was accepted stays.
     IssuerActions withdraw(Now now);
 
@@ -88,8 +101,8 @@ class Issuer {
         expired_at_.resize(card_.services.size());
     }
     Verdict judge(const Waiting& answer, const Known& known, Now now) const;
-    bool accepted_before(const Waiting& answer) const;
-    std::size_t people() const;
+    const Use* accepted_before(const Waiting& answer) const;
+    bool is_free(const Waiting& answer) const;
     void look_for_end(Now now);
 
     std::string text_;

@@ -14,6 +14,8 @@ inline constexpr std::size_t card_name_bytes = 64;
 // Its text. Longer is none of ours, and is not even decoded.
 inline constexpr std::size_t card_text = 4096;
 
+// What a person says of an account of his own, face to face: its uid, its alias.
+inline constexpr std::size_t told_name_bytes = 256;
 // A ping's text, in UTF-16 units: TMTP's.
 inline constexpr std::size_t letter_units = 140;
 

@@ -93,8 +93,8 @@ bool is_name(std::string_view text) {
 
 std::vector<std::string> to_strings(const Announcement& announcement) {
     std::vector<std::string> strings{"v=1"};
-    if (announcement.kind == Kind::offer) {
-        strings.push_back("kind=offer");
+    if (announcement.kind != Kind::device) {
+        strings.push_back(announcement.kind == Kind::offer ? "kind=offer" : "kind=invitation");
         strings.push_back("key=" + announcement.server_key.hex());
         strings.push_back("port=" + std::to_string(announcement.port));
     } else {
@@ -129,13 +129,13 @@ std::optional<Announcement> from_rdata(ByteView rdata) {
     auto addresses = packed ? unpack_addresses(*packed) : std::nullopt;
     if (!addresses || addresses->empty() || !values->kind) return std::nullopt;
     announcement.addresses = std::move(*addresses);
-    if (*values->kind == "offer") {
+    if (*values->kind == "offer" || *values->kind == "invitation") {
         const auto key = LinkPublic::from_hex(values->key.value_or(""));
         const auto port = values->port.value_or("");
         const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), announcement.port);
         if (!key || error != std::errc() || end != port.data() + port.size() || announcement.port == 0)
             return std::nullopt;
-        announcement.kind = Kind::offer;
+        announcement.kind = *values->kind == "offer" ? Kind::offer : Kind::invitation;
         announcement.server_key = *key;
         return announcement;
     }

@@ -20,17 +20,18 @@ namespace kith::nearby {
 inline constexpr std::string_view service_type = "_kith._tcp";
 
 enum class Kind {
-    offer,   // a device that shows an offer for a new device
-    device,  // a device that looks for others of its roster
-    newer,   // of a version that this one does not know
+    offer,       // a device that shows an offer for a new device
+    invitation,  // a device that shows one for another person
+    device,      // a device that looks for others of its roster
+    newer,       // of a version that this one does not know
 };
 
 // Of the TXT record.
 struct Announcement {
     Kind kind = Kind::offer;
     std::vector<Bytes> addresses;  // 4 or 16 bytes each
-    LinkPublic server_key;         // of an offer: one-use
-    std::uint16_t port = 0;        // of an offer
+    LinkPublic server_key;         // of an offer or invitation: one-use
+    std::uint16_t port = 0;        // of an offer or invitation
     Bytes tag;                     // of a device
 };
 

@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::uint8_t png_start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr std::uint8_t jpeg_start[] = {0xff, 0xd8, 0xff};
+// Of a code that is written: what the standard asks for, and what a printer or a screen shows sharply.
+constexpr int written_quiet = 4, written_module = 8;
 
 bool begins_with(ByteView file, ByteView start) {
     return file.size() >= start.size() && std::equal(start.begin(), start.end(), file.begin());
@@ -67,6 +69,26 @@ Result<Picture> decode_jpeg(ByteView file) {
 }
 
 }  // namespace
+
+Result<Bytes> to_png(const Code& code) {
+    const int side = (code.size() + 2 * written_quiet) * written_module;
+    Bytes pixels;
+    pixels.reserve(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+    for (int y = 0; y < side; ++y)
+        for (int x = 0; x < side; ++x)
+            pixels.push_back(
+                code.dark(x / written_module - written_quiet, y / written_module - written_quiet) ? 0 : 255);
+    png_image image{};
+    image.version = PNG_IMAGE_VERSION;
+    image.width = image.height = static_cast<png_uint_32>(side);
+    image.format = PNG_FORMAT_GRAY;
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+    Bytes file(size);
+    if (png_image_write_to_memory(&image, file.data(), &size, 0, pixels.data(), 0, nullptr) == 0)
+        return fail(Fault::unavailable, "the picture cannot be written", "use --svg instead");
+    file.resize(size);
+    return file;
+}
 
 Result<Picture> decode_picture(ByteView file) {
     if (begins_with(file, png_start)) return decode_png(file);

@@ -1,12 +1,16 @@
 // Contacts whose identity is known, and what devices know of each other's cards: records that add up.
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "app/acquaintances.h"
 #include "app/card_records.h"
 #include "app/contacts.h"
 #include "app/inbox.h"
 #include "app/labels.h"
+#include "history/signed_record.h"
 #include "home.h"
+#include "roster/roster.h"
 
 using namespace kith;
 using namespace kith::app;
@@ -41,6 +45,52 @@ struct Person {
     crypto::SystemRandom random;
     Profile profile;
     store::Account account;
+};
+
+// Another device of the person: what it signs comes over the peer link.
+struct Phone {
+    explicit Phone(Person& whose)
+        : person(whose),
+          device_key(crypto::random_secret(whose.random)),
+          act_key(crypto::random_secret(whose.random)),
+          request(
+              must(roster::make_request(whose.profile.person(), "phone", device_key, act_key,
+                                        crypto::LinkKey::generate(whose.random).public_key, whose.random))) {
+        auto& profile = person.profile;
+        const auto act = must(profile.act_key({}));
+        must(profile.add_own_entry(
+            must(roster::make_add(profile.roster(), profile.device(), act, request, 1000)), 1000));
+    }
+    void bar() {
+        auto& profile = person.profile;
+        const auto act = must(profile.act_key({}));
+        must(profile.add_own_entry(
+            must(roster::make_bar(profile.roster(), profile.device(), act, request.id(), false, 2000)),
+            2000));
+    }
+    void says(std::string_view kind, const AccountId& account, std::uint64_t time, nlohmann::json fields) {
+        const auto text = fields.dump();
+        const auto record = new_record(history::make_signed(kind, account, time, request.id(), device_key,
+                                                            text.substr(1, text.size() - 2)));
+        must(person.profile.history().add({&record, 1}).map([](const auto&) {}));
+    }
+    void knows(const std::string& uid, std::uint8_t who, Trust trust, std::uint64_t time,
+               std::optional<std::uint8_t> offered = {}) {
+        const auto identity = Person::identity(who);
+        nlohmann::json fields{{"alias", "alias of " + uid},
+                              {"uid", uid},
+                              {"recovery", identity.recovery.hex()},
+                              {"identity", identity.key.hex()},
+                              {"trust", trust_name(trust)}};
+        if (offered) {
+            fields["offered_recovery"] = Person::identity(*offered).recovery.hex();
+            fields["offered_identity"] = Person::identity(*offered).key.hex();
+        }
+        says(history::kind::contact, person.account.id, time, std::move(fields));
+    }
+    Person& person;
+    crypto::SignKey device_key, act_key;
+    roster::SignedRequest request;
 };
 
 }  // namespace
@@ -110,6 +160,92 @@ TEST_CASE("a live code verifies who is known under that identity, and nobody els
     CHECK(person.known("7").trust == Trust::verified);
 }
 
+TEST_CASE("a live code leaves what is changed as it is, but for the contact that is named") {
+    Person person;
+    const NamedContact seven{person.account.id, "7"};
+    person.meet("7", 1);
+    person.meet("7", 3);
+    REQUIRE(person.known("7").trust == Trust::changed);
+    // The one who was known before is here; somebody else has the account all the same.
+    CHECK(must(verify(person.profile, Person::identity(1), {}, {})).empty());
+    CHECK(person.known("7").trust == Trust::changed);
+    CHECK(person.known("7").offered == Person::identity(3));
+    // Nor does an answer by who was known, given face to face.
+    must(befriend(person.profile, person.account.id, {"7", "alias of 7"}, Person::identity(1),
+                  Trust::verified, {}));
+    CHECK(person.known("7").trust == Trust::changed);
+    CHECK(must(verify(person.profile, Person::identity(1), seven, {})).size() == 1);
+    CHECK(person.known("7").trust == Trust::verified);
+    CHECK_FALSE(person.known("7").offered);
+    // What is settled does not come back by itself, but with the next letter.
+    person.meet("7", 3);
+    CHECK(person.known("7").trust == Trust::changed);
+}
+
+TEST_CASE("what one device found changed stays so, whatever another one wrote that had not heard of it") {
+    Person person;
+    Phone phone(person);
+    person.meet("7", 1, 1000);
+    phone.knows("7", 1, Trust::changed, 2000, 3);
+    // Written without it, and newer.
+    phone.knows("7", 1, Trust::verified, 9000);
+    CHECK(person.known("7").trust == Trust::changed);
+    CHECK(person.known("7").offered == Person::identity(3));
+    const NamedContact seven{person.account.id, "7"};
+    must(verify(person.profile, Person::identity(3), seven, {}));
+    CHECK(person.known("7").trust == Trust::verified);
+    CHECK(person.known("7").identity == Person::identity(3));
+    SUBCASE("removed, it is settled too") {
+        person.meet("7", 4);
+        must(remove_acquaintance(person.profile, person.account.id, {"7", "alias of 7"}, {}));
+        person.meet("7", 3);
+        CHECK(person.known("7").trust == Trust::introduced);
+    }
+}
+
+TEST_CASE("what a device wrote before it was barred is neither lost nor trusted") {
+    Person person;
+    Phone phone(person);
+    phone.knows("7", 1, Trust::verified, 1000);
+    phone.knows("8", 1, Trust::introduced, 1000);
+    phone.knows("8", 1, Trust::changed, 2000, 2);
+    person.meet("9", 1, 1000);
+    phone.knows("9", 1, Trust::changed, 2000, 2);
+    person.meet("10", 1, 1000);
+    phone.knows("10", 5, Trust::verified, 2000);
+    person.meet("11", 1, 1000);
+    phone.knows("11", 1, Trust::removed, 2000);
+    CHECK(person.known("7").trust == Trust::verified);
+    CHECK(person.known("10").identity == Person::identity(5));
+    phone.bar();
+    CHECK(person.known("7").trust == Trust::introduced);
+    CHECK(person.known("8").trust == Trust::changed);
+    CHECK(person.known("9").trust == Trust::changed);
+    // It replaces nothing that a device which is active has said.
+    CHECK(person.known("10").identity == Person::identity(1));
+    CHECK(person.known("10").trust == Trust::introduced);
+    CHECK(person.known("11").trust == Trust::removed);
+    CHECK(must(contacts(person.profile)).size() == 4);
+    // Another identity is never silently accepted.
+    for (const auto* uid : {"7", "11"}) {
+        CHECK(must(known_identity(person.profile, person.account.id, uid)) == Person::identity(1));
+        person.meet(uid, 6, 3000);
+        CHECK(person.known(uid).trust == Trust::changed);
+        CHECK(person.known(uid).identity == Person::identity(1));
+    }
+}
+
+TEST_CASE("with the next letter a contact is the word of a device that is active") {
+    Person person;
+    Phone phone(person);
+    phone.knows("7", 1, Trust::introduced, 1000);
+    phone.bar();
+    CHECK(person.known("7").doubtful);
+    person.meet("7", 1, 500);
+    CHECK_FALSE(person.known("7").doubtful);
+    CHECK(person.known("7").trust == Trust::introduced);
+}
+
 TEST_CASE("who was met at the service alone can be removed too") {
     Person person;
     const auto noted = contact_record(person.profile, person.account.id, "some name", "9", 5);
@@ -152,4 +288,57 @@ TEST_CASE("records of a card add up, in whatever order they come") {
     CHECK(list[0].used == 3);
     const invite::CardId other{};
     CHECK(must(card_records(person.profile, &other)).empty());
+}
+
+TEST_CASE("a withdrawal counts whoever of the person's devices made it, and whenever that was barred") {
+    Person person;
+    Phone phone(person);
+    CardRecord card;
+    card.card.bytes[0] = 5;
+    card.services = {"=a:1"};
+    card.state = card_state::open;
+    must(keep_card_record(person.profile, card, {1000, 1000}));
+    phone.says(history::kind::card, {}, 2000,
+               {{"card", card.card.hex()}, {"way", "given"}, {"state", card_state::withdrawn}});
+    phone.bar();
+    const auto list = must(card_records(person.profile));
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].state == card_state::withdrawn);
+    CHECK(list[0].ended);
+    CHECK(list[0].device == person.profile.device());
+}
+
+TEST_CASE("a device that is out owns no card that one which is active has made, and says no more of it") {
+    Person person;
+    Phone phone(person);
+    CardRecord card;
+    card.card.bytes[0] = 5;
+    card.services = {"=a:1"};
+    card.state = card_state::open;
+    must(keep_card_record(person.profile, card, {1000, 1000}));
+    // Before it is barred: as if it were its own, and older; and as if it were used up.
+    nlohmann::json fields{{"card", card.card.hex()},
+                          {"way", "given"},
+                          {"state", card_state::used_up},
+                          {"services", {"=a:1"}},
+                          {"expires", 1},
+                          {"uses", 1},
+                          {"used", 1},
+                          {"group", ""},
+                          {"note", ""}};
+    phone.says(history::kind::card, {}, 0, fields);
+    fields["card"] = std::string(32, 'a');
+    phone.says(history::kind::card, {}, 0, fields);
+    phone.bar();
+    const auto list = must(card_records(person.profile));
+    REQUIRE(list.size() == 2);
+    const auto& own = list[0].card == card.card ? list[0] : list[1];
+    const auto& other = list[0].card == card.card ? list[1] : list[0];
+    CHECK(own.state == card_state::open);
+    CHECK_FALSE(own.out);
+    CHECK(own.device == person.profile.device());
+    // Its own card is out with it; nobody has withdrawn it, so that can still be said.
+    CHECK(other.state == card_state::withdrawn);
+    CHECK(other.out);
+    CHECK_FALSE(other.ended);
 }

@@ -1,10 +1,12 @@
-// `device join --scan`: pictures of offers, and of other things.
+// `device join --scan` and `invite accept` with --scan and --nearby: pictures of offers, of invitations, and
+// of other things; and invitations of who is beside this device.
 #include <doctest/doctest.h>
 
 #include "base/result.h"
 #include "cli/context.h"
 #include "cli/process.h"
 #include "crypto/keys.h"
+#include "invite/card.h"
 #include "pairing/offer.h"
 #include "qr/picture.h"
 
@@ -26,8 +28,20 @@ std::string offer_text(pairing::OfferKind kind) {
     return *text;
 }
 
+std::string card_text() {
+    REQUIRE(crypto::start());
+    crypto::SystemRandom random;
+    const crypto::SignKey key(crypto::random_secret(random)), recovery(crypto::random_secret(random));
+    const invite::CardService service{"+h:1", {}, "site", "Alice Adams", {}, "u2"};
+    auto card = invite::make_card({recovery.public_key(), key.public_key()}, {service}, "a note", 1, 600'000,
+                                  {}, random);
+    auto text = invite::encode_card(card, key);
+    REQUIRE(text);
+    return *text;
+}
+
 qr::Picture code_of(const std::string& text) {
-    auto code = qr::encode(text, 10);
+    auto code = qr::encode(text, 20);
     REQUIRE(code);
     return qr::enlarge(qr::draw(*code), 5);
 }
@@ -36,11 +50,18 @@ struct Scanned {
     Outcome outcome;
     std::string seen;  // by the daemon
 };
-Scanned join_from(const std::string& file) {
+Scanned scan(const std::string& file, std::vector<std::string> words) {
     Setting setting;
-    const auto path = setting.file("picture", file);
-    auto outcome = run(setting.command({"device", "join", "--scan", path, "--name", "new", "--json"}));
+    for (const auto* more : {"--scan", "", "--json"}) words.emplace_back(more);
+    *(words.end() - 2) = setting.file("picture", file);
+    auto outcome = run(setting.command(std::move(words)));
     return {std::move(outcome), setting.seen()};
+}
+Scanned join_from(const std::string& file) {
+    return scan(file, {"device", "join", "--name", "new"});
+}
+Scanned accept_from(const std::string& file) {
+    return scan(file, {"invite", "accept", "--yes"});
 }
 std::string png_of(const qr::Picture& picture) {
     return std::string(as_text(qr::to_png(picture)));
@@ -93,4 +114,62 @@ TEST_CASE("a picture that is not there, a device that is no camera, and two sour
     CHECK(holds(device.err, "camera"));
     auto both = run(setting.command({"device", "join", "KITH:D1", "--scan", "/nowhere"}));
     CHECK(both.code == cli::exit_usage);
+}
+
+TEST_CASE("the invitation in a picture is accepted, with an offer beside it") {
+    const auto text = card_text();
+    const auto offer = code_of(offer_text(pairing::OfferKind::device));
+    for (const auto& picture : {code_of(text), qr::beside(offer, code_of(text))}) {
+        const auto scanned = accept_from(png_of(picture));
+        CHECK(scanned.outcome.code == 0);
+        CHECK(holds(scanned.seen, R"("args":{"text":")" + text + R"("})"));
+    }
+    const auto other = accept_from(png_of(offer));
+    CHECK(other.outcome.code == cli::exit_code(Fault::invalid));
+    CHECK(holds(other.outcome.err, "sets up a device"));
+    CHECK_FALSE(holds(other.seen, "invite."));
+    Setting setting;
+    CHECK(run(setting.command({"invite", "accept", "KITH-INVITE:A", "--scan", "/nowhere"})).code ==
+          cli::exit_usage);
+}
+
+TEST_CASE("a person sees what a picture invites to before it is accepted") {
+    Setting setting;
+    const auto path = setting.file("picture", png_of(code_of(card_text())));
+    Terminal terminal(setting.command({"invite", "accept", "--scan", path}));
+    REQUIRE(terminal.expect("Alice Adams invites you to site, =h:1"));
+    REQUIRE(terminal.expect("Accept? [y/N]"));
+    CHECK_FALSE(holds(terminal.screen(), "evil\x1b[2J"));
+    CHECK_FALSE(holds(setting.seen(), "invite.accept"));
+    terminal.type("y\n");
+    REQUIRE(terminal.expect("is on its way"));
+    CHECK(terminal.wait() == 0);
+}
+
+TEST_CASE("an invitation of who is beside this device is taken by a code, and asked about like any other") {
+    Setting setting;
+    auto program =
+        run(setting.command({"invite", "accept", "--nearby", "--alias", "Bobby B.", "--yes", "--json"}));
+    CHECK(program.code == 0);
+    CHECK(holds(setting.seen(), R"("args":{"accept":true,"alias":"Bobby B.","nearby":""})"));
+    CHECK(holds(program.out, R"({"code":"12345678","event":"code"})"));
+    CHECK(holds(program.out, R"("event":"done")"));
+    CHECK_FALSE(holds(setting.seen(), "invite.accept"));
+
+    auto blind = run(setting.command({"invite", "accept", "--nearby", "amber falcon", "--json"}));
+    CHECK(blind.code == cli::exit_code(Fault::invalid));
+    CHECK(holds(blind.out, R"("event":"failed")"));
+    CHECK_FALSE(holds(setting.seen(), "amber falcon"));
+
+    // The text of an offer to meet is such an invitation, too.
+    Terminal terminal(setting.command({"invite", "accept", offer_text(pairing::OfferKind::invitation)}));
+    REQUIRE(terminal.expect("Code: 12345678"));
+    REQUIRE(terminal.expect("Alice Adams invites you"));
+    REQUIRE(terminal.expect("Accept? [y/N]"));
+    CHECK_FALSE(holds(setting.seen(), "invite.accept"));
+    terminal.type("y\n");
+    REQUIRE(terminal.expect("is on its way"));
+    CHECK(terminal.wait() == 0);
+    CHECK(holds(setting.seen(), R"("args":{"accept":false,"text":"KITH:)"));
+    CHECK(holds(setting.seen(), R"("args":{"text":"KITH-INVITE:AAAA"})"));
 }

@@ -68,6 +68,25 @@ class ScriptedDaemon {
                                               {"added", "2002-08-22T11:26:25.000Z"},
                                               {"by", "recovery key"}}}));
         });
+        add("invite.look", [](const RequestPtr& request) {
+            Json service{{"address", "=h:1"}, {"site", "site"}, {"alias", "Alice Adams"},
+                         {"uid", "u2"},       {"member", true}, {"as", hostile}};
+            request->finish({{"card", "c1"}, {"note", hostile}, {"services", Json::array({service})}});
+        });
+        add("invite.accept", [](const RequestPtr& request) {
+            Json service{{"address", "=h:1"}, {"site", "site"}, {"alias", "Alice Adams"}, {"state", "sent"}};
+            request->finish({{"services", Json::array({service})}});
+        });
+        add("meet.join", [](const RequestPtr& request) {
+            if (request->args().contains("nearby")) request->event("found", {{"name", "amber falcon"}});
+            request->event("code", {{"code", "12345678"}});
+            Json met{{"person", "p2"}, {"verified", Json::array()}, {"services", Json::array()}};
+            if (request->args().value("accept", true))
+                met["services"].push_back({{"address", "=h:1"}, {"alias", "Alice Adams"}, {"state", "sent"}});
+            else
+                met["invitation"] = "KITH-INVITE:AAAA";
+            request->finish(std::move(met));
+        });
         // Fails with the kind that the subject names: for the exit codes.
         add("message.send", [this](const RequestPtr& request) {
             std::string subject = request->args()["subject"];

@@ -33,16 +33,17 @@ class Failed(Exception):
 
 
 class Service:
-    """A tmtpd on loopback."""
+    """A tmtpd, on loopback unless `listen` is another address. `prefix`: words before the program's."""
 
-    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0", flags=()):
+    def __init__(self, programs, folder, name="demo-service", listen="127.0.0.1:0", flags=(), prefix=()):
         self.programs, self.folder, self.name, self.listen, self.flags = programs, folder, name, listen, flags
+        self.prefix = prefix
         self.start()
 
     def start(self):
         log = open(self.folder + ".log", "ab")
         self.process = subprocess.Popen(
-            [f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name, *self.flags],
+            [*self.prefix, f"{self.programs}/tmtpd", "--dir", self.folder, "--listen", self.listen, "--name", self.name, *self.flags],
             stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         self.address = self.process.stdout.readline().strip()
@@ -142,10 +143,15 @@ class Events:
 
 class Device:
     def __init__(self, programs, home):
-        self.programs, self.home = programs, home
+        self.programs, self.home, self.prefix = programs, home, []
 
     def words(self, *words):
-        return [f"{self.programs}/kith", "--home", self.home, "--json", *words]
+        return [*self.prefix, f"{self.programs}/kith", "--home", self.home, "--json", *words]
+
+    def set_clock(self, seconds):
+        """From the next start of its daemon on, its clock is so far ahead, or behind."""
+        self.stop()
+        self.prefix = ["env", f"LD_PRELOAD={self.programs}/kith_clock_shift.so", f"KITH_CLOCK_SHIFT={seconds}"]
 
     def run(self, *words, timeout=300, text=None):
         done = subprocess.run(self.words(*words), capture_output=True, text=True, timeout=timeout, input=text or "")

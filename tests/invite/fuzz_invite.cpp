@@ -1,8 +1,9 @@
-// A card's text and a ping's, from anywhere; and what is kept of either machine. What is read must come back
-// the same.
+// A card's text and a ping's, from anywhere; what people who meet tell each other; and what is kept of either
+// machine. What is read must come back the same.
 #include <cstdlib>
 
 #include "invite/acceptance.h"
+#include "invite/greeting.h"
 
 namespace {
 
@@ -30,6 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (open_answer(*letter, card, service, {}) || open_reply(*letter, card, service, {}, {}))
             std::abort();
     }
+    // Nobody has signed it.
+    if (read_greeting(bytes, GreetingFrom::host, {}, nullptr)) std::abort();
+    if (const auto replies = read_replies(bytes); !replies.empty())
+        if (write_replies(replies) != to_bytes(bytes)) std::abort();
     if (auto issuer = Issuer::restore(bytes))
         if (Issuer::restore(issuer->state())->state() != issuer->state()) std::abort();
     if (auto acceptance = Acceptance::restore(bytes))

@@ -30,6 +30,39 @@ TEST_CASE("a greeting tells who is there, for one pairing and one direction") {
     CHECK_FALSE(read_greeting(reply, GreetingFrom::joiner, door, nullptr));
 }
 
+TEST_CASE("a greeting holds answers, and the verdict replies") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest");
+    const LinkPublic door;
+    Greeting greeting{bob.identity, {}, {}};
+    auto write = [&] {
+        return write_greeting(greeting, GreetingFrom::joiner, door, &alice.identity, bob.key);
+    };
+    auto read = [&](ByteView bytes) {
+        return read_greeting(bytes, GreetingFrom::joiner, door, &alice.identity);
+    };
+    for (std::size_t i = 0; i < 4; ++i) greeting.answers.push_back({i, bob.account, "kith:letter"});
+    const auto told = read(write());
+    REQUIRE(told);
+    REQUIRE(told->answers.size() == 4);
+    CHECK(told->answers[3].service == 3);
+    CHECK(told->answers[3].guest == bob.account);
+    CHECK(told->answers[3].letter == "kith:letter");
+    greeting.answers.push_back({4, bob.account, {}});
+    CHECK_FALSE(read(write()));
+    greeting.answers = {{0, {std::string(257, 'u'), "alias"}, {}}};
+    CHECK_FALSE(read(write()));
+
+    const std::vector<ToldReply> replies{{0, "kith:one"}, {3, "kith:two"}};
+    const auto verdict = write_replies(replies);
+    REQUIRE(read_replies(verdict).size() == 2);
+    CHECK(read_replies(verdict)[1].service == 3);
+    CHECK(read_replies(verdict)[1].letter == "kith:two");
+    CHECK(write_replies({}).empty());
+    CHECK(read_replies({}).empty());
+    for (std::size_t size = 0; size < verdict.size(); ++size)
+        CHECK(read_replies(ByteView(verdict).first(size)).empty());
+}
+
 TEST_CASE("no changed bit of a greeting gets through, and no card of another person") {
     Someone alice(1, "alice example"), mallory(3, "mallory");
     const LinkPublic door;

@@ -1,6 +1,8 @@
 // Each machine by itself: events in, actions out.
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "invite/people.h"
 
 using namespace kith;
@@ -67,7 +69,7 @@ TEST_CASE("an answer makes a contact on both sides, once") {
     CHECK(count<Keep>(made) == 1);
     CHECK(guest.verdict() == Verdict::accepted);
     // Whatever comes later, it stays.
-    CHECK(count<Keep>(guest.received(alice.account.uid, letter)) == 0);
+    CHECK(guest.received(alice.account.uid, letter).empty());
     const auto refusal =
         write_refusal(guest.card().id(), alice.account.uid, bob.account.uid, Verdict::unknown, alice.key);
     CHECK(guest.received(alice.account.uid, *read_letter(refusal)).empty());
@@ -77,6 +79,8 @@ TEST_CASE("an answer makes a contact on both sides, once") {
     desk.answered(bob.account, ping, "02");
     const auto again = desk.drained();
     CHECK(count<Say>(again) == 1);
+    // Nor does it bring back a contact who was removed since.
+    CHECK(count<Befriend>(again) == 0);
     CHECK(told(again, guest) == Verdict::accepted);
     CHECK(desk.issuer.uses().size() == 1);
 }
@@ -115,6 +119,156 @@ TEST_CASE("a card is good for as many people as it says, and a person counts onc
     CHECK(told(desk.drained(), two) == Verdict::accepted);
     desk.answered(dave.account, answer_in(three.start()), "03");
     CHECK(told(desk.drained(), three) == Verdict::used_up);
+}
+
+TEST_CASE("one use is one account at each service, however many one person has") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), friends(3, "bob's friends");
+    auto card =
+        make_card(alice.identity, {service_of(alice, "club"), service_of(alice, "", "=b.example.org:2")}, "",
+                  1, hour_ms, at(0), alice.random);
+    const auto text = *encode_card(card, alice.key);
+    Desk desk(alice, text);
+    auto one = accept(text, bob);
+    desk.answered(bob.account, answer_in(one.start()), "01");
+    CHECK(count<InviteToGroup>(desk.drained()) == 1);
+    auto twin = accept(text, bob, 1);
+    desk.answered(bob.account, answer_in(twin.start()), "02", 0, 1);
+    CHECK(told(desk.drained(at(0), nobody, 1), twin) == Verdict::accepted);
+    CHECK(desk.issuer.used() == 1);
+    const auto account = std::exchange(bob.account, friends.account);
+    for (const std::size_t service : {0, 1}) {
+        auto more = accept(text, bob, service);
+        desk.answered(friends.account, answer_in(more.start()), "03", 0, service);
+        const auto actions = desk.drained(at(0), nobody, service);
+        CHECK(told(actions, more) == Verdict::used_up);
+        CHECK(count<Befriend>(actions) + count<InviteToGroup>(actions) == 0);
+    }
+    CHECK(desk.issuer.uses().size() == 2);
+
+    // Of a card for two, a second account is a second use, and goes with one at the other service.
+    card = make_card(alice.identity, card.services, "", 2, hour_ms, at(0), alice.random);
+    const auto two = *encode_card(card, alice.key);
+    Desk other(alice, two);
+    int accepted = 0;
+    for (const auto& who : {account, friends.account, Guest{"9" + account.uid.substr(1), "a third account"}})
+        for (const std::size_t service : {0, 1}) {
+            bob.account = who;
+            auto guest = accept(two, bob, service);
+            other.answered(who, answer_in(guest.start()), "01", 0, service);
+            accepted += told(other.drained(at(0), nobody, service), guest) == Verdict::accepted;
+        }
+    CHECK(accepted == 4);
+    CHECK(other.issuer.used() == 2);
+}
+
+TEST_CASE("an answer that is told face to face makes a contact at once, and the ping vouches for it") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), mallory(3, "mallory");
+    const auto text = card_of(alice, 1, "a club");
+    Desk desk(alice, text);
+    auto guest = accept(text, bob);
+    const auto letter = *read_letter(guest.answer());
+    auto tell = [&](const Guest& who, const roster::Identity& by, const Issuer::Known& known = nobody) {
+        auto told = desk.issuer.told(0, who, by, letter, known, alice.key, at(0), alice.random);
+        desk.issuer = *Issuer::restore(desk.issuer.state());
+        return told;
+    };
+    // Of somebody else, or of another account than the letter's.
+    CHECK(tell(bob.account, mallory.identity).reply.empty());
+    CHECK(tell(mallory.account, bob.identity).reply.empty());
+    // An account that is known under another identity: he is told, and it is not flagged by that.
+    const auto other =
+        tell(bob.account, bob.identity, [&](std::size_t, const std::string&) { return mallory.identity; });
+    CHECK(other.actions.empty());
+    CHECK_FALSE(other.reply.empty());
+    auto told = tell(bob.account, bob.identity);
+    REQUIRE(count<Befriend>(told.actions) == 1);
+    CHECK_FALSE(std::get<Befriend>(told.actions[0]).vouched);
+    CHECK(count<InviteToGroup>(told.actions) == 0);
+    CHECK(desk.issuer.standing() == Issuer::Standing::used_up);
+    CHECK(tell(bob.account, bob.identity).actions.empty());
+
+    auto made = guest.told(*read_letter(told.reply));
+    REQUIRE(count<BefriendIssuer>(made) == 1);
+    CHECK_FALSE(std::get<BefriendIssuer>(made[0]).vouched);
+    CHECK(guest.verdict() == Verdict::accepted);
+    guest = *Acceptance::restore(guest.state());
+    CHECK(guest.told(*read_letter(told.reply)).empty());
+    // It goes on to ask for the service's word.
+    CHECK(count<Answer>(guest.tick(at(25 * hour_ms))) == 1);
+
+    desk.answered(bob.account, guest.answer());
+    const auto vouched = desk.drained();
+    REQUIRE(count<Befriend>(vouched) == 1);
+    CHECK(std::get<Befriend>(vouched[0]).vouched);
+    CHECK(count<InviteToGroup>(vouched) == 1);
+    CHECK(desk.issuer.used() == 1);
+    for (const auto& action : vouched)
+        if (const auto* say = std::get_if<Say>(&action))
+            made = guest.received(alice.account.uid, *read_letter(say->text));
+    REQUIRE(count<BefriendIssuer>(made) == 1);
+    CHECK(std::get<BefriendIssuer>(made[0]).vouched);
+    CHECK(guest.tick(at(50 * hour_ms)).empty());
+    // And once more it is old news.
+    desk.answered(bob.account, guest.answer(), "02");
+    CHECK(count<Befriend>(desk.drained()) == 0);
+}
+
+TEST_CASE("a card that is over, or used by another, is refused face to face as well") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), carol(3, "carol with a copy");
+    const auto text = card_of(alice);
+    auto verdict = [&](Desk& desk, Someone& who, Now now) {
+        auto guest = accept(text, who);
+        const auto told = desk.issuer.told(0, who.account, who.identity, *read_letter(guest.answer()), nobody,
+                                           alice.key, now, alice.random);
+        CHECK(told.actions.empty() == (guest.told(*read_letter(told.reply)).size() < 2));
+        return guest.verdict();
+    };
+    Desk used(alice, text), late(alice, text), withdrawn(alice, text);
+    CHECK(verdict(used, bob, at(0)) == Verdict::accepted);
+    CHECK(verdict(used, carol, at(0)) == Verdict::used_up);
+    CHECK(verdict(late, bob, at(hour_ms)) == Verdict::expired);
+    withdrawn.issuer.withdraw(at(0));
+    CHECK(verdict(withdrawn, bob, at(0)) == Verdict::withdrawn);
+}
+
+TEST_CASE("one account with two identities in one queue is a contact with the first, and costs one use") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest"), mallory(3, "mallory");
+    const auto text = card_of(alice, 2);
+    Desk desk(alice, text);
+    mallory.account = bob.account;
+    auto guest = accept(text, bob), thief = accept(text, mallory);
+    desk.answered(bob.account, answer_in(guest.start()), "01");
+    desk.answered(bob.account, answer_in(thief.start()), "02");
+    const auto actions = desk.drained();
+    CHECK(count<Befriend>(actions) == 1);
+    CHECK(count<Flag>(actions) == 1);
+    CHECK(desk.issuer.used() == 1);
+}
+
+TEST_CASE("a refusal by a device that has not heard of the card does not end the guest's waiting") {
+    Someone alice(1, "alice example"), bob(2, "bob the guest");
+    const auto text = card_of(alice);
+    auto guest = accept(text, bob);
+    const auto ping = answer_in(guest.start());
+    const auto refusal = [&](Verdict verdict) {
+        return *read_letter(
+            write_refusal(guest.card().id(), alice.account.uid, bob.account.uid, verdict, alice.key));
+    };
+    const auto reply = [&](Verdict verdict) {
+        return *read_letter(write_reply(guest.card(), guest.service(), bob.account, bob.identity, verdict,
+                                        alice.key, alice.random));
+    };
+    CHECK(count<Keep>(guest.received(alice.account.uid, refusal(Verdict::unknown))) == 1);
+    CHECK(guest.verdict() == Verdict::unknown);
+    CHECK(guest.received(alice.account.uid, refusal(Verdict::unknown)).empty());
+    guest = *Acceptance::restore(guest.state());
+    CHECK(answer_in(guest.tick(at(25 * hour_ms))) == ping);
+    // The device that made it has the last word, and after that no other one has.
+    CHECK(count<Keep>(guest.received(alice.account.uid, reply(Verdict::used_up))) == 1);
+    CHECK(guest.tick(at(50 * hour_ms)).empty());
+    CHECK(guest.received(alice.account.uid, refusal(Verdict::unknown)).empty());
+    CHECK(guest.verdict() == Verdict::used_up);
+    CHECK(count<BefriendIssuer>(guest.received(alice.account.uid, reply(Verdict::accepted))) == 1);
 }
 
 TEST_CASE("withdrawn and expired are said, and who was accepted stays so") {

@@ -46,6 +46,19 @@ TEST_CASE("an offer's announcement comes back as it was written") {
     CHECK(found->port == offer.port);
 }
 
+TEST_CASE("an invitation's announcement is told from an offer's, and is read as strictly") {
+    auto invitation = an_offer();
+    invitation.kind = Kind::invitation;
+    auto strings = to_strings(invitation);
+    const auto found = read(strings);
+    REQUIRE(found);
+    CHECK(found->kind == Kind::invitation);
+    CHECK(found->server_key == invitation.server_key);
+    CHECK(found->port == invitation.port);
+    std::erase_if(strings, [](const std::string& string) { return string.starts_with("key="); });
+    CHECK_FALSE(read(strings));
+}
+
 TEST_CASE("as many addresses as an announcement takes still fit one string") {
     auto offer = an_offer();
     offer.addresses.assign(20, v6);

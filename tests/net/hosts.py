@@ -146,6 +146,14 @@ class Net:
         self.world.devices.append(device)
         return device
 
+    def service(self, name):
+        """A service on a host of its own."""
+        host = self.host(name)
+        service = people.Service(self.world.programs, self.world.path(name), name, listen=f"{host.address}:0",
+                                 prefix=host.prefix())
+        self.world.services.append(service)
+        return service
+
     def __enter__(self):
         return self
 

@@ -6,6 +6,7 @@ import statistics
 import time
 
 from hosts import Net, enter_own_network, measured
+from invite_test import is_member, until_contact
 from mdns import PTR, SERVICE, TXT, Capture, Packet
 from people import gone, run_tests, same_digest, wait_until
 
@@ -106,6 +107,41 @@ def a_device_is_set_up_by_an_offer_found_nearby(world):
         adding.wait_for("done")
 
 
+def an_invitation_is_given_to_who_is_beside(world):
+    with Net(world) as net:
+        service = net.service("demo-service")
+        alice, bobby = a_person(net, "alice"), a_person(net, "bobby")
+        alice.run("service", "add", service.address, "--alias", "Alice Adams")
+        error = bobby.fails(3, "invite", "accept", "--nearby")
+        assert "--yes" in error["hint"], error
+        watching = watch(bobby)
+        giving = alice.begin("invite", "new", "--nearby", "--group", "the hiking group")
+        words = giving.wait_for("offer")["nearby"]
+        seen = watching.wait_for("seen", like=lambda event: event["state"] == "reachable", timeout=20)
+        assert (seen["kind"], seen["name"]) == ("invitation", words), seen
+        world.say("it sets up no device; it makes a contact, after a wrong code too")
+        joining = net.device("new").begin("device", "join", "--nearby")
+        taking = bobby.begin("invite", "accept", "--nearby", "--alias", "Bobby Brown", "--yes")
+        assert taking.wait_for("found")["name"] == words
+        code = taking.wait_for("code")["code"]
+        assert len(code) == 8, code
+        giving.wait_for("code_wanted")
+        giving.say(f"{(int(code) + 1) % 10**8:08}")
+        giving.wait_for("wrong_code")
+        code = taking.wait_for("code")["code"]
+        giving.wait_for("code_wanted")
+        giving.say(code)
+        [answered] = taking.wait_for("done")["services"]
+        assert (answered["alias"], answered["state"]) == ("Alice Adams", "sent"), answered
+        giving.wait_for("done")
+        assert giving.finish() == 0 and taking.finish() == 0
+        watching.wait_for("gone", like=lambda event: event["kind"] == "invitation", timeout=10)
+        until_contact(alice, "Bobby Brown", "verified")
+        until_contact(bobby, "Alice Adams", "verified")
+        wait_until(lambda: is_member(bobby, "the hiking group"), "the group")
+        assert "no offer" in joining.fails(7)["message"]
+
+
 def two_offers_have_to_be_chosen_from(world):
     with Net(world) as net:
         people = [a_person(net, name) for name in ("one", "two")]
@@ -199,5 +235,5 @@ def a_clean_stop_withdraws_what_is_announced(world):
 
 enter_own_network()
 run_tests(an_offer_is_found_within_two_seconds, a_device_is_set_up_by_an_offer_found_nearby,
-          two_offers_have_to_be_chosen_from, fails_with_a_reason, a_cable_that_is_plugged_in_later,
+          an_invitation_is_given_to_who_is_beside, two_offers_have_to_be_chosen_from, fails_with_a_reason, a_cable_that_is_plugged_in_later,
           own_devices_meet_in_another_network, a_clean_stop_withdraws_what_is_announced)

@@ -49,6 +49,22 @@ TEST_CASE("a code is read straight, turned, slanted, blurred, noisy and in bad l
           offer);
 }
 
+TEST_CASE("a code that is written as a PNG file is read from it, the longest too") {
+    for (const std::size_t length : {20, 190, 2000}) {
+        CAPTURE(length);
+        const auto text = "KITH:" + std::string(length, 'Q');
+        auto code = qr::encode(text, 40);
+        REQUIRE(code);
+        auto file = qr::to_png(*code);
+        REQUIRE(file);
+        auto picture = qr::decode_picture(*file);
+        REQUIRE(picture);
+        CHECK(picture->width == (code->size() + 8) * 8);
+        CHECK(picture->pixels[0] == 255);
+        CHECK(read(*picture) == text);
+    }
+}
+
 TEST_CASE("a code that is white on black is read, photographed too") {
     const auto code = qr::inverted(code_of(offer));
     CHECK(read(code) == offer);
