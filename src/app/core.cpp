@@ -242,6 +242,8 @@ void Core::close() {
     stick_import_.reset();
     stick_act_key_.reset();
     stick_ask_timer_.cancel();
+    rung_bell_.reset();
+    hung_bell_.reset();
     end(stick_request_, "the work with the stick was stopped; the same command begins it anew");
     end(import_request_, "the import was stopped");
     end(add_request_, "the offer was dropped");
@@ -316,7 +318,7 @@ void Core::shut() {
 void Core::watch_idle() {
     lock_timer_.cancel();
     if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
-    const bool busy = importer_ || joining_ || adding_ || stick_export_ || stick_import_ || meeting_.open() ||
+    const bool busy = importer_ || joining_ || hung_bell_ || adding_ || stick_export_ || stick_import_ || meeting_.open() ||
                       (peers_ && peers_->active());
     const auto now = loop_.now().mono_ms;
     if (busy) asked_ms_ = now;
@@ -380,7 +382,7 @@ void Core::status(const Request& request) {
     bool member = profile_.open() && profile_.membership() != Membership::none && services_ && peers_;
     std::string state = !profile_.exists() ? "new" : !profile_.open() ? "locked" : !member ? "new" : "open";
     if (adding_) state = "adding";
-    if (joining_) state = "joining";
+    if (joining_ || hung_bell_) state = "joining";
     result["state"] = state;
     if (member) {
         result["device"] = profile_.device().hex();

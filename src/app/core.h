@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/bells.h"
 #include "app/host_pairing.h"
 #include "app/importer.h"
 #include "app/indexer.h"
@@ -100,6 +101,12 @@ class Core {
     void find_and_join(const Request& request, const std::string& nearby, const std::string& name,
                        const Choice& choice);
     void prepare_join(const Request& request, const Source& source, const std::string& name,
+    // By a bell (core_bell.cpp).
+    void show_and_join(const Request& request, const std::string& name, const Choice& choice);
+    void bell_ended(const Error& error);
+    Result<> ring(const pairing::Bell& bell);
+    void tell_whose(const Introduction& host, const roster::State& state);
+    void end_bells();
                       const Choice& choice);
     void join_started(const Request& request, const Source& source, const std::string& name,
                       const Choice& choice, crypto::SignKey act_key);
@@ -220,6 +227,10 @@ class Core {
     std::unique_ptr<JoinPairing> joining_;
     std::unique_ptr<StickExport> stick_export_;
     std::unique_ptr<StickImport> stick_import_;
+    std::unique_ptr<HungBell> hung_bell_;  // while joining, or waiting for who rings
+    std::unique_ptr<RungBell> rung_bell_;  // while adding
+    std::optional<Error> bell_error_;      // why the bell ended the pairing
+    net::Timer bell_end_timer_;
     std::optional<crypto::SignKey> stick_act_key_;  // while the fingerprint is asked for
     Request stick_request_;                         // whose import or export runs, or who types a fingerprint
     DeviceId stick_export_device_;

@@ -1,24 +1,28 @@
 #include "cli/scan.h"
 
 #include <chrono>
+#include <functional>
 
+#include "pairing/bell.h"
 #include "qr/camera.h"
 #include "qr/picture_file.h"
 
 namespace kith::cli {
 namespace {
 
+// Nothing, or why a text is not the wanted one.
+using Reader = std::function<Result<>(std::string_view text)>;
+
 constexpr std::string_view use_text = "or paste the text that stands below the code";
 
-qr::Search look(const qr::Picture& picture, pairing::OfferKind kind) {
-    return qr::look_for(
-        picture, [kind](std::string_view text) { return pairing::decode_offer(text, kind).has_value(); });
+qr::Search look(const qr::Picture& picture, const Reader& read) {
+    return qr::look_for(picture, [&](std::string_view text) { return read(text).has_value(); });
 }
 
-// Why none of these is an offer. What kith itself has made is told best by the reader of offers.
-Error why_none(const std::vector<std::string>& texts, const std::string& where, pairing::OfferKind kind) {
+// Why none of these is wanted. What kith itself has made is told best by who reads it.
+Error why_none(const std::vector<std::string>& texts, const std::string& where, const Reader& read) {
     for (const auto& text : texts)
-        if (text.starts_with("KITH")) return pairing::decode_offer(text, kind).error();
+        if (text.starts_with("KITH")) return read(text).error();
     if (!texts.empty())
         return {Fault::invalid, "the QR code in " + where + " is not one of kith",
                 "scan the one that the other device shows, " + std::string(use_text)};
@@ -27,7 +31,7 @@ Error why_none(const std::vector<std::string>& texts, const std::string& where, 
                 std::string(use_text)};
 }
 
-Result<std::string> watch(Context& context, const std::string& device, pairing::OfferKind kind) {
+Result<std::string> watch(Context& context, const std::string& device, const Reader& read) {
     constexpr std::chrono::minutes patience(2);
     KITH_TRY_VALUE(camera, qr::Camera::open(device));
     context.out.note("Hold the QR code before the camera; Ctrl-C stops.");
@@ -35,21 +39,35 @@ Result<std::string> watch(Context& context, const std::string& device, pairing::
     const auto until = std::chrono::steady_clock::now() + patience;
     while (std::chrono::steady_clock::now() < until) {
         KITH_TRY_VALUE(picture, camera.next());
-        auto search = look(picture, kind);
+        auto search = look(picture, read);
         if (search.wanted) return *search.wanted;
         if (!search.others.empty()) others = std::move(search.others);
     }
-    return fail(why_none(others, "what " + device + " sees", kind));
+    return fail(why_none(others, "what " + device + " sees", read));
+}
+
+Result<std::string> scan(Context& context, const std::string& from, const Reader& read) {
+    if (qr::may_be_camera(from)) return watch(context, from, read);
+    KITH_TRY_VALUE(picture, qr::read_picture(from));
+    auto search = look(picture, read);
+    if (search.wanted) return *search.wanted;
+    return fail(why_none(search.others, from, read));
 }
 
 }  // namespace
 
 Result<std::string> scan_offer(Context& context, const std::string& from, pairing::OfferKind kind) {
-    if (qr::may_be_camera(from)) return watch(context, from, kind);
-    KITH_TRY_VALUE(picture, qr::read_picture(from));
-    auto search = look(picture, kind);
-    if (search.wanted) return *search.wanted;
-    return fail(why_none(search.others, from, kind));
+    return scan(context, from, [kind](std::string_view text) -> Result<> {
+        KITH_TRY(pairing::decode_offer(text, kind));
+        return {};
+    });
+}
+
+Result<std::string> scan_bell(Context& context, const std::string& from) {
+    return scan(context, from, [](std::string_view text) -> Result<> {
+        KITH_TRY(pairing::decode_bell(text));
+        return {};
+    });
 }
 
 }  // namespace kith::cli

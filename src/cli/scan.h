@@ -1,5 +1,5 @@
-// `--scan`: an offer read from its QR code, in a picture's file or before a camera. Here, and not in the
-// daemon, for pictures come from anywhere, and the daemon has the keys.
+// `--scan`: an offer, or a new device's bell, read from its QR code, in a picture's file or before a camera.
+// Here, and not in the daemon, for pictures come from anywhere, and the daemon has the keys.
 #pragma once
 
 #include <string>
@@ -14,5 +14,7 @@ namespace kith::cli {
 // (two minutes at most). Other codes in the picture do no harm. Otherwise the error says what was seen
 // instead.
 Result<std::string> scan_offer(Context& context, const std::string& from, pairing::OfferKind kind);
+// The same for what `kith device join --show` shows.
+Result<std::string> scan_bell(Context& context, const std::string& from);
 
 }  // namespace kith::cli
