@@ -28,6 +28,31 @@ crypto::SignKey device_key(const Key& seed, const PersonId& roster) {
     return crypto::SignKey(crypto::derive(seed, "kith.account.device", roster.view()));
 }
 
+namespace {
+
+Bytes claim_bytes(const Claim& claim) {
+    Bytes bytes = to_bytes("kith.account.claim");
+    bytes.push_back(0);
+    append(bytes, claim.account.view());
+    append(bytes, claim.roster.view());
+    append(bytes, claim.device.view());
+    append(bytes, claim.key.view());
+    return bytes;
+}
+
+}  // namespace
+
+Claim make_claim(const AccountId& account, const PersonId& roster, const DeviceId& device,
+                 const crypto::SignKey& everyday_key) {
+    Claim claim{account, roster, device, device_key(everyday_key.seed(), roster).public_key(), {}};
+    claim.proof = everyday_key.sign(claim_bytes(claim));
+    return claim;
+}
+
+bool claim_holds(const Claim& claim, const SignPublic& signer) {
+    return crypto::verify(signer, claim_bytes(claim), claim.proof);
+}
+
 SecretBytes make_nodeid(Random& random) {
     Bytes code(40);
     random.fill(code);

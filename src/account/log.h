@@ -22,6 +22,21 @@ Mark mark_of(const AccountId& account, const DeviceId& device);
 crypto::SignKey act_key(const Key& seed, const PersonId& roster);
 crypto::SignKey device_key(const Key& seed, const PersonId& roster);
 
+// A device's word, by its everyday key, of which key its node has in an account's roster (`device_key`
+// above). A mark can be made by every device of the person; this by the device alone. It goes from device to
+// device, never to a service.
+struct Claim {
+    AccountId account;
+    PersonId roster;
+    DeviceId device;
+    SignPublic key;
+    Signature proof;
+};
+Claim make_claim(const AccountId& account, const PersonId& roster, const DeviceId& device,
+                 const crypto::SignKey& everyday_key);
+// Whether `signer`, the device's everyday key, has said so.
+bool claim_holds(const Claim& claim, const SignPublic& signer);
+
 // A node's secret, made by the device that will use it, and what others get to see of it.
 SecretBytes make_nodeid(Random& random);
 LinkPublic hash_of(const SecretBytes& nodeid);

@@ -1,6 +1,7 @@
 #include "account/project.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/limits.h"
 #include "roster/recovery.h"
@@ -50,18 +51,30 @@ class Signing {
     roster::State state_;
 };
 
-// Whether the person's roster says that this node has no business at the service. One that belongs to no
-// device known here may be that of a device whose adding has not been heard of yet: it is judged by who added
-// it.
+// By its mark, which every device of the person can make.
+const roster::Device* owner_of(const roster::Device& node, const Source& source) {
+    for (const auto& device : source.person.devices)
+        if (mark_of(source.account, device.id) == node.nonce) return &device;
+    return nullptr;
+}
+
+// Whether the person's roster says that this node has no business at the service. One that no device has
+// claimed may be that of a device which has not been heard of yet, or a thief's under a stolen mark: it is
+// judged by who added it, too.
 bool is_unwanted(const roster::Device& node, const roster::State& state, const Source& source) {
     const roster::Device* at = &node;
     for (std::size_t steps = 0; at && steps <= state.devices.size(); ++steps) {
-        if (const auto* owner = owner_of(*at, source.account, source.person)) {
-            if (owner->state == DeviceState::barred) return true;
+        if (const auto* owner = owner_of(*at, source)) {
+            const auto claim = source.claims.find(owner->id);
+            const bool claimed = claim != source.claims.end();
+            if (claimed && claim->second != at->device_key) return true;
             // The word of a device in doubt keeps out those that it has barred, here as there.
-            return std::ranges::any_of(source.person.bars, [&](const roster::Barring& bar) {
-                return bar.device == owner->id && bar.by == source.self;
-            });
+            if (owner->state == DeviceState::barred ||
+                std::ranges::any_of(source.person.bars, [&](const roster::Barring& bar) {
+                    return bar.device == owner->id && bar.by == source.self;
+                }))
+                return true;
+            if (claimed) return false;
         }
         at = at->added_by ? state.find(*at->added_by) : nullptr;
     }
@@ -80,7 +93,7 @@ std::vector<EntryId> unjust(const roster::State& state, const Source& source) {
     std::vector<EntryId> bars;
     for (const auto& bar : state.bars) {
         const auto* node = state.find(bar.device);
-        const auto* owner = node ? owner_of(*node, source.account, source.person) : nullptr;
+        const auto* owner = node ? owner_of(*node, source) : nullptr;
         if (owner && owner->state == DeviceState::active && !is_unwanted(*node, state, source))
             bars.push_back(bar.entry);
     }
@@ -88,6 +101,7 @@ std::vector<EntryId> unjust(const roster::State& state, const Source& source) {
 }
 
 Result<crypto::SignKey> account_key(const roster::State& state, const Key& seed, std::uint32_t* index) {
+    if (state.recovery_disputed) return fail(Fault::refused, "which key recovers that account is in dispute");
     for (std::uint32_t i = 0; i < roster::recovery_account_key_count; ++i) {
         auto key = roster::recovery_account_key(seed, i);
         if (key.public_key() != state.recovery) continue;
@@ -99,18 +113,14 @@ Result<crypto::SignKey> account_key(const roster::State& state, const Key& seed,
 
 }  // namespace
 
-const roster::Device* owner_of(const roster::Device& node, const AccountId& account,
-                               const roster::State& person) {
-    for (const auto& device : person.devices)
-        if (mark_of(account, device.id) == node.nonce) return &device;
-    return nullptr;
-}
-
-const roster::Device* node_of(const roster::State& state, const AccountId& account, const DeviceId& device) {
-    const auto mark = mark_of(account, device);
+const roster::Device* node_of(const roster::State& state, const Source& source, const DeviceId& device) {
+    const auto mark = mark_of(source.account, device);
+    const auto claim = source.claims.find(device);
     const roster::Device* found = nullptr;
     for (const auto& node : state.devices)
-        if (node.nonce == mark && (!found || found->state == DeviceState::barred)) found = &node;
+        if (node.nonce == mark && (claim == source.claims.end() || node.device_key == claim->second) &&
+            (!found || found->state == DeviceState::barred))
+            found = &node;
     return found;
 }
 
@@ -121,6 +131,12 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
     const auto own = std::ranges::find(state.devices, act.public_key(), &roster::Device::act_key);
     if (own == state.devices.end()) return std::vector<Entry>();
     const DeviceId self = own->id;
+    // Who asks says by that which key is its own.
+    Source known{source.account, source.person, source.self, source.claims};
+    for (const auto& one : wishes.asked)
+        if (auto request = roster::read_request(one.request);
+            request && request->nonce == mark_of(source.account, one.device))
+            known.claims.emplace(one.device, request->device_key);
     if (wishes.contests)
         for (const auto& bar : std::vector(state.bars))
             if (bar.device == self)
@@ -130,40 +146,108 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
         return std::ranges::any_of(
             state.bars, [&](const roster::Barring& bar) { return bar.device == node && bar.by == self; });
     };
-    for (const auto& node : unwanted(state, source))
+    for (const auto& node : unwanted(state, known))
         if (node != self && !said(node))
             KITH_TRY(signing.take(roster::make_bar(state, self, act, node, false, 0)));
     if (wishes.lifts)
-        for (const auto& bar : unjust(state, source))
+        for (const auto& bar : unjust(state, known))
             KITH_TRY(signing.take(roster::make_lift(state, self, act, bar, 0)));
     for (const auto& one : wishes.asked) {
         const auto* device = source.person.find(one.device);
         const auto request = roster::read_request(one.request);
         if (!device || device->state != DeviceState::active || !request ||
-            request->nonce != mark_of(source.account, one.device))
+            request->nonce != mark_of(source.account, one.device) ||
+            request->device_key != known.claims.at(one.device))
             continue;
-        const auto* former = node_of(state, source.account, one.device);
+        const auto* former = node_of(state, known, one.device);
         if (former && former->state != DeviceState::barred) continue;
         KITH_TRY(signing.take(roster::make_add(state, self, act, one.request, 0)));
     }
     return signing.made();
 }
 
+namespace {
+
+// What `node` signed from its first bar of a wanted node on falls, but for what wanted nodes rest on.
+// Nothing: it has barred none of these.
+std::optional<roster::Cut> cut_of(const DeviceId& node, const roster::State& state,
+                                  const std::set<DeviceId>& unwanted) {
+    std::map<EntryId, std::uint64_t> counters;
+    for (const auto& line : state.lines) counters[line.id] = line.counter;
+    std::optional<std::uint64_t> limit;
+    for (const auto& bar : state.bars)
+        if (bar.by == node && !unwanted.contains(bar.device))
+            limit = std::min(limit.value_or(counters[bar.entry]), counters[bar.entry]);
+    if (!limit) return std::nullopt;
+    roster::Cut cut{node, std::nullopt};
+    std::uint64_t highest = 0;
+    for (const auto& line : state.lines) {
+        if (line.signer != node || line.counter <= highest) continue;
+        if (line.counter >= *limit && (!line.adds || unwanted.contains(*line.adds))) continue;
+        highest = line.counter;
+        cut.last = line.id;
+    }
+    return cut;
+}
+
+}  // namespace
+
 Result<std::vector<Entry>> recover(std::span<const Entry> log, const Source& source, const Key& seed) {
     KITH_TRY_VALUE(signing, Signing::of(log));
     const auto& state = signing.state();
     std::uint32_t index = 0;
     KITH_TRY_VALUE(key, account_key(state, seed, &index));
-    const auto out = unwanted(state, source);
-    // Also those that are barred already: by this key's word it is for good.
-    roster::Recover recover{std::nullopt, {}, out};
+    // Those that are not barred first; then also the others: by this key's word it is for good.
+    auto out = unwanted(state, source);
     for (const auto& node : state.devices)
-        if (node.state == DeviceState::barred && is_unwanted(node, state, source))
-            recover.bars.push_back(node.id);
-    if (recover.bars.size() > limits::roster_devices) recover.bars.resize(limits::roster_devices);
-    if (!recover.bars.empty()) KITH_TRY(signing.take(roster::make_recover(state, key, recover, 0)));
+        if (node.state == DeviceState::barred && is_unwanted(node, state, source)) out.push_back(node.id);
+    const std::set<DeviceId> all(out.begin(), out.end());
+    const auto before = state;
+    for (std::size_t from = 0; from < out.size(); from += limits::roster_devices) {
+        const auto part = std::span(out).subspan(from, std::min(out.size() - from, limits::roster_devices));
+        roster::Recover recover{std::nullopt, {}, {part.begin(), part.end()}};
+        for (const auto& node : part)
+            if (auto cut = cut_of(node, before, all)) recover.cuts.push_back(*cut);
+        KITH_TRY(signing.take(roster::make_recover(state, key, recover, 0)));
+    }
     for (const auto& bar : unjust(state, source))
         KITH_TRY(signing.take(roster::make_lift(state, std::nullopt, key, bar, 0)));
+    return signing.made();
+}
+
+std::optional<crypto::SignKey> account_key_of(const Key& seed, const SignPublic& key) {
+    for (std::uint32_t i = 0; i < roster::recovery_account_key_count; ++i)
+        if (auto own = roster::recovery_account_key(seed, i); own.public_key() == key) return own;
+    return std::nullopt;
+}
+
+Result<std::vector<Entry>> restore(std::span<const Entry> log, const roster::SignedRequest& request,
+                                   const Key& seed, const std::optional<SignPublic>& renewal) {
+    KITH_TRY_VALUE(signing, Signing::of(log));
+    const auto& state = signing.state();
+    std::uint32_t index = 0;
+    KITH_TRY_VALUE(key, account_key(state, seed, &index));
+    const auto must = [](Result<bool> taken) -> Result<> {
+        KITH_TRY_VALUE(done, std::move(taken));
+        if (!done) return fail(Fault::refused, "the account's list of devices does not take another one");
+        return {};
+    };
+    KITH_TRY(must(signing.take(roster::make_add(state, std::nullopt, key, request, 0))));
+    std::vector<DeviceId> out;
+    for (const bool barred : {false, true})
+        for (const auto& node : state.devices)
+            if (node.id != request.id() && (node.state == DeviceState::barred) == barred)
+                out.push_back(node.id);
+    std::size_t from = 0;
+    do {
+        const auto part = std::span(out).subspan(from, std::min(out.size() - from, limits::roster_devices));
+        roster::Recover recover{std::nullopt, {}, {part.begin(), part.end()}};
+        from += part.size();
+        // The last word of the former key.
+        if (from == out.size()) recover.recovery = renewal;
+        if (!recover.bars.empty() || recover.recovery)
+            KITH_TRY(must(signing.take(roster::make_recover(state, key, recover, 0))));
+    } while (from < out.size());
     return signing.made();
 }
 

@@ -72,8 +72,25 @@ Result<> check_shares(const std::vector<Entry>& kept, const std::vector<Entry>& 
         }
     for (const auto& entry : fresh) {
         const auto& [entries, bytes] = shares[entry.body.signer];
-        if (entries > limits::account_signer_entries || bytes > limits::account_signer_bytes)
+        const bool device = entry.body.signer.has_value();
+        if (entries > (device ? limits::account_signer_entries : limits::account_recovery_entries) ||
+            bytes > (device ? limits::account_signer_bytes : limits::account_recovery_bytes))
             return refused("one device has signed too much");
+    }
+    return {};
+}
+
+// A device says of another once that it is barred, as long as that is not taken back: its target has to
+// contest each bar, and must not be made to use up its share.
+Result<> check_repeated_bars(const roster::State& state, const std::vector<Entry>& fresh) {
+    std::set<EntryId> came;
+    for (const auto& entry : fresh) came.insert(entry.id);
+    std::map<std::pair<roster::Signer, DeviceId>, std::pair<int, bool>> said;
+    for (const auto& bar : state.bars) {
+        auto& [times, is_fresh] = said[{bar.by, bar.device}];
+        ++times;
+        is_fresh = is_fresh || came.contains(bar.entry);
+        if (bar.by && times > 1 && is_fresh) return refused("a device has barred another one already");
     }
     return {};
 }
@@ -110,9 +127,8 @@ Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) con
     KITH_TRY(check_shares(kept, asked));
     roster::Memory memory;
     KITH_TRY_VALUE(state, roster::fold(roster::person_of(kept.front().id), kept, memory));
-    std::set<Bytes> active;
-    for (const auto& device : state.devices)
-        if (device.state == roster::DeviceState::active) active.insert(to_bytes(device.id.view()));
+    std::map<Bytes, roster::DeviceState> before;
+    for (const auto& device : state.devices) before[to_bytes(device.id.view())] = device.state;
     if (!asked.empty()) {
         KITH_TRY_VALUE(taken, roster::take(state, kept, asked, memory));
         std::set<EntryId> placed;
@@ -122,11 +138,39 @@ Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) con
                          [&](const Entry& one) { return placed.contains(one.id); }))
             return refused("an entry does not fit the account's roster");
         state = std::move(taken.state);
+        KITH_TRY(check_repeated_bars(state, asked));
         kept.insert(kept.end(), asked.begin(), asked.end());
     }
     auto nodes = nodes_of(state, kept);
-    for (auto& node : nodes) node.was_active = active.contains(node.device);
+    for (auto& node : nodes) {
+        const auto was = before.find(node.device);
+        node.was_active = was != before.end() && was->second == roster::DeviceState::active;
+        node.was_contested = was != before.end() && was->second == roster::DeviceState::suspended;
+    }
     return tmtp::Ruling{roster::pack_entries(asked), std::move(nodes)};
+}
+
+bool Rules::brings_news(ByteView kept, ByteView fresh) const {
+    auto old = roster::unpack_entries(kept), asked = roster::unpack_entries(fresh);
+    if (!old || !asked) return true;  // for judge() to refuse
+    std::set<EntryId> known;
+    for (const auto& entry : *old) known.insert(entry.id);
+    return std::any_of(asked->begin(), asked->end(),
+                       [&](const Entry& entry) { return !known.contains(entry.id); });
+}
+
+Result<Bytes> Rules::recovery(ByteView kept) const {
+    KITH_TRY_VALUE(entries, read(kept, SIZE_MAX));
+    if (entries.empty()) return refused("there is no roster");
+    KITH_TRY_VALUE(state, roster::fold(roster::person_of(entries.front().id), entries));
+    if (state.recovery_disputed) return refused("which key recovers this account is in dispute");
+    return to_bytes(state.recovery.view());
+}
+
+bool Rules::proves(ByteView key, ByteView bytes, ByteView proof) const {
+    const auto signer = SignPublic::from(key);
+    const auto signature = Signature::from(proof);
+    return signer && signature && crypto::verify(*signer, bytes, *signature);
 }
 
 }  // namespace kith::account

@@ -10,6 +10,9 @@ class Rules : public tmtp::NodeRules {
   public:
     Result<tmtp::Ruling> found(ByteView log) const override;
     Result<tmtp::Ruling> judge(ByteView kept, ByteView fresh) const override;
+    bool brings_news(ByteView kept, ByteView fresh) const override;
+    Result<Bytes> recovery(ByteView kept) const override;
+    bool proves(ByteView key, ByteView bytes, ByteView proof) const override;
 };
 
 }  // namespace kith::account

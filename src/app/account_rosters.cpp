@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "account/rules.h"
+#include "app/node_claims.h"
 #include "app/trust_limits.h"
 #include "roster/recovery.h"
 
@@ -13,7 +15,8 @@ using Json = nlohmann::json;
 using roster::Entry;
 
 constexpr std::string_view foundings_setting = "foundings", log_setting = "roster",
-                           wait_setting = "roster_wait";
+                           wait_setting = "roster_wait", used_setting = "account_keys_used",
+                           proposed_setting = "roster_proposed";
 constexpr char id_of_roster[] = "roster", id_of_nodeid[] = "nodeid", id_of_request[] = "request";
 
 std::string setting_of(std::string_view what, const AccountId& account) {
@@ -42,8 +45,27 @@ Bytes hex_in(const Json& json, const char* key) {
 
 }  // namespace
 
-account::Source AccountRosters::source(const AccountId& account) const {
-    return {account, profile_.roster(), profile_.device()};
+Result<account::Source> AccountRosters::source(const AccountId& account, const PersonId& roster) const {
+    account::Source source{account, profile_.roster(), profile_.device(), {}};
+    KITH_TRY_VALUE(claims, node_claims(profile_));
+    for (const auto& claim : claims)
+        if (claim.account == account && claim.roster == roster) source.claims[claim.device] = claim.key;
+    source.claims[profile_.device()] = account::device_key(profile_.device_key().seed(), roster).public_key();
+    return source;
+}
+
+// So that the person's other devices can tell this one's node from one that is made to look like it.
+Result<> AccountRosters::claim(const AccountId& account, const PersonId& roster) {
+    KITH_TRY(keep_node_claims(
+        profile_, {account::make_claim(account, roster, profile_.device(), profile_.device_key())}));
+    return {};
+}
+
+const roster::Device* AccountRosters::node_of(const AccountId& account, const DeviceId& device) const {
+    const auto* known = state(account);
+    if (!known) return nullptr;
+    auto from = source(account, known->person);
+    return from ? account::node_of(*known, *from, device) : nullptr;
 }
 
 Result<> AccountRosters::load() {
@@ -58,6 +80,7 @@ Result<> AccountRosters::load() {
         KITH_TRY_VALUE(state,
                        roster::fold(roster::person_of(log.entries.front().id), log.entries, log.memory));
         log.state = std::move(state);
+        KITH_TRY(claim(account.id, log.state.person));
         logs_[account.id] = std::move(log);
     }
     return {};
@@ -91,13 +114,25 @@ Result<std::optional<AccountRosters::Founding>> AccountRosters::founding(const s
         KITH_TRY(prepare(act));
     }
     KITH_TRY_VALUE(list, foundings());
+    KITH_TRY_VALUE(free, free_recovery_keys());
     for (auto& one : list)
-        if (!taken.contains(one.account)) return std::optional(std::move(one));
+        if (!taken.contains(one.account) && free.contains(recovery_of(one)))
+            return std::optional(std::move(one));
     return std::optional<Founding>();
+}
+
+// By which the account is recovered that begins with it.
+SignPublic AccountRosters::recovery_of(const Founding& founding) {
+    auto entries = roster::unpack_entries(founding.log);
+    if (!entries || entries->empty()) return {};
+    const auto* renewal = std::get_if<roster::Recover>(&entries->back().body.act);
+    return renewal && renewal->recovery ? *renewal->recovery : SignPublic{};
 }
 
 Result<> AccountRosters::use_founding(const AccountId& account) {
     KITH_TRY_VALUE(list, foundings());
+    for (const auto& one : list)
+        if (one.account == account) KITH_TRY(mark_used(recovery_of(one)));
     std::erase_if(list, [&](const Founding& one) { return one.account == account; });
     return put_foundings(list);
 }
@@ -107,25 +142,65 @@ Result<> AccountRosters::founded(const AccountId& account, ByteView log) {
     return put(account, std::move(entries));
 }
 
-// One that no other account has: two services would see that they have one owner.
+// Those of the recovery key that holds which no account has: two services would see that they have one owner.
+Result<std::set<SignPublic>> AccountRosters::free_recovery_keys() const {
+    std::set<SignPublic> free;
+    auto packed = profile_.recovery_accounts();
+    if (!packed && packed.error().kind != Fault::refused) return fail(packed.error());
+    if (!packed) return free;
+    for (std::size_t at = 0; at + SignPublic::size <= packed->size(); at += SignPublic::size)
+        free.insert(*SignPublic::from(ByteView(*packed).subspan(at, SignPublic::size)));
+    for (const auto& [id, log] : logs_) free.erase(log.state.recovery);
+    KITH_TRY_VALUE(used, read_json(profile_, used_setting));
+    for (const auto& hex : used.is_array() ? used : Json::array())
+        if (auto key = hex.is_string() ? SignPublic::from_hex(hex.get<std::string>()) : std::nullopt)
+            free.erase(*key);
+    return free;
+}
+
+// It may be known to a service from now on.
+Result<> AccountRosters::mark_used(const SignPublic& key) {
+    KITH_TRY_VALUE(used, read_json(profile_, used_setting));
+    if (!used.is_array()) used = Json::array();
+    if (std::find(used.begin(), used.end(), key.hex()) == used.end()) used.push_back(key.hex());
+    return put_json(profile_, used_setting, used);
+}
+
+// Devices that know nothing of each other's newest accounts choose from different parts.
 Result<SignPublic> AccountRosters::free_recovery_key() const {
+    constexpr std::size_t parts = 16;
+    KITH_TRY_VALUE(free, free_recovery_keys());
     KITH_TRY_VALUE(list, foundings());
+    for (const auto& one : list) free.erase(recovery_of(one));
+    const auto& devices = profile_.roster().devices;
+    const auto own = static_cast<std::size_t>(
+        std::ranges::find(devices, profile_.device(), &roster::Device::id) - devices.begin());
     KITH_TRY_VALUE(packed, profile_.recovery_accounts());
-    std::set<SignPublic> used;
-    for (const auto& [id, log] : logs_) used.insert(log.state.recovery);
-    for (const auto& one : list)
-        if (auto entries = roster::unpack_entries(one.log); entries && !entries->empty())
-            if (const auto* renewal = std::get_if<roster::Recover>(&entries->back().body.act))
-                if (renewal->recovery) used.insert(*renewal->recovery);
-    std::vector<SignPublic> free;
-    for (std::size_t at = 0; at + SignPublic::size <= packed.size(); at += SignPublic::size)
-        if (auto key = SignPublic::from(ByteView(packed).subspan(at, SignPublic::size)); !used.contains(*key))
-            free.push_back(*key);
-    if (free.empty())
+    std::vector<SignPublic> mine, others;
+    for (std::size_t number = 0; (number + 1) * SignPublic::size <= packed.size(); ++number) {
+        auto key = *SignPublic::from(ByteView(packed).subspan(number * SignPublic::size, SignPublic::size));
+        if (free.contains(key)) (number % parts == own % parts ? mine : others).push_back(key);
+    }
+    const auto& from = mine.empty() ? others : mine;
+    if (from.empty())
         return fail(Fault::refused, "this person has more accounts than recovery keys for them");
     std::array<std::uint8_t, 2> dice{};
     random_.fill(dice);
-    return free[(dice[0] * 256u + dice[1]) % free.size()];
+    return from[(dice[0] * 256u + dice[1]) % from.size()];
+}
+
+Result<std::optional<SignPublic>> AccountRosters::renewal_for(const roster::State& state) const {
+    KITH_TRY_VALUE(packed, profile_.recovery_accounts());
+    for (std::size_t at = 0; at + SignPublic::size <= packed.size(); at += SignPublic::size)
+        if (state.recovery == *SignPublic::from(ByteView(packed).subspan(at, SignPublic::size)))
+            return std::optional<SignPublic>();
+    KITH_TRY_VALUE(key, free_recovery_key());
+    return std::optional(key);
+}
+
+Result<> AccountRosters::restored(const AccountId& account, std::span<const Entry> log) {
+    KITH_TRY(put(account, {log.begin(), log.end()}));
+    return mark_used(logs_[account].state.recovery);
 }
 
 Result<Bytes> AccountRosters::found(const AccountId& account, const SecretBytes& nodeid,
@@ -151,11 +226,40 @@ Result<> AccountRosters::prepare(const crypto::SignKey& act) {
     const auto* self = profile_.roster().find(profile_.device());
     if (!self || self->state != roster::DeviceState::active || !profile_.term_key()) return {};
     KITH_TRY_VALUE(list, foundings());
-    for (auto count = list.size(); count < limits::foundings; ++count) KITH_TRY(make_founding(act));
+    KITH_TRY_VALUE(free, free_recovery_keys());
+    // Of a recovery key that was replaced, or with a key that another account has by now.
+    if (std::erase_if(list, [&](const Founding& one) { return !free.contains(recovery_of(one)); }) > 0)
+        KITH_TRY(put_foundings(list));
+    for (auto count = list.size(); count < limits::foundings && !free.empty(); ++count)
+        KITH_TRY(make_founding(act));
     KITH_TRY_VALUE(waiting, wanted());
     for (const auto& one : waiting)
         if (one.request.empty()) KITH_TRY(sign_request(one.account, act));
     return {};
+}
+
+Result<std::vector<SecretBytes>> AccountRosters::proposed(const AccountId& account) const {
+    KITH_TRY_VALUE(json, read_json(profile_, setting_of(proposed_setting, account)));
+    std::vector<SecretBytes> list;
+    for (const auto& hex : json.is_array() ? json : Json::array())
+        if (auto bytes = hex.is_string() ? from_hex(hex.get_ref<const std::string&>()) : std::nullopt)
+            list.emplace_back(std::move(*bytes));
+    return list;
+}
+
+// More than the newest: whether an earlier proposal was taken may not be known.
+Result<> AccountRosters::propose(const AccountId& account, const SecretBytes& nodeid, ByteView log) {
+    constexpr std::size_t most = 4;
+    KITH_TRY(mark_used(recovery_of({account, nodeid.copy(), to_bytes(log)})));
+    KITH_TRY_VALUE(list, proposed(account));
+    Json json = Json::array({to_hex(nodeid.view())});
+    for (const auto& one : list)
+        if (json.size() < most) json.push_back(to_hex(one.view()));
+    return put_json(profile_, setting_of(proposed_setting, account), json);
+}
+
+Result<> AccountRosters::forget_proposed(const AccountId& account) {
+    return profile_.store().remove_setting(setting_of(proposed_setting, account));
 }
 
 // --- what services show
@@ -194,8 +298,13 @@ Result<bool> AccountRosters::take(const AccountId& account, std::span<const Entr
         if (entries.empty() || !nodeid) return false;
         const auto person = roster::person_of(entries.front().id);
         KITH_TRY_VALUE(state, roster::fold(person, entries));
-        const auto* own = account::node_of(state, account, profile_.device());
-        if (!own || own->link_key != account::hash_of(*nodeid)) return false;
+        // Nobody else can have made an entry with this key, and a service could make up all the rest.
+        const auto key = account::device_key(profile_.device_key().seed(), person).public_key();
+        const auto hash = account::hash_of(*nodeid);
+        if (std::ranges::none_of(state.devices, [&](const roster::Device& node) {
+                return node.device_key == key && node.link_key == hash;
+            }))
+            return false;
         KITH_TRY(put(account, {entries.begin(), entries.end()}));
         return true;
     }
@@ -209,6 +318,7 @@ Result<bool> AccountRosters::take(const AccountId& account, std::span<const Entr
 Result<> AccountRosters::put(const AccountId& account, std::vector<Entry> entries) {
     Log log{std::move(entries), {}, {}};
     KITH_TRY(keep(account, log, {}));
+    KITH_TRY(claim(account, log.state.person));
     logs_[account] = std::move(log);
     return {};
 }
@@ -224,6 +334,16 @@ Result<> AccountRosters::keep(const AccountId& account, Log& log, std::vector<En
     return {};
 }
 
+// Only what a service would take: all that is signed later follows it, and would be refused with it.
+Result<std::vector<Entry>> AccountRosters::keep_signed(const AccountId& account, Log& log,
+                                                       std::vector<Entry> made) {
+    const auto kept = roster::pack_entries(log.entries);
+    const account::Rules rules;
+    while (!made.empty() && !rules.judge(kept, roster::pack_entries(made))) made.pop_back();
+    if (!made.empty()) KITH_TRY(keep(account, log, made));
+    return made;
+}
+
 // --- a node for this device
 
 Result<bool> AccountRosters::want_node(const AccountId& account, const PersonId& roster) {
@@ -235,6 +355,7 @@ Result<bool> AccountRosters::want_node(const AccountId& account, const PersonId&
             put_json(profile_, name, {{id_of_roster, roster.hex()}, {id_of_nodeid, to_hex(nodeid.view())}}));
         kept = Json::object();
     }
+    KITH_TRY(claim(account, roster));
     if (!hex_in(kept, id_of_request).empty()) return true;
     if (profile_.has_passphrase()) return false;
     KITH_TRY_VALUE(act, profile_.act_key({}));
@@ -282,18 +403,18 @@ Result<std::vector<Entry>> AccountRosters::project(const AccountId& account, con
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
     auto& log = at->second;
-    KITH_TRY_VALUE(made, account::project(log.entries, source(account),
-                                          account::act_key(act.seed(), log.state.person), wishes));
-    if (!made.empty()) KITH_TRY(keep(account, log, made));
-    return made;
+    KITH_TRY_VALUE(from, source(account, log.state.person));
+    KITH_TRY_VALUE(
+        made, account::project(log.entries, from, account::act_key(act.seed(), log.state.person), wishes));
+    return keep_signed(account, log, std::move(made));
 }
 
 Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, const Key& seed) {
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
-    KITH_TRY_VALUE(made, account::recover(at->second.entries, source(account), seed));
-    if (!made.empty()) KITH_TRY(keep(account, at->second, made));
-    return made;
+    KITH_TRY_VALUE(from, source(account, at->second.state.person));
+    KITH_TRY_VALUE(made, account::recover(at->second.entries, from, seed));
+    return keep_signed(account, at->second, std::move(made));
 }
 
 Result<std::vector<Entry>> AccountRosters::renew(const AccountId& account, const Key& seed,
@@ -301,8 +422,7 @@ Result<std::vector<Entry>> AccountRosters::renew(const AccountId& account, const
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
     KITH_TRY_VALUE(made, account::renew(at->second.entries, seed, fresh));
-    if (!made.empty()) KITH_TRY(keep(account, at->second, made));
-    return made;
+    return keep_signed(account, at->second, std::move(made));
 }
 
 }  // namespace kith::app

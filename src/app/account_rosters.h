@@ -31,18 +31,32 @@ class AccountRosters {
     // The account was founded with this.
     Result<> founded(const AccountId& account, ByteView log);
 
+    // An account that was restored with `seed`, whose roster this is: the key that is to recover it from now
+    // on, if its own is not one of this person's. And: it was restored.
+    Result<std::optional<SignPublic>> renewal_for(const roster::State& state) const;
+    Result<> restored(const AccountId& account, std::span<const roster::Entry> log);
+
     // The beginning of a roster, for an account that this device has a node of.
     Result<Bytes> found(const AccountId& account, const SecretBytes& nodeid, const crypto::SignKey& act);
+
+    // The secrets that this device has proposed rosters with, newest first: one of them is its own once such
+    // a roster holds, for the former one may be known to others.
+    Result<std::vector<SecretBytes>> proposed(const AccountId& account) const;
+    Result<> propose(const AccountId& account, const SecretBytes& nodeid, ByteView log);
+    Result<> forget_proposed(const AccountId& account);
 
     bool ruled(const AccountId& account) const { return logs_.contains(account); }
     // Null: the account has no roster, as far as is known here.
     const roster::State* state(const AccountId& account) const;
     std::optional<PersonId> id(const AccountId& account) const;
+    // The node of a device of the person there, as far as it can be told. Null: it has none.
+    const roster::Device* node_of(const AccountId& account, const DeviceId& device) const;
     std::vector<AccountId> accounts() const;
     // What is known here beyond what a service has.
     std::vector<roster::Entry> lacking(const AccountId& account, std::span<const roster::Entry> there) const;
     // What a service shows. The first roster of an account is believed when this device's own node is in it,
-    // with the hash of `nodeid`; nothing but its entries afterwards. True: there was news.
+    // with its key for that roster and the hash of `nodeid`; nothing but its entries afterwards. True: there
+    // was news.
     Result<bool> take(const AccountId& account, std::span<const roster::Entry> entries,
                       const SecretBytes* nodeid);
 
@@ -73,13 +87,19 @@ class AccountRosters {
         roster::Memory memory;
     };
     Result<> keep(const AccountId& account, Log& log, std::vector<roster::Entry> fresh);
+    Result<std::vector<roster::Entry>> keep_signed(const AccountId& account, Log& log,
+                                                   std::vector<roster::Entry> made);
     Result<> put(const AccountId& account, std::vector<roster::Entry> entries);
+    static SignPublic recovery_of(const Founding& founding);
+    Result<std::set<SignPublic>> free_recovery_keys() const;
     Result<SignPublic> free_recovery_key() const;
+    Result<> mark_used(const SignPublic& key);
     Result<> make_founding(const crypto::SignKey& act);
     Result<std::vector<Founding>> foundings() const;
     Result<> put_foundings(const std::vector<Founding>& list);
     Result<> sign_request(const AccountId& account, const crypto::SignKey& act);
-    account::Source source(const AccountId& account) const;
+    Result<account::Source> source(const AccountId& account, const PersonId& roster) const;
+    Result<> claim(const AccountId& account, const PersonId& roster);
 
     Profile& profile_;
     Random& random_;

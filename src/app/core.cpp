@@ -59,6 +59,7 @@ void Core::add_methods() {
     add("service.dismiss", &Core::service_dismiss, person);
     add("service.bind", &Core::service_bind, person);
     add("service.object", &Core::service_object, person);
+    add("service.restore", &Core::service_restore, person);
     add("history.import", &Core::history_import, person);
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
@@ -145,6 +146,7 @@ Result<> Core::open() {
 
     Peers::Events peers;
     peers.on_roster = [this] { roster_changed(); };
+    peers.on_claims = [this] { project_at_once(); };
     peers.on_blobs = [this] { look_at_blob_waits(); };
     peers.on_erased = [this](std::span<const history::Key> keys) {
         if (indexer_) indexer_->forget(keys);
@@ -213,10 +215,14 @@ void Core::roster_changed() {
     auto any = profile_.history().has_kind(history::kind::erasure);
     if (any && *any)
         if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
-    // Without a passphrase the accounts' rosters follow at once.
-    if (services_ && !profile_.has_passphrase())
-        if (auto act = profile_.act_key({})) (void)services_->project(*act, {});
+    project_at_once();
     invitations_.history_changed();
+}
+
+// Without a passphrase the accounts' rosters follow at once.
+void Core::project_at_once() {
+    if (!services_ || profile_.has_passphrase()) return;
+    if (auto act = profile_.act_key({})) (void)services_->project(*act, {});
 }
 
 // Somebody has given the passphrase: what waits for it in the accounts' rosters is signed.
@@ -236,6 +242,8 @@ void Core::close() {
     importer_.reset();
     sign_in_.reset();
     indexer_.reset();
+    rung_bell_.reset();
+    hung_bell_.reset();
     adding_.reset();
     joining_.reset();
     stick_export_.reset();
@@ -316,8 +324,8 @@ void Core::shut() {
 void Core::watch_idle() {
     lock_timer_.cancel();
     if (lock_after_s_ <= 0 || !profile_.open() || !profile_.has_passphrase()) return;
-    const bool busy = importer_ || joining_ || adding_ || stick_export_ || stick_import_ || meeting_.open() ||
-                      (peers_ && peers_->active());
+    const bool busy = importer_ || joining_ || hung_bell_ || adding_ || stick_export_ || stick_import_ ||
+                      meeting_.open() || (peers_ && peers_->active());
     const auto now = loop_.now().mono_ms;
     if (busy) asked_ms_ = now;
     const auto wait = asked_ms_ + lock_after_s_ * 1000 - now;
@@ -380,7 +388,7 @@ void Core::status(const Request& request) {
     bool member = profile_.open() && profile_.membership() != Membership::none && services_ && peers_;
     std::string state = !profile_.exists() ? "new" : !profile_.open() ? "locked" : !member ? "new" : "open";
     if (adding_) state = "adding";
-    if (joining_) state = "joining";
+    if (joining_ || hung_bell_) state = "joining";
     result["state"] = state;
     if (member) {
         result["device"] = profile_.device().hex();

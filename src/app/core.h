@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/bells.h"
 #include "app/host_pairing.h"
 #include "app/importer.h"
 #include "app/indexer.h"
@@ -66,6 +67,7 @@ class Core {
     void service_repin(const Request& request);
     void service_dismiss(const Request& request);
     void service_bind(const Request& request);
+    void service_restore(const Request& request);
     void service_object(const Request& request);
     void ask_about_binding(const Request& request, bool bind);
     void history_import(const Request& request);
@@ -99,6 +101,12 @@ class Core {
     using Source = std::variant<std::string, FoundOffer>;  // the offer's text, or one that was found
     void find_and_join(const Request& request, const std::string& nearby, const std::string& name,
                        const Choice& choice);
+    // By a bell (core_bell.cpp).
+    void show_and_join(const Request& request, const std::string& name, const Choice& choice);
+    void bell_ended(const Error& error);
+    Result<> ring(const pairing::Bell& bell);
+    void tell_whose(const Introduction& host, const roster::State& state);
+    void end_bells();
     void prepare_join(const Request& request, const Source& source, const std::string& name,
                       const Choice& choice);
     void join_started(const Request& request, const Source& source, const std::string& name,
@@ -110,6 +118,7 @@ class Core {
     Result<> leave_asked();
     void end_void_jobs();
     void roster_changed();
+    void project_at_once();
     void refresh_peers();
     Result<> may_add_devices() const;
     Result<> keep_joining(const DeviceId& host);  // that this device was let in, and takes in what there is
@@ -218,6 +227,10 @@ class Core {
     std::unique_ptr<Peers> peers_;
     std::unique_ptr<HostPairing> adding_;
     std::unique_ptr<JoinPairing> joining_;
+    std::unique_ptr<HungBell> hung_bell_;  // while joining, or waiting for who rings
+    std::unique_ptr<RungBell> rung_bell_;  // while adding
+    std::optional<Error> bell_error_;      // why the bell ended the pairing
+    net::Timer bell_end_timer_;
     std::unique_ptr<StickExport> stick_export_;
     std::unique_ptr<StickImport> stick_import_;
     std::optional<crypto::SignKey> stick_act_key_;  // while the fingerprint is asked for

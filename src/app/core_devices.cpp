@@ -13,6 +13,7 @@ void Core::device_add(const Request& request) {
     auto fields = request->fields();
     auto seconds = fields.has("expires") ? fields.u64("expires") : limits::offer_valid_ms / 1000;
     auto folder = fields.has("to") ? fields.text("to", 4096) : std::string();
+    auto bell_text = fields.has("bell") ? fields.text("bell", limits::input_line) : std::string();
     if (auto read = fields.finish("device.add"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     if (seconds < 10 || seconds > 24 * 3600)
@@ -20,6 +21,12 @@ void Core::device_add(const Request& request) {
             {Fault::invalid, "an offer is good for 10 seconds to a day", "give --expires within that"});
     if (auto may = may_add_devices(); !may) return request->fail(may.error());
     if (!folder.empty()) return add_by_stick(request, folder);
+    std::optional<pairing::Bell> bell;
+    if (!bell_text.empty()) {
+        auto read = pairing::decode_bell(bell_text);
+        if (!read) return request->fail(read.error());
+        bell = std::move(*read);
+    }
     if (adding_)
         return request->fail(
             {Fault::refused, "an offer is open already", "use it, or end it with 'kith device cancel'"});
@@ -45,11 +52,16 @@ void Core::device_add(const Request& request) {
         return {};
     };
     events.on_end = [this](Result<DeviceId> device) { admitted(std::move(device)); };
-    auto opened =
-        HostPairing::open(loop_, curve_, profile_, random_, std::move(*act), peers_->endpoints(),
-                          static_cast<std::int64_t>(seconds) * 1000, around_.possible(), std::move(events));
+    auto opened = HostPairing::open(loop_, curve_, profile_, random_, std::move(*act), peers_->endpoints(),
+                                    static_cast<std::int64_t>(seconds) * 1000, !bell && around_.possible(),
+                                    std::move(events));
     if (!opened) return request->fail(opened.error());
     adding_ = std::move(*opened);
+    if (bell)
+        if (auto ringing = ring(*bell); !ringing) {
+            adding_.reset();
+            return request->fail(ringing.error());
+        }
     add_request_ = request;
     request->on_answer([this](std::string_view name, std::string_view value) {
         if (name == "code" && adding_) adding_->code_typed(value);
@@ -58,6 +70,7 @@ void Core::device_add(const Request& request) {
     request->on_cancelled([this](control::Cancelled) {
         if (adding_) adding_->cancel();
     });
+    if (bell) return;  // nobody else is to see the offer
     Json offer{{"text", adding_->text()}, {"expires", control::to_time_text(adding_->expires_unix_ms())}};
     if (auto nearby = adding_->nearby())
         offer["nearby"] = around_.show_offer(pairing::OfferKind::device, nearby->server_key, nearby->port);
@@ -111,16 +124,19 @@ Result<> Core::admit(const roster::Entry& add, const roster::Request& asked, con
 void Core::admitted(Result<DeviceId> device) {
     around_.hide_offer(pairing::OfferKind::device);
     adding_.reset();
+    const auto by_bell = std::exchange(bell_error_, std::nullopt);
+    rung_bell_.reset();
     auto request = std::move(add_request_);
     add_request_ = nullptr;
-    if (request && !device) request->fail(device.error());
+    if (request && !device) request->fail(by_bell ? *by_bell : device.error());
 }
 
 void Core::device_join(const Request& request) {
     auto fields = request->fields();
     const bool nearby = fields.has("nearby");
+    const bool show = fields.has("show") && fields.flag("show");
     auto folder = fields.has("from") ? fields.text("from", 4096) : std::string();
-    auto text = nearby || !folder.empty() ? std::string() : fields.text("text", limits::input_line);
+    auto text = nearby || show || !folder.empty() ? std::string() : fields.text("text", limits::input_line);
     auto words = nearby ? fields.text("nearby", limits::name_bytes) : std::string();
     auto name = fields.has("name") ? fields.text("name", limits::name_bytes) : std::string("new device");
     auto choice = read_choice(fields);
@@ -133,6 +149,7 @@ void Core::device_join(const Request& request) {
     // What is not an offer, or is not there, must not even make a profile.
     if (!folder.empty()) return join_by_stick(request, folder, name, *choice);
     if (nearby) return find_and_join(request, words, name, *choice);
+    if (show) return show_and_join(request, name, *choice);
     if (auto offer = pairing::decode_offer(text, pairing::OfferKind::device); !offer)
         return request->fail(offer.error());
     prepare_join(request, text, name, *choice);
@@ -171,6 +188,7 @@ void Core::join_started(const Request& request, const Source& source, const std:
     events.ask = [this, name, choice, key](const Introduction& host,
                                            const roster::State& state) -> Result<roster::SignedRequest> {
         asked_now_ = true;
+        tell_whose(host, state);
         bool had_person = profile_.membership() == Membership::member;
         if (profile_.membership() != Membership::none) {
             rest();
@@ -224,6 +242,8 @@ Result<> Core::keep_joining(const DeviceId& host) {
 
 void Core::joined(Result<DeviceId> host, bool undecided) {
     joining_.reset();
+    const auto by_bell = std::exchange(bell_error_, std::nullopt);
+    hung_bell_.reset();
     auto request = std::move(join_request_);
     join_request_ = nullptr;
     if (!host && !undecided) {
@@ -232,7 +252,7 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
             (void)leave_asked();
         else if (!peers_ && profile_.open() && profile_.membership() == Membership::none)
             (void)profile_.discard();
-        if (request) request->fail(host.error());
+        if (request) request->fail(by_bell ? *by_bell : host.error());
         return;
     }
     if (!peers_)
@@ -262,6 +282,7 @@ void Core::device_cancel(const Request& request) {
     }
     if (join_request_ && !joining_) {
         around_.stop_finding();
+        hung_bell_.reset();
         auto ended = std::move(join_request_);
         join_request_ = nullptr;
         ended->fail({Fault::cancelled, "cancelled", ""});

@@ -148,6 +148,31 @@ void Core::ask_about_binding(const Request& request, bool bind) {
     services_->bind(account->id, *act, done);
 }
 
+// With the recovery sheet, where no other device is left that has the account.
+void Core::service_restore(const Request& request) {
+    auto fields = request->fields();
+    auto address_text = fields.text("address", 300);
+    auto uid = fields.text("uid", limits::tmtp_text);
+    auto pin_text = fields.has("pin") ? fields.text("pin", 64) : std::string();
+    if (auto read = fields.finish("service.restore"); !read)
+        return request->fail({Fault::invalid, read.error().what, ""});
+    auto address = parse_address(address_text);
+    if (!address) return request->fail(address.error());
+    auto pin = net::Pin::from_hex(pin_text);
+    if (!pin_text.empty() && !pin)
+        return request->fail({Fault::invalid, "a pin is 64 hexadecimal digits", ""});
+    auto sheet = roster::decode_sheet(as_text(request->secret("sheet").view()));
+    if (!sheet) return request->fail(sheet.error());
+    auto act = profile_.act_key(request->secret("passphrase"));
+    if (!act) return request->fail(act.error());
+    services_->restore(*address, uid, pin, sheet->seed, *act,
+                       [this, request](Result<ServiceStatus> restored) {
+                           if (!restored) return request->fail(restored.error());
+                           request->finish(service_json(*restored));
+                           if (peers_) peers_->services_changed();
+                       });
+}
+
 void Core::service_dismiss(const Request& request) {
     auto fields = request->fields();
     auto address = fields.text("address", 300);

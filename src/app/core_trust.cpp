@@ -272,8 +272,7 @@ Json Core::effect_at(const Services::Signed& brought, const roster::Device& devi
         effect["text"] = text;
         return effect;
     };
-    const auto* state = services_->rosters().state(brought.account);
-    const auto* node = state ? account::node_of(*state, brought.account, device.id) : nullptr;
+    const auto* node = services_->rosters().node_of(brought.account, device.id);
     if (!node) return say("no node", device.name + " has no access of its own at " + address);
     if (node->state == roster::DeviceState::active)
         return say("still let in",
@@ -496,8 +495,9 @@ void Core::recover_empty(const Request& request, const roster::RecoverySheet& sh
          {"fallen", Json::array()},
          {"remains",
           {"the history was on the devices that are lost: import it again where you have files of it",
-           "the services let nobody in without the secrets of those devices: register anew, and tell your "
-           "contacts",
+           "the accounts were on them, too. Those at services with node control come back: kith service "
+           "restore "
+           "ADDRESS --uid UID. Elsewhere register anew, and tell your contacts",
            "this device does not know the former ones; should one turn up, it and this one refuse each "
            "other"}}});
 }
@@ -682,12 +682,24 @@ void Core::renew_confirmed(const Request& request, const Key& seed, const Key& f
     auto entry =
         roster::make_recover(profile_.roster(), roster::recovery_key(seed), renewal, loop_.now().unix_ms);
     if (!entry) return request->fail(entry.error());
-    auto kept = keep_signed({&*entry, 1}, true, [&] { return profile_.put_recovery_accounts(fresh); });
-    if (!kept) return request->fail(kept.error());
+    // Together: the former seed and the fresh one are in one hand now and never again.
+    Json behind = Json::array();
+    auto kept = keep_signed({&*entry, 1}, true, [&]() -> Result<> {
+        KITH_TRY(profile_.put_recovery_accounts(fresh));
+        if (!services_) return {};
+        KITH_TRY_VALUE(left, services_->renew_rosters(seed, fresh));
+        for (const auto& id : left)
+            if (const auto* account = services_->find(id)) behind.push_back(account->address);
+        return {};
+    });
+    if (!kept) {
+        if (services_) (void)services_->reload_rosters();
+        return request->fail(kept.error());
+    }
     log_("the recovery key was renewed");
-    if (services_) services_->renew_rosters(seed, fresh);
+    if (services_) services_->bring_rosters();
     if (services_) services_->post_news();
-    tell_devices(request, entry->id, Json::object());
+    tell_devices(request, entry->id, {{"behind", behind}});
 }
 
 // --- this device's own place

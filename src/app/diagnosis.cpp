@@ -53,8 +53,8 @@ std::string opening_words(std::uint16_t port) {
            opening("nftables", port, "tcp");
 }
 
-Error no_common_network(const pairing::Offer& offer) {
-    for (const auto& address : offer.addresses)
+Error no_common_network(const std::vector<pairing::Address>& addresses) {
+    for (const auto& address : addresses)
         if (auto vpn = vpn_on_the_way(address.bytes); !vpn.empty())
             return {Fault::unreachable,
                     "the way to the other device leads through the VPN " + vpn + ", not through the room",
@@ -71,12 +71,12 @@ Error no_common_network(const pairing::Offer& offer) {
         return {Fault::unreachable, "this device is on no network",
                 "connect it to the network of the other device, then try again"};
     std::string theirs;
-    for (const auto& address : offer.addresses)
+    for (const auto& address : addresses)
         if (!address.is_loopback()) theirs += (theirs.empty() ? "" : ", ") + address.text();
     return {Fault::unreachable,
             "the other device is on none of the networks that this one is attached to: it is at " + theirs +
                 ", this one at " + networks,
-            "connect both to the same network, then make a new offer with 'kith device add'"};
+            "connect both to the same network, then begin anew with 'kith device add'"};
 }
 
 Error unreached(Now now, const pairing::Offer& offer, const std::vector<net::Endpoint>& endpoints,
@@ -96,7 +96,7 @@ Error unreached(Now now, const pairing::Offer& offer, const std::vector<net::End
     }
     const bool others = std::any_of(offer.addresses.begin(), offer.addresses.end(),
                                     [](const pairing::Address& each) { return !each.is_loopback(); });
-    if (!elsewhere && others) return no_common_network(offer);
+    if (!elsewhere && others) return no_common_network(offer.addresses);
     if (refused) {
         const bool expired = offer.expires_unix_s * std::int64_t{1000} < now.unix_ms;
         return {Fault::unreachable,

@@ -12,8 +12,8 @@
 
 namespace kith::app {
 
-// An offer of which no address is on a network that this device is attached to.
-Error no_common_network(const pairing::Offer& offer);
+// Another device is at these addresses, of which none is on a network that this one is attached to.
+Error no_common_network(const std::vector<pairing::Address>& addresses);
 
 // None of these endpoints of the offer took a connection, with these outcomes.
 Error unreached(Now now, const pairing::Offer& offer, const std::vector<net::Endpoint>& endpoints,

@@ -25,7 +25,7 @@ Result<std::unique_ptr<Entering>> Entering::start(net::Loop& loop, net::Curve& c
                                                   Events events) {
     KITH_TRY_VALUE(offer, pairing::decode_offer(text, kind));
     auto endpoints = nearby_endpoints(offer);
-    if (endpoints.empty()) return fail(no_common_network(offer));
+    if (endpoints.empty()) return fail(no_common_network(offer.addresses));
     std::unique_ptr<Entering> self(
         new Entering(loop, curve, random, std::move(offer), std::move(endpoints), std::move(events)));
     self->probe();

@@ -218,6 +218,7 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
         KITH_TRY(send_secrets("welcome"));
     else if (profile_.term_key() && theirs.older_than(profile_.term_version()))
         KITH_TRY(send_secrets("secrets"));
+    list_told_ = false;
     awaits_secrets_ = member && profile_.term_key() && profile_.term_version().older_than(theirs);
     if (profile_.term_key()) KITH_TRY(start_transfer());
     return onboarding_.start(onboarding);
@@ -329,6 +330,8 @@ Result<> PeerSession::send_accounts() {
 Result<> PeerSession::on_accounts(ByteView body) {
     KITH_TRY_VALUE(list, read_accounts(body));
     KITH_TRY(keep_node_labels(profile_, list.labels));
+    KITH_TRY_VALUE(news, keep_node_claims(profile_, list.claims));
+    if (news && events_.on_claims) events_.on_claims();
     peer_accounts_ = std::move(list.accounts);
     return select();
 }
@@ -386,6 +389,10 @@ Result<> PeerSession::on_secrets(ByteView body) {
     if (number > profile_.term_version().number + limits::term_steps)
         return fail(Fault::protocol, "the number of the secrets makes no sense");
     const bool newer = profile_.term_version().older_than(Profile::version_of(number, key));
+    KITH_TRY_VALUE(signed_list, profile_.take_recovery_accounts(accounts));
+    // Who changed the secrets may not have heard of the newest list.
+    if (!signed_list && profile_.recovery_accounts() && !std::exchange(list_told_, true))
+        KITH_TRY(send_secrets("secrets"));
     if (newer) {
         transfer_.stop();
         KITH_TRY(profile_.take_person_secrets(key, number, accounts));

@@ -33,6 +33,7 @@ class PeerSession {
         std::function<void(std::vector<std::string>)> on_endpoints;  // where the peer says that it is
         std::function<void()> on_peers;       // endpoints of other devices were learned
         std::function<void()> on_roster;      // entries were added
+        std::function<void()> on_claims;      // devices have said which nodes are theirs
         std::function<void()> on_secrets;     // the secrets that all devices share are others now
         std::function<void()> on_membership;  // the person's secrets arrived: this device is set up
         std::function<void()> on_history;     // records were added
@@ -140,7 +141,9 @@ class PeerSession {
 
     std::optional<Link> link_;
     Greeting greeting_;
-    bool awaits_secrets_ = false;                            // the peer has newer ones, and sends them
+    bool awaits_secrets_ = false;  // the peer has newer ones, and sends them
+    // In this exchange, to a peer that has other recovery keys than those that hold.
+    bool list_told_ = false;
     std::set<EntryId> peer_entries_;                         // what the peer's roster holds
     std::optional<std::vector<AccountName>> peer_accounts_;  // what the peer says that there are
     std::deque<std::shared_ptr<Incoming>> incoming_;

@@ -295,6 +295,12 @@ std::unique_ptr<PeerSession> Peers::make_session(const DeviceId& device) {
             if (events_.on_secrets) events_.on_secrets();
         });
     };
+    events.on_claims = [this] {
+        later([this] {
+            services_changed();
+            if (events_.on_claims) events_.on_claims();
+        });
+    };
     events.on_membership = [this, device] {
         later([this, device] {
             for (auto& [id, session] : sessions_)

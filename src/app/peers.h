@@ -17,7 +17,7 @@ class Peers {
   public:
     // As PeerSession::Events, for all peers.
     struct Events {
-        std::function<void()> on_roster, on_secrets, on_membership, on_history;
+        std::function<void()> on_roster, on_claims, on_secrets, on_membership, on_history;
         std::function<void()> on_blobs;
         std::function<void(std::span<const history::Key>)> on_erased;
         std::function<void(const DeviceId&, const history::Progress&)> on_progress;

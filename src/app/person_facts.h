@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "app/node_claims.h"
 #include "app/node_labels.h"
 #include "app/profile.h"
 #include "app/selecting.h"
@@ -27,6 +28,7 @@ Result<Bytes> pack_accounts(Profile& profile);
 struct AccountList {
     std::vector<AccountName> accounts;
     NodeLabels labels;
+    std::vector<account::Claim> claims;
 };
 Result<AccountList> read_accounts(ByteView body);
 

@@ -20,14 +20,9 @@ namespace setting {
 constexpr std::string_view device_seed = "device_seed", link_secret = "link_secret", person = "person",
                            device = "device", request_name = "request_name", term_key = "term_key",
                            term_number = "term_number", recovery_accounts = "recovery_accounts",
-                           lock_after = "lock_after", renewal = "secrets_to_renew",
-                           confirmed = "roster_confirmed", identity = "identity_seed";
-}
-
-Bytes account_keys(const Key& recovery_seed) {
-    Bytes keys;
-    for (const auto& key : roster::recovery_account_keys(recovery_seed)) append(keys, key.view());
-    return keys;
+                           recovery_accounts_next = "recovery_accounts_next", lock_after = "lock_after",
+                           renewal = "secrets_to_renew", confirmed = "roster_confirmed",
+                           identity = "identity_seed";
 }
 
 Result<> no_person() {
@@ -114,7 +109,7 @@ Result<Founded> Profile::found_from(const Key& seed, const std::string& name, co
         KITH_TRY_VALUE(first, roster::fold(person, entries));
         KITH_TRY_VALUE(add, roster::make_add(first, std::nullopt, recovery, request, now.unix_ms));
         entries.push_back(add);
-        const Bytes accounts = account_keys(seed);
+        const Bytes accounts = roster::signed_account_keys(seed);
 
         KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
         KITH_TRY(store_->put_setting(setting::person, person.view()));
@@ -190,9 +185,9 @@ Result<> Profile::drop_person() {
     for (const auto& peer : peers) KITH_TRY(store_->remove_peer(peer.device));
     KITH_TRY_VALUE(jobs, store_->jobs());
     for (const auto& job : jobs) KITH_TRY(store_->remove_job(job.role, job.peer));
-    for (auto name :
-         {setting::person, setting::device, setting::request_name, setting::term_key, setting::term_number,
-          setting::recovery_accounts, setting::renewal, setting::confirmed, setting::identity})
+    for (auto name : {setting::person, setting::device, setting::request_name, setting::term_key,
+                      setting::term_number, setting::recovery_accounts, setting::recovery_accounts_next,
+                      setting::renewal, setting::confirmed, setting::identity})
         KITH_TRY(store_->remove_setting(name));
     // The next person must not be able to link this device to the former one.
     KITH_TRY(store_->put_setting(setting::device_seed, crypto::random_secret(random_).view()));
@@ -238,14 +233,18 @@ Profile::TermVersion Profile::version_of(std::uint64_t number, const Key& term_k
 }
 
 Result<> Profile::take_person_secrets(const Key& term_key, std::uint64_t number, ByteView recovery_accounts) {
-    if (recovery_accounts.size() != roster::recovery_account_key_count * SignPublic::size)
+    if (recovery_accounts.size() != roster::recovery_account_key_count * SignPublic::size + Signature::size)
         return fail(Fault::protocol, "the person's secrets are of wrong size");
+    // The word of the recovery key, whoever brings it. What is not that (yet: a renewal may come later than
+    // its list) does not take the place of what is.
+    const bool holds = roster::read_account_keys(recovery_accounts, roster_.recovery).has_value();
     Bytes numbered;
     append_u64(numbered, number);
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     KITH_TRY(store_->put_setting(setting::term_key, term_key.view()));
     KITH_TRY(store_->put_setting(setting::term_number, numbered));
-    KITH_TRY(store_->put_setting(setting::recovery_accounts, recovery_accounts));
+    KITH_TRY(store_->put_setting(holds ? setting::recovery_accounts : setting::recovery_accounts_next,
+                                 recovery_accounts));
     KITH_TRY(history_->set_term_key(term_key));
     KITH_TRY(tx.commit());
     term_key_ = term_key.copy();
@@ -270,7 +269,7 @@ Result<> Profile::use_identity(const Key& seed) {
 }
 
 Result<> Profile::renew_person_secrets() {
-    KITH_TRY_VALUE(accounts, recovery_accounts());
+    KITH_TRY_VALUE(accounts, signed_recovery_accounts());
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
     KITH_TRY(take_person_secrets(crypto::random_secret(random_), term_version_.number + 1, accounts));
     KITH_TRY(store_->remove_setting(setting::renewal));
@@ -326,13 +325,31 @@ bool Profile::roster_confirmed() const {
 }
 
 Result<> Profile::put_recovery_accounts(const Key& recovery_seed) {
-    return store_->put_setting(setting::recovery_accounts, account_keys(recovery_seed));
+    return store_->put_setting(setting::recovery_accounts, roster::signed_account_keys(recovery_seed));
+}
+
+Result<bool> Profile::take_recovery_accounts(ByteView list) {
+    if (!roster::read_account_keys(list, roster_.recovery)) return false;
+    KITH_TRY(store_->put_setting(setting::recovery_accounts, list));
+    return true;
+}
+
+Result<Bytes> Profile::signed_recovery_accounts() const {
+    KITH_TRY_VALUE(kept, store_->setting(setting::recovery_accounts));
+    KITH_TRY_VALUE(next, store_->setting(setting::recovery_accounts_next));
+    if (next && (!kept || roster::read_account_keys(next->view(), roster_.recovery)))
+        return to_bytes(next->view());
+    if (!kept) return fail(no_person().error());
+    return to_bytes(kept->view());
 }
 
 Result<Bytes> Profile::recovery_accounts() const {
-    KITH_TRY_VALUE(found, store_->setting(setting::recovery_accounts));
-    if (!found) return fail(no_person().error());
-    return to_bytes(found->view());
+    KITH_TRY_VALUE(list, signed_recovery_accounts());
+    auto keys = roster::read_account_keys(list, roster_.recovery);
+    if (!keys || roster_.recovery_disputed)
+        return fail(Fault::refused, "the keys by which accounts could be recovered are not known here",
+                    "'kith recovery renew' makes new ones");
+    return std::move(*keys);
 }
 
 Result<crypto::SignKey> Profile::act_key(const SecretBytes& passphrase) const {

@@ -95,7 +95,14 @@ class Profile {
     // when that fails.
     Result<> renew_person_secrets();
     Result<> reload_secrets();
+    // The public halves of the account keys (roster/recovery.h); Fault::refused when those that are known
+    // here are not signed by the recovery key that holds.
     Result<Bytes> recovery_accounts() const;
+    // What another device says they are. False: the recovery key that holds has not signed that, and it takes
+    // the place of nothing.
+    Result<bool> take_recovery_accounts(ByteView list);
+    // The same with the signature, to be passed on.
+    Result<Bytes> signed_recovery_accounts() const;
     Result<> put_recovery_accounts(const Key& recovery_seed);
 
     // By what other people know the person: the same on all its devices (src/roster/identity.h).

@@ -435,6 +435,7 @@ void Services::connect(Link& link) {
     link.large.reset();
     events.on_drained = [this, &link] { (void)flush(link); };
     events.on_connected = [this, &link](const net::Pin& pin) {
+        link.shown = pin;
         if (link.unsaved) {
             if (auto kept = keep_registered(link, *link.unsaved); !kept) return lost(link, kept.error());
             link.unsaved.reset();
@@ -457,7 +458,7 @@ void Services::lost(Link& link, const Error& why, bool key_refused) {
     link.tls.reset();
     link.in_flight.clear();
     link.caught_up = false;
-    link.roster_asked = link.roster_shown = false;
+    link.roster_asked = link.roster_shown = link.roster_singly = false;
     link.roster_brought.clear();
     link.status.present.clear();
     Error error = why;
@@ -507,7 +508,7 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
                 });
         } else if (auto* site = std::get_if<tmtp::SiteName>(&action)) {
             link.control = site->control;
-            if (link.control && link.account().uid.empty())
+            if (link.control && link.account().uid.empty() && !link.restoration)
                 if (auto ready = ready_to_found(link); !ready)
                     return later(id, [this, error = ready.error()](Link& at) { lost(at, error); });
             if (link.account().site != site->name) {
@@ -530,6 +531,10 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             else if (present.size() < limits::presence_seen)
                 present.insert(std::move(presence->uid));
             if (events_.on_state) events_.on_state(id);
+        } else if (auto* proof = std::get_if<tmtp::ProofWanted>(&action)) {
+            prove(link, *proof);
+        } else if (auto* named = std::get_if<tmtp::Restoring>(&action)) {
+            if (link.restoration) link.restoration->alias = named->alias;
         } else if (std::get_if<tmtp::Held>(&action)) {
             held(link);
         } else if (std::get_if<tmtp::NodeHeld>(&action)) {
@@ -557,7 +562,7 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         } else if (auto* answer = std::get_if<tmtp::RequestResult>(&action)) {
             result(link, std::move(*answer));
         } else if (auto* failed = std::get_if<tmtp::Failed>(&action)) {
-            if (failed->permanent && !link.account().uid.empty())
+            if (failed->permanent && !link.account().uid.empty() && !try_proposed(link))
                 set_state(link, ServiceState::barred, failed->error.what);
             return later(id, [this, error = failed->error](Link& at) {
                 if (at.tls) lost(at, error);
@@ -624,10 +629,11 @@ void Services::registered(Link& link, tmtp::Registered registered) {
 
 void Services::online(Link& link) {
     auto id = link.account().id;
+    keep_tried(link);
     link.backoff.reset();
     link.was_online = true;
     set_state(link, ServiceState::online, {});
-    if (link.adding && !link.account().alias.empty()) {
+    if (link.adding && (!link.account().alias.empty() || std::exchange(link.restored, false))) {
         auto done = std::move(link.adding);
         link.adding = nullptr;
         done(link.status);
@@ -683,7 +689,12 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
         if (own && *own) (void)accepted(link, **own, message.msgid, message.posted);
     };
     if (news) {
-        take_news(link, message);
+        if (auto taken = take_news(link, message); !taken) {
+            link.status.why = "news of this person's devices could not be stored and wait at the service: " +
+                              taken.error().what;
+            if (events_.on_state) events_.on_state(link.account().id);
+            return;
+        }
         look_for_answer();
     } else if (is_history(message)) {
         auto kept = [&]() -> Result<> {

@@ -67,6 +67,10 @@ class Services {
     // node for each other device. `ask`: for services that register only who signs in.
     void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Ask ask,
              Done done);
+    // An account of this person at a service with node control, of which no device is left: `seed` is of the
+    // recovery sheet, `act` this device's act key. All former nodes are dropped.
+    void restore(const ServiceAddress& address, const std::string& uid, std::optional<net::Pin> pin,
+                 const Key& seed, const crypto::SignKey& act, Done done);
     // Another device made this node for this one. Durable when it returns; connects.
     Result<> adopt(const store::Account& account, const SecretBytes& nodeid);
     // The person gave this device a node that another client had so far, of an account that is known. Like
@@ -127,7 +131,11 @@ class Services {
     };
     std::vector<Signed> project(const crypto::SignKey& act, account::Wishes wishes);
     std::vector<Signed> recover_rosters(const Key& seed);
-    void renew_rosters(const Key& seed, const Key& fresh);
+    // Within a transaction of the caller's: the accounts that stay with the former key, as theirs is another
+    // one. After its commit bring_rosters(); when that fails, reload_rosters().
+    Result<std::vector<AccountId>> renew_rosters(const Key& seed, const Key& fresh);
+    void bring_rosters();
+    Result<> reload_rosters() { return rosters_.load(); }
     enum class Brought { waits, taken, refused };
     Brought brought(const Signed& what) const;
     bool reached(const AccountId& account) const;
@@ -146,6 +154,10 @@ class Services {
 
   private:
     struct Link;
+    void prove(Link& link, const tmtp::ProofWanted& wanted);
+    void restore_answered(Link& link, const tmtp::RequestResult& result);
+    Result<> bring_restoration(Link& link, std::span<const roster::Entry> log);
+    Result<> keep_restored(Link& link, std::span<const roster::Entry> log);
     void begin_registering(Link& link, std::string id_token);
     Result<> ready_to_found(const Link& link);
     std::optional<crypto::SignKey> open_act_key() const;
@@ -156,8 +168,10 @@ class Services {
     void take_entries(Link& link, std::span<const roster::Entry> entries);
     void look_at_nodes(Link& link);
     bool roster_news(Link& link, const tmtp::Delivered& message);
-    void take_news(const Link& link, const tmtp::Delivered& message);
+    Result<> take_news(const Link& link, const tmtp::Delivered& message);
     void held(Link& link);
+    bool try_proposed(Link& link);
+    void keep_tried(Link& link);
     void ask_roster(Link& link, tmtp::Asking asking);
     void ask_about_binding(const AccountId& account, tmtp::Asking asking, Done done);
     Result<> want_others(const AccountId& account);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/own_records.h"
 #include "app/roster_news.h"
 #include "app/services.h"
 #include "app/services_link.h"
@@ -59,9 +60,18 @@ std::vector<Services::Signed> Services::recover_rosters(const Key& seed) {
     return all;
 }
 
-void Services::renew_rosters(const Key& seed, const Key& fresh) {
-    for (const auto& account : rosters_.accounts())
-        (void)signed_at(account, rosters_.renew(account, seed, fresh));
+Result<std::vector<AccountId>> Services::renew_rosters(const Key& seed, const Key& fresh) {
+    std::vector<AccountId> behind;
+    for (const auto& account : rosters_.accounts()) {
+        auto renewed = rosters_.renew(account, seed, fresh);
+        if (!renewed && renewed.error().kind != Fault::refused) return fail(renewed.error());
+        if (!renewed || renewed->empty()) behind.push_back(account);
+    }
+    return behind;
+}
+
+void Services::bring_rosters() {
+    for (auto& [id, link] : links_) bring(*link);
 }
 
 Services::Signed Services::signed_at(const AccountId& account, Result<std::vector<roster::Entry>> entries) {
@@ -111,7 +121,7 @@ void Services::bring(Link& link) {
         while (count < missing.size() &&
                size + missing[count].bytes.size() + 100 <= limits::tmtp_roster_request)
             size += missing[count++].bytes.size() + 100;
-        missing.resize(count);
+        missing.resize(link.roster_singly ? 1 : count);
         data = roster::pack_entries(missing);
         link.roster_brought = ids_of(missing);
     }
@@ -125,6 +135,7 @@ void Services::ask_roster(Link& link, tmtp::Asking asking) {
 
 void Services::roster_answered(Link& link, const tmtp::RequestResult& result) {
     link.roster_asked = false;
+    if (link.restoration) return restore_answered(link, result);
     const auto brought = std::exchange(link.roster_brought, {});
     auto binding = std::exchange(link.binding, nullptr);
     if (binding && result.outcome != tmtp::RequestResult::Outcome::accepted) {
@@ -144,8 +155,11 @@ void Services::roster_answered(Link& link, const tmtp::RequestResult& result) {
     link.status.binding_ms = result.roster->state == "binding" ? result.roster->due_ms : 0;
     if (result.roster->state == "bound") {
         link.roster_there = ids_of(*entries);
-        for (const auto& id : brought)
-            if (!link.roster_there.contains(id)) link.roster_refused.insert(id);
+        for (const auto& id : brought) {
+            if (link.roster_there.contains(id)) continue;
+            if (brought.size() == 1) link.roster_refused.insert(id);
+            link.roster_singly = true;
+        }
         take_entries(link, *entries);
     } else if (rosters_.ruled(link.account().id)) {
         link.status.why = "the service has forgotten which devices may use this account";
@@ -161,10 +175,12 @@ void Services::take_entries(Link& link, std::span<const roster::Entry> entries) 
     const auto id = link.account().id;
     auto nodeid = profile_.store().node(id);
     if (!nodeid) return;
-    if (auto taken = rosters_.take(id, entries, *nodeid ? &**nodeid : nullptr); !taken) {
+    auto taken = rosters_.take(id, entries, *nodeid ? &**nodeid : nullptr);
+    if (!taken) {
         link.status.why = taken.error().what;
         return;
     }
+    if (*taken) link.roster_refused.clear();  // it may fit now
     look_at_nodes(link);
     // What another device brought may ask for something of this one.
     if (auto act = open_act_key()) (void)signed_at(id, rosters_.project(id, *act, {requests(id)}));
@@ -178,10 +194,9 @@ void Services::look_at_nodes(Link& link) {
     if (!state || !provisions) return;
     for (auto& provision : *provisions) {
         if (provision.account != id || provision.state != requested) continue;
-        const auto* node = account::node_of(*state, id, provision.device);
         const auto request = roster::unpack_request(provision.nodeid.view());
-        if (!node || !request || node->id != request->id() || node->state != roster::DeviceState::active)
-            continue;
+        const auto* node = request ? state->find(request->id()) : nullptr;
+        if (!node || node->state != roster::DeviceState::active) continue;
         const bool there =
             std::any_of(state->lines.begin(), state->lines.end(), [&](const roster::Line& line) {
                 return line.adds == node->id && link.roster_there.contains(line.id);
@@ -204,10 +219,14 @@ bool Services::roster_news(Link& link, const tmtp::Delivered& message) {
         link.status.binding_ms = 0;
     } else if (entries) {
         link.status.binding_ms = 0;
-        // The others' nodes are gone with their old secrets: they ask for new ones.
-        if (message.act == "bound" && !want_others(link.account().id)) return false;
-        for (const auto& entry : *entries) link.roster_there.insert(entry.id);
+        const bool ruled = rosters_.ruled(link.account().id);
         take_entries(link, *entries);
+        if (rosters_.ruled(link.account().id))
+            for (const auto& entry : *entries) link.roster_there.insert(entry.id);
+        // The others' nodes are gone with their old secrets: they ask for new ones.
+        if (message.act == "bound" && !ruled && rosters_.ruled(link.account().id) &&
+            !want_others(link.account().id))
+            return false;
     }
     if (events_.on_state) events_.on_state(link.account().id);
     return true;
@@ -215,8 +234,15 @@ bool Services::roster_news(Link& link, const tmtp::Delivered& message) {
 
 void Services::held(Link& link) {
     link.backoff.reset();
-    set_state(link, ServiceState::barred,
-              "the account's list of devices keeps this one out: it was barred, or is in doubt");
+    if (link.restoration) return ask_roster(link, {tmtp::Roster{{}, "show", 0}, {}});
+    // Without a list of devices it is to let this one object to a proposed one.
+    set_state(
+        link, ServiceState::barred,
+        rosters_.ruled(link.account().id)
+            ? "the account's list of devices keeps this one out: it was barred, or is in doubt"
+            : "somebody else is connected as this device, and a list of devices is proposed: 'kith service "
+              "object' stops that");
+    if (!rosters_.ruled(link.account().id)) raise_alarm(link);
     link.status.settled = true;
     bring(link);
     if (events_.on_state) events_.on_state(link.account().id);
@@ -241,13 +267,116 @@ bool Services::reached(const AccountId& account) const {
     return at != links_.end() && at->second->status.state == ServiceState::online;
 }
 
+// --- accounts of which no device is left
+
+void Services::restore(const ServiceAddress& address, const std::string& uid, std::optional<net::Pin> pin,
+                       const Key& seed, const crypto::SignKey& act, Done done) {
+    for (const auto& [id, link] : links_) {
+        if (link->account().address != address.text()) continue;
+        if (link->account().uid == uid)
+            return done(fail(Fault::refused, "this person's devices have that account",
+                             "'kith service list' shows it"));
+        if (link->restoration)
+            return done(fail(Fault::refused, "an account is being restored there already", "wait a moment"));
+    }
+    store::Account account;
+    account.id = crypto::random_id<AccountId>(random_);
+    account.address = address.text();
+    if (pin) account.pin = to_bytes(pin->view());
+    auto& link = link_for(account);
+    link.adding = std::move(done);
+    link.restoration = Restoration{uid, {}, seed.copy(), act.copy(), account::make_nodeid(random_), {}};
+    link.client = tmtp::Client::restoring(uid);
+    connect(link);
+}
+
+void Services::prove(Link& link, const tmtp::ProofWanted& wanted) {
+    if (!link.restoration || !link.shown) return;
+    const auto key = SignPublic::from(wanted.key);
+    const auto own = key ? account::account_key_of(link.restoration->seed, *key) : std::nullopt;
+    if (!own || wanted.nonce.size() != 32)
+        return later(link.account().id, [this](Link& at) {
+            lost(at, {Fault::refused, "this recovery sheet has no key of that account",
+                      "use the newest sheet of the person that it was, and the uid that belongs to it"});
+        });
+    const auto proof =
+        own->sign(tmtp::restore_challenge(wanted.nonce, link.shown->view(), link.restoration->uid));
+    run(link, link.client->prove(to_bytes(proof.view()), loop_.now()));
+}
+
+void Services::restore_answered(Link& link, const tmtp::RequestResult& result) {
+    using Answer = tmtp::RequestResult::Outcome;
+    if (result.outcome == Answer::unknown) return;  // the link is lost
+    const auto done = [&]() -> Result<> {
+        if (result.outcome != Answer::accepted) return fail(result.error);
+        KITH_TRY_VALUE(log, roster::unpack_entries(result.log));
+        if (!result.roster || result.roster->state != "bound" || log.empty())
+            return fail(Fault::protocol, "the service shows no roster of this account");
+        return link.restoration->signed_now.empty() ? bring_restoration(link, log) : keep_restored(link, log);
+    }();
+    if (!done) later(link.account().id, [this, error = done.error()](Link& at) { lost(at, error); });
+}
+
+Result<> Services::bring_restoration(Link& link, std::span<const roster::Entry> log) {
+    auto& restoration = *link.restoration;
+    KITH_TRY_VALUE(state, roster::fold(roster::person_of(log.front().id), log));
+    KITH_TRY_VALUE(request, account::make_request(state.person, link.account().id, profile_.device(),
+                                                  restoration.act.seed(), profile_.device_key().seed(),
+                                                  account::hash_of(restoration.nodeid)));
+    KITH_TRY_VALUE(renewal, rosters_.renewal_for(state));
+    KITH_TRY_VALUE(made, account::restore(log, request, restoration.seed, renewal));
+    restoration.signed_now = std::move(made);
+    ask_roster(link, {tmtp::Roster{{}, "add", 0}, roster::pack_entries(restoration.signed_now)});
+    return {};
+}
+
+// The service has all of it: the account is this device's from here on. Should it not be stored, the command
+// does all of this once more, and the node that was made now falls with the others.
+Result<> Services::keep_restored(Link& link, std::span<const roster::Entry> log) {
+    const auto there = ids_of(log);
+    for (const auto& entry : link.restoration->signed_now)
+        if (!there.contains(entry.id))
+            return fail(Fault::protocol, "the service did not take what restores the account");
+    auto account = link.account();
+    account.uid = link.restoration->uid;
+    account.alias = link.restoration->alias;
+    account.identity = account.address;
+    auto kept = [&]() -> Result<> {
+        KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+        KITH_TRY(profile_.store().put_account(account));
+        KITH_TRY(profile_.store().put_node(account.id, link.restoration->nodeid));
+        KITH_TRY(rosters_.restored(account.id, log));
+        KITH_TRY(keep_account_record(profile_, account, loop_.now()));
+        for (const auto& device : profile_.roster().devices)
+            if (device.state == roster::DeviceState::active)
+                KITH_TRY(prepare_provision(account.id, device.id));
+        return tx.commit();
+    }();
+    if (!kept) {
+        (void)rosters_.load();
+        return kept;
+    }
+    later(account.id, [this, account](Link& at) {
+        at.account() = account;
+        at.client = tmtp::Client::login(account.uid, at.restoration->nodeid.copy());
+        at.restoration.reset();
+        at.restored = true;
+        connect(at);
+        if (events_.on_history) events_.on_history();
+    });
+    return {};
+}
+
 // --- older accounts
 
 void Services::bind(const AccountId& account, const crypto::SignKey& act, Done done) {
     auto nodeid = profile_.store().node(account);
     if (!nodeid || !*nodeid) return done(fail(Fault::refused, "this device has no access there itself"));
-    auto log = rosters_.found(account, **nodeid, act);
+    // A fresh secret: the present one went to all nodes that were there when it was made.
+    const auto fresh = account::make_nodeid(random_);
+    auto log = rosters_.found(account, fresh, act);
     if (!log) return done(fail(log.error()));
+    if (auto kept = rosters_.propose(account, fresh, *log); !kept) return done(fail(kept.error()));
     ask_about_binding(account, {tmtp::Roster{{}, "bind", 0}, std::move(*log)}, std::move(done));
 }
 
@@ -260,7 +389,8 @@ void Services::ask_about_binding(const AccountId& account, tmtp::Asking asking, 
     if (at == links_.end())
         return done(fail(Fault::not_found, "no such account", "'kith service list' shows them"));
     auto& link = *at->second;
-    if (link.status.state != ServiceState::online)
+    const bool may_object = link.client && link.client->state() == tmtp::Client::State::held;
+    if (link.status.state != ServiceState::online && !may_object)
         return done(fail(Fault::unreachable, "the service is not reached now: " + link.status.why,
                          "try again later"));
     if (!link.control)
@@ -272,6 +402,29 @@ void Services::ask_about_binding(const AccountId& account, tmtp::Asking asking, 
         return done(fail(Fault::unavailable, "the service is being asked just now", "try again"));
     link.binding = std::move(done);
     ask_roster(link, std::move(asking));
+}
+
+// The secret that the service does not know any more may be one that others had heard of, before a roster
+// took effect that this device had proposed. True: the next login is with the secret of that one.
+bool Services::try_proposed(Link& link) {
+    const auto id = link.account().id;
+    auto list = rosters_.proposed(id);
+    auto former = profile_.store().node(id);
+    if (!list || !former || !*former) return false;
+    const bool more = link.tried < list->size();
+    link.trying.reset();
+    if (more) link.trying = (*list)[link.tried++].copy();
+    if (more || std::exchange(link.tried, 0) > 0)
+        link.client = tmtp::Client::login(link.account().uid, more ? link.trying->copy() : (**former).copy());
+    return more;
+}
+
+void Services::keep_tried(Link& link) {
+    link.tried = 0;
+    auto tried = std::exchange(link.trying, std::nullopt);
+    if (!tried) return;
+    if (profile_.store().put_node(link.account().id, *tried))
+        (void)rosters_.forget_proposed(link.account().id);
 }
 
 Result<> Services::want_others(const AccountId& account) {
@@ -335,20 +488,25 @@ void Services::post_news() {
     for (auto& [id, link] : links_) {
         if (!link->client || link->account().uid.empty()) continue;
         auto news = make_roster_news(profile_.entries(), readers, link->account().uid, random_);
-        if (!news) return;
+        if (!news) {
+            if (events_.log) events_.log("news of this person's devices: " + news.error().what);
+            return;
+        }
         auto kept = outbox_.add(id, std::move(*news), loop_.now());
+        if (!kept && events_.log) events_.log("news of this person's devices: " + kept.error().what);
         if (kept) (void)flush(*link);
     }
 }
 
 // From this account itself; the entries speak for themselves, so that nothing is lost by one that was made
 // up.
-void Services::take_news(const Link& link, const tmtp::Delivered& message) {
-    if (message.from != link.account_uid()) return;
+Result<> Services::take_news(const Link& link, const tmtp::Delivered& message) {
+    if (message.from != link.account_uid()) return {};
     auto entries = open_roster_news(message.data(), message.datahead, profile_.link_key());
-    if (!entries) return;
-    auto added = profile_.add_entries(*entries, loop_.now().unix_ms);
-    if (added && *added > 0 && events_.on_roster) events_.on_roster();
+    if (!entries) return {};
+    KITH_TRY_VALUE(added, profile_.add_entries(*entries, loop_.now().unix_ms));
+    if (added > 0 && events_.on_roster) events_.on_roster();
+    return {};
 }
 
 }  // namespace kith::app

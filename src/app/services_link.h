@@ -15,6 +15,15 @@ inline constexpr std::string_view wanted = "wanted", asked = "asked", requested 
                                   refused = "refused", handed_over = "done";
 }
 
+// An account that is being restored: what for, and how far it is.
+struct Restoration {
+    std::string uid, alias;
+    Key seed;
+    crypto::SignKey act;
+    SecretBytes nodeid;
+    std::vector<roster::Entry> signed_now;  // brought, or on the way
+};
+
 struct Services::Link {
     ServiceStatus status;
     ServiceAddress address;
@@ -32,6 +41,9 @@ struct Services::Link {
     std::string new_alias;             // asked for, without an answer
     std::set<std::int64_t> in_flight;  // of the outbox: without an answer on this connection
     std::string label;                 // of the node that is being registered
+    std::optional<Restoration> restoration;
+    bool restored = false;          // and not online since
+    std::optional<net::Pin> shown;  // the service's key on this connection
 
     // Node control.
     bool control = false;                              // the service knows it
@@ -41,6 +53,9 @@ struct Services::Link {
     std::set<EntryId> roster_there, roster_refused;    // what the service has, and does not take
     Done binding;                                      // waits for the answer about one
     std::set<EntryId> roster_brought;                  // by the request without an answer
+    std::optional<SecretBytes> trying;  // a secret that it has proposed, in place of the one that failed
+    std::size_t tried = 0;              // of these
+    bool roster_singly = false;         // all at once was refused: one must not keep out the others
 
     store::Account& account() { return status.account; }
     const std::string& account_uid() const { return status.account.uid; }

@@ -23,6 +23,9 @@ inline constexpr std::int64_t outsider_visit_ms = 6000;
 inline constexpr std::int64_t revoke_wait_ms = 5000;
 // A name that a service gives a node: kith makes names of 29 characters.
 inline constexpr std::size_t node_label_bytes = 64;
+// Rosters of one account in which one device may say that it has a key: the present one, and ones that were
+// proposed.
+inline constexpr std::size_t claimed_rosters = 4;
 // What `revoke --erase` does takes effect this long after the device has learned of it, unless the recovery
 // key says so: a thief with a passphrase must not be able to destroy the owner's last copy at once.
 inline constexpr std::int64_t erase_wait_ms = 3ll * 24 * 3600 * 1000;

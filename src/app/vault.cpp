@@ -57,8 +57,10 @@ Result<std::uint64_t> StoreVault::add(std::vector<history::Arrived> records) {
 namespace {
 
 bool is_made_by_kith(std::string_view kind) {
-    using namespace history::kind;
-    constexpr std::string_view kinds[] = {recipients, account, contact, mark, tag, card, erasure};
+    namespace kind_of = history::kind;
+    constexpr std::string_view kinds[] = {kind_of::recipients, kind_of::account, kind_of::contact,
+                                          kind_of::mark,       kind_of::tag,     kind_of::card,
+                                          kind_of::erasure};
     return std::find(std::begin(kinds), std::end(kinds), kind) != std::end(kinds);
 }
 

@@ -13,12 +13,13 @@ namespace kith::cli {
 namespace {
 
 struct AddOptions {
-    std::string passphrase_file, to;
+    std::string passphrase_file, to, text, scan;
     std::uint64_t expires = 0;
 };
 struct JoinOptions {
     std::string text, scan, from, name, passphrase_file;
     std::optional<std::string> nearby;  // the words of an offer, or empty
+    bool show = false;
     SelectOptions select;
 };
 
@@ -50,11 +51,29 @@ int add_by_stick(Context& context, const AddOptions& options) {
     return view.conclude_add(with_passphrase(context, options.passphrase_file, Opens::no, run));
 }
 
+// What a new device shows; "-": from standard input.
+Result<std::string> read_bell(const std::string& option) {
+    if (option != "-") return option;
+    auto line = standard_input().wait();
+    if (!line || line->empty())
+        return fail(Fault::invalid, "no text was given", "paste what kith device join --show shows");
+    return *line;
+}
+
 int add(Context& context, const AddOptions& options) {
+    if (!options.to.empty() + !options.text.empty() + !options.scan.empty() > 1)
+        return context.out.usage_error("a new device's text, --scan and --to exclude each other",
+                                       "give one of them");
     if (!options.to.empty()) return add_by_stick(context, options);
+    Json args = Json::object();
+    if (!options.scan.empty() || !options.text.empty()) {
+        auto bell = options.scan.empty() ? read_bell(options.text) : scan_bell(context, options.scan);
+        if (!bell) return context.out.error(bell.error());
+        args["bell"] = *bell;
+    }
     PairingView view(context, PairingView::Side::adding);
     auto run = [&](SecretBytes passphrase) {
-        control::Start start{"device.add", Json::object(), {}};
+        control::Start start{"device.add", args, {}};
         if (options.expires > 0) start.args["expires"] = options.expires;
         start.secrets.set("passphrase", std::move(passphrase));
         return converse(context, std::move(start), view.listener());
@@ -95,13 +114,14 @@ int join_by_stick(Context& context, const JoinOptions& options) {
 }
 
 int join(Context& context, const JoinOptions& options) {
-    if (options.nearby.has_value() + !options.text.empty() + !options.scan.empty() + !options.from.empty() >
+    if (options.nearby.has_value() + !options.text.empty() + !options.scan.empty() + !options.from.empty() +
+            options.show >
         1)
-        return context.out.usage_error("an offer's text, --scan, --nearby and --from exclude each other",
-                                       "give one of them");
+        return context.out.usage_error(
+            "an offer's text, --scan, --show, --nearby and --from exclude each other", "give one of them");
     if (!options.from.empty()) return join_by_stick(context, options);
-    auto text = options.nearby         ? Result<std::string>()
-                : options.scan.empty() ? read_offer(context, options.text)
+    auto text = options.nearby || options.show ? Result<std::string>()
+                : options.scan.empty()         ? read_offer(context, options.text)
                                        : scan_offer(context, options.scan, pairing::OfferKind::device);
     if (!text)
         return options.text.empty() && options.scan.empty() && !context.can_ask
@@ -114,6 +134,8 @@ int join(Context& context, const JoinOptions& options) {
     Json args{{"name", name}};
     if (options.nearby)
         args["nearby"] = *options.nearby;
+    else if (options.show)
+        args["show"] = true;
     else
         args["text"] = *text;
     if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
@@ -155,7 +177,8 @@ void add_device_commands(CLI::App& app, Command& chosen) {
     device->require_subcommand(1);
     {
         auto options = std::make_shared<AddOptions>();
-        auto* command = device->add_subcommand("add", "add a new device: this one shows a QR code");
+        auto* command = device->add_subcommand(
+            "add", "add a new device: this one shows a QR code, or reads the new one's");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is the passphrase");
         command
@@ -164,6 +187,13 @@ void add_device_commands(CLI::App& app, Command& chosen) {
                 "without a network, by a stick: the folder on it that holds the new device's request "
                 "(there, first: kith device join --from)")
             ->type_name("DIR");
+        command->add_option("TEXT", options->text,
+                            "what the new device shows with kith device join --show; -: read it");
+        command
+            ->add_option("--scan", options->scan,
+                         "read the new device's QR code (kith device join --show) from a picture (PNG or "
+                         "JPEG), or a camera such as /dev/video0")
+            ->type_name("FILE");
         command->add_option("--expires", options->expires, "seconds that the offer is good for")
             ->check(CLI::Range(1, 86400));
         command->callback(
@@ -190,6 +220,8 @@ void add_device_commands(CLI::App& app, Command& chosen) {
                 "without a network, by a stick: a folder on it. The first time, this device's request is "
                 "written there; the second time, what the other device has written is taken in")
             ->type_name("DIR");
+        command->add_flag("--show", options->show,
+                          "show a QR code for the other device to scan: kith device add --scan");
         command->add_option("--name", options->name, "what this device is called (the host's name)");
         command->add_option("--passphrase-file", options->passphrase_file,
                             "a file whose first line is to be this device's passphrase");

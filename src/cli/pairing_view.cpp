@@ -5,6 +5,13 @@
 #include "qr/qr.h"
 
 namespace kith::cli {
+namespace {
+
+constexpr std::string_view hands_over =
+    "This hands over EVERYTHING: all messages, all accounts. Only for a device of your own that is in "
+    "front of you.";
+
+}  // namespace
 
 Listener PairingView::listener() {
     Listener listener;
@@ -25,6 +32,15 @@ void PairingView::event(const control::Event& event) {
     const Json& fields = event.fields;
     if (event.name == "offer") {
         show_offer(fields);
+    } else if (event.name == "bell") {
+        show_bell(fields);
+    } else if (event.name == "rung") {
+        say("The other device answers.");
+    } else if (event.name == "handed") {
+        say("The new device answers.");
+        say(std::string(hands_over));
+    } else if (event.name == "whose") {
+        show_whose(fields);
     } else if (event.name == "found") {
         say("found: " + text_in(fields, "name"));
     } else if (event.name == "code") {
@@ -60,11 +76,29 @@ void PairingView::show_offer(const Json& offer) {
     out.say("On the new device, scan this or run:  kith device join TEXT");
     if (auto words = text_in(offer, "nearby"); !words.empty())
         out.say("In the same network also:  kith device join --nearby \"" + words + "\"");
-    out.say(
-        "This hands over EVERYTHING: all messages, all accounts. Only for a device of your own that is in "
-        "front of you.");
+    out.say(std::string(hands_over));
     std::string expires = text_in(offer, "expires");
     if (!expires.empty()) out.say("The offer ends at " + local_time(expires) + ".");
+}
+
+void PairingView::show_bell(const Json& bell) {
+    auto& out = context_.out;
+    const auto text = text_in(bell, "text");
+    if (out.terminal()) {
+        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
+    }
+    out.say(text);
+    out.say("");
+    out.say("On the device that has the account, scan this or run:  kith device add TEXT");
+    out.say("Let nobody else see it. It ends at " + local_time(text_in(bell, "expires")) + ".");
+}
+
+void PairingView::show_whose(const Json& whose) {
+    std::string line = "This device becomes one of the person whose device is " + text_in(whose, "name");
+    for (const auto& other : list_in(whose, "others"))
+        if (other.is_string()) line += ", " + clean(other.get_ref<const std::string&>());
+    say(line + ".");
+    say("Is that not you? Then somebody else has seen this screen: stop kith here and delete its folder.");
 }
 
 void PairingView::show_code(const std::string& code) {
@@ -72,7 +106,7 @@ void PairingView::show_code(const std::string& code) {
     out.say("");
     if (out.terminal()) out.write(big_digits(code) + "\n");
     out.say("Code: " + code);
-    out.say("Type it on the device that shows the offer. It is asked for there.");
+    out.say("Type it on the device that has the account. It is asked for there.");
 }
 
 void PairingView::show_progress(const Json& progress) {

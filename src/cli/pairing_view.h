@@ -28,6 +28,8 @@ class PairingView {
   private:
     void event(const control::Event& event);
     void show_offer(const Json& offer);
+    void show_bell(const Json& bell);
+    void show_whose(const Json& whose);
     void show_code(const std::string& code);
     void show_progress(const Json& progress);
     void ask_code(const Json& question);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "pairing/bell.h"
 #include "qr/camera.h"
 #include "qr/picture_file.h"
 
@@ -55,6 +56,13 @@ Result<std::string> scan_offer(Context& context, const std::string& from, pairin
     return scan_text(context, from, [kind](std::string_view text) -> Result<> {
         auto offer = pairing::decode_offer(text, kind);
         if (!offer) return fail(offer.error());
+        return {};
+    });
+}
+
+Result<std::string> scan_bell(Context& context, const std::string& from) {
+    return scan_text(context, from, [](std::string_view text) -> Result<> {
+        KITH_TRY(pairing::decode_bell(text));
         return {};
     });
 }

@@ -21,5 +21,7 @@ using Reads = std::function<Result<>(std::string_view text)>;
 Result<std::string> scan_text(Context& context, const std::string& from, const Reads& reads);
 // An offer of this kind.
 Result<std::string> scan_offer(Context& context, const std::string& from, pairing::OfferKind kind);
+// The same for what `kith device join --show` shows.
+Result<std::string> scan_bell(Context& context, const std::string& from);
 
 }  // namespace kith::cli

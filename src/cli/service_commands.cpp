@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/prompt.h"
+#include "cli/sheet.h"
 #include "cli/sign_in_view.h"
 #include "cli/text.h"
 
@@ -10,7 +11,7 @@ namespace kith::cli {
 namespace {
 
 struct Options {
-    std::string address, alias, pin, sign_in, passphrase_file;
+    std::string address, alias, pin, sign_in, passphrase_file, uid, sheet_file;
 };
 
 int add(Context& context, const Options& options) {
@@ -26,7 +27,29 @@ int add(Context& context, const Options& options) {
         std::string pin = text_in(service, "pin");
         if (!pin.empty())
             out.say("The service's key, trusted from now on; compare it if you can:\n    " + pin);
+        if (service.value("control", false))
+            out.say(
+                "Write the address and the uid on your recovery sheet: with them the account comes back, "
+                "should all devices be lost.");
     });
+}
+
+int restore(Context& context, const Options& options) {
+    auto sheet = sheet_text(context, options.sheet_file);
+    if (!sheet) return context.out.error(sheet.error());
+    auto restored = with_passphrase(context, options.passphrase_file, Opens::no, [&](SecretBytes passphrase) {
+        Json args{{"address", options.address}, {"uid", options.uid}};
+        if (!options.pin.empty()) args["pin"] = options.pin;
+        control::Start start{"service.restore", std::move(args), {}};
+        start.secrets.set("passphrase", std::move(passphrase));
+        start.secrets.set("sheet", SecretBytes(sheet->view()));
+        return converse(context, std::move(start), {});
+    });
+    if (!restored) return context.out.error(restored.error());
+    context.out.value(**restored);
+    context.out.say("Restored: " + text_in(**restored, "alias") + " (" + text_in(**restored, "uid") +
+                    ") at " + text_in(**restored, "site") + ". All former devices are out there.");
+    return exit_ok;
 }
 
 int list(Context& context) {
@@ -126,6 +149,20 @@ void add_service_commands(CLI::App& app, Command& chosen) {
                             "a file whose first line is the passphrase");
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return bind(context, *options); }; });
+    }
+    {
+        auto* command = service->add_subcommand(
+            "restore", "all devices are lost: get back an account, with the recovery sheet");
+        command->add_option("ADDRESS", options->address, "the service's address")->required();
+        command
+            ->add_option("--uid", options->uid, "the account; 'service add' has shown it, contacts know it")
+            ->required();
+        command->add_option("--sheet-file", options->sheet_file, "a file whose first line is the sheet");
+        command->add_option("--pin", options->pin, "the key that a = service must have");
+        command->add_option("--passphrase-file", options->passphrase_file,
+                            "a file whose first line is the passphrase");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return restore(context, *options); }; });
     }
     {
         auto* command = service->add_subcommand("object", "stop what somebody has begun with 'service bind'");

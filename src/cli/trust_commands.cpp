@@ -180,8 +180,16 @@ int renew(Context& context, const std::string& sheet_file) {
     listener.on_interrupt = [] { return Interrupt::cancel; };
     auto result = converse(context, std::move(start), listener);
     if (!result) return context.out.error(result.error());
-    if (context.out.json()) print("done", Json::object());
-    context.out.say("The new sheet holds from now on. Destroy the former one.");
+    if (context.out.json()) print("done", {{"behind", (*result)->value("behind", Json::array())}});
+    if (list_in(**result, "behind").empty()) {
+        context.out.say("The new sheet holds from now on. Destroy the former one.");
+        return exit_ok;
+    }
+    context.out.say(
+        "The new sheet holds from now on. Keep the former one: only with it these can be restored,");
+    context.out.say("whose list of devices has a key that neither sheet is known here to replace:");
+    for (const auto& address : list_in(**result, "behind"))
+        if (address.is_string()) context.out.say("  " + clean(address.get_ref<const std::string&>()));
     return exit_ok;
 }
 

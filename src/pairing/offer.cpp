@@ -4,56 +4,14 @@
 
 #include <algorithm>
 
-#include "base/limits.h"
-#include "wire/base32.h"
+#include "pairing/shown_text.h"
 
 namespace kith::pairing {
 namespace {
 
 constexpr std::uint8_t version = 1;
-constexpr std::string_view prefix = "KITH:";
-constexpr std::string_view recovery_prefix = "KITH-RECOVERY", card_prefix = "KITH-INVITE";
-constexpr std::size_t check_size = 4;
+constexpr std::string_view check_purpose = "kith.offer.check";
 constexpr std::size_t fixed_size = 1 + 1 + 32 + 16 + 4 + 2;  // up to the addresses
-// Bytes whose base32 fits the QR code.
-constexpr std::size_t most_bytes = (limits::offer_text_qr - prefix.size()) * 5 / 8;
-
-// So that a truncated or mistyped text is told from a good one; guards against nobody.
-Bytes check_of(ByteView bytes) {
-    const std::uint8_t zero = 0;
-    auto sum = crypto::Hasher().add("kith.offer.check").add({&zero, 1}).add(bytes).finish();
-    return {sum.begin(), sum.begin() + check_size};
-}
-
-std::vector<Address> loopback_last(std::vector<Address> addresses) {
-    std::stable_partition(addresses.begin(), addresses.end(),
-                          [](const Address& a) { return !a.is_loopback(); });
-    return addresses;
-}
-
-// Without spaces and in upper case. At most `limits::offer_text` characters are kept, and one more to tell
-// that there are too many.
-std::string squeeze(std::string_view text) {
-    std::string out;
-    for (char c : text) {
-        if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
-        out.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
-        if (out.size() > limits::offer_text) break;
-    }
-    return out;
-}
-
-std::optional<std::vector<Address>> read_addresses(ByteView bytes) {
-    std::vector<Address> list;
-    while (!bytes.empty()) {
-        const std::size_t size = bytes[0] == 4 ? 4 : bytes[0] == 6 ? 16 : 0;
-        if (size == 0 || bytes.size() < 1 + size) return std::nullopt;
-        list.push_back({to_bytes(bytes.subspan(1, size))});
-        bytes = bytes.subspan(1 + size);
-    }
-    if (list.empty()) return std::nullopt;
-    return list;
-}
 
 Error mistyped() {
     return {Fault::invalid, "this offer is cut off or mistyped",
@@ -140,17 +98,11 @@ Result<std::string> encode_offer(const Offer& offer) {
     append_u32(bytes, offer.expires_unix_s);
     bytes.push_back(static_cast<std::uint8_t>(offer.port >> 8));
     bytes.push_back(static_cast<std::uint8_t>(offer.port));
-    for (const auto& address : loopback_last(offer.addresses)) {
-        if (address.bytes.size() != 4 && address.bytes.size() != 16) continue;
-        if (bytes.size() + 1 + address.bytes.size() + check_size > most_bytes) continue;
-        bytes.push_back(address.bytes.size() == 4 ? 4 : 6);
-        append(bytes, address.bytes);
-    }
+    append_addresses(bytes, offer.addresses, offer_prefix);
     if (bytes.size() == fixed_size)
         return fail(Fault::unavailable, "this device has no address where another one could reach it",
                     "connect it to a network");
-    append(bytes, check_of(bytes));
-    std::string text = std::string(prefix) + wire::to_base32(bytes);
+    auto text = write_shown(offer_prefix, check_purpose, bytes);
     wipe(bytes);
     return text;
 }
@@ -161,15 +113,16 @@ Result<Offer> decode_offer(std::string_view text, OfferKind expected) {
         return fail(Fault::invalid, "this is a recovery sheet, not an offer",
                     "keep it secret, and put it back");
     if (squeezed.starts_with(card_prefix)) return fail(other_kind(OfferKind::invitation));
-    if (!squeezed.starts_with(prefix))
+    if (squeezed.starts_with(bell_prefix))
+        return fail(Fault::invalid, "this is what a new device shows, not an offer",
+                    "on the device that has the account: kith device add TEXT");
+    if (!squeezed.starts_with(offer_prefix))
         return fail(Fault::invalid, "this is not a text of kith",
                     "an offer begins with KITH: and is shown by `kith device add`");
-    if (squeezed.size() > limits::offer_text) return fail(mistyped());
-    auto decoded = wire::from_base32(std::string_view(squeezed).substr(prefix.size()));
-    if (!decoded || decoded->size() < 2 + check_size) return fail(mistyped());
+    auto decoded = read_shown(squeezed, offer_prefix, check_purpose);
+    if (!decoded) return fail(mistyped());
     // Of every version, the first byte is the version and the last four are the check.
-    const ByteView body = ByteView(*decoded).first(decoded->size() - check_size);
-    if (check_of(body) != Bytes(decoded->end() - check_size, decoded->end())) return fail(mistyped());
+    const ByteView body = *decoded;
     if (body[0] != version || (body[1] != static_cast<std::uint8_t>(OfferKind::device) &&
                                body[1] != static_cast<std::uint8_t>(OfferKind::invitation)))
         return fail(newer());

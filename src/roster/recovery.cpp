@@ -43,6 +43,34 @@ std::vector<SignPublic> recovery_account_keys(const Key& seed) {
     return keys;
 }
 
+namespace {
+
+Bytes account_keys_bytes(ByteView keys) {
+    Bytes bytes = to_bytes("kith.recovery.accounts");
+    bytes.push_back(0);
+    append(bytes, keys);
+    return bytes;
+}
+
+}  // namespace
+
+Bytes signed_account_keys(const Key& seed) {
+    Bytes list;
+    for (const auto& key : recovery_account_keys(seed)) append(list, key.view());
+    const auto proof = recovery_key(seed).sign(account_keys_bytes(list));
+    append(list, proof.view());
+    return list;
+}
+
+std::optional<Bytes> read_account_keys(ByteView list, const SignPublic& recovery) {
+    constexpr auto size = recovery_account_key_count * SignPublic::size;
+    if (list.size() != size + Signature::size) return std::nullopt;
+    const auto keys = list.first(size);
+    if (!crypto::verify(recovery, account_keys_bytes(keys), *Signature::from(list.subspan(size))))
+        return std::nullopt;
+    return to_bytes(keys);
+}
+
 PersonHint hint_of(const PersonId& person) {
     return *PersonHint::from(person.view().first(PersonHint::size));
 }

@@ -21,6 +21,12 @@ crypto::SignKey recovery_key(const Key& seed);
 crypto::SignKey recovery_account_key(const Key& seed, std::uint32_t index);
 std::vector<SignPublic> recovery_account_keys(const Key& seed);
 
+// All public halves with the recovery key's signature, as devices keep and pass them on: who could put other
+// keys among them would be the one who recovers later accounts.
+Bytes signed_account_keys(const Key& seed);
+// The public halves one after the other; nothing when `recovery` has not signed them.
+std::optional<Bytes> read_account_keys(ByteView list, const SignPublic& recovery);
+
 // What the sheet says of its person: the first half of its id, enough to tell persons apart and to notice a
 // sheet that belongs to another one.
 using PersonHint = Id<struct PersonHintTag, 16>;

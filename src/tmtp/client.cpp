@@ -47,6 +47,10 @@ QuitMeaning meaning_of(std::string_view reason) {
         return {{Fault::refused, "the service asks for a sign-in and names no provider",
                  "ask its operator how to register"},
                 true};
+    if (reason.starts_with("Restore: "))
+        return {{Fault::refused, "the service does not restore the account (it said: " + shown(reason) + ")",
+                 "see that the uid and the sheet are the right ones, and the newest"},
+                true};
     if (reason == node_held)
         return {{Fault::unavailable, "the service still holds an earlier connection of this device",
                  "nothing to do: it ends within two minutes"},
@@ -97,6 +101,13 @@ Client Client::registering(std::string alias, std::string node_label, std::strin
     client.node_label_ = std::move(node_label);
     client.id_token_ = std::move(id_token);
     client.founding_ = std::move(founding);
+    return client;
+}
+
+Client Client::restoring(std::string uid) {
+    Client client;
+    client.uid_ = std::move(uid);
+    client.restores_ = true;
     return client;
 }
 
@@ -151,6 +162,7 @@ ClientActions Client::tick(Now now) {
             break;
         case State::greeting:
         case State::registering:
+        case State::restoring:
         case State::logging_in:
             if (now.mono_ms >= state_deadline_ms_)
                 fail({Fault::timed_out, "the service did not answer the login in time", ""}, false, out);
@@ -373,14 +385,15 @@ void Client::on_end(Now now, ClientActions& out) {
 }
 
 void Client::on_reply(Reply reply, Now now, ClientActions& out) {
-    std::visit(
-        Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
-                   [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
-                   [&](InfoReply& one) { on_info(std::move(one), now, out); },
-                   [&](AckReply& one) { on_ack(std::move(one), out); },
-                   [&](QuitReply& one) { on_quit(one, now, out); },
-                   [&](OhiReply& one) { on_ohi(std::move(one), out); }, [](RosterReply&) {}, [](Queued&) {}},
-        reply);
+    std::visit(Overloaded{[&](TmtpRevReply& one) { on_tmtprev(std::move(one), now, out); },
+                          [&](RegisteredReply& one) { on_registered(std::move(one), now, out); },
+                          [&](InfoReply& one) { on_info(std::move(one), now, out); },
+                          [&](AckReply& one) { on_ack(std::move(one), out); },
+                          [&](QuitReply& one) { on_quit(one, now, out); },
+                          [&](OhiReply& one) { on_ohi(std::move(one), out); },
+                          [&](RestoreReply& one) { on_restore(std::move(one), now, out); },
+                          [](RosterReply&) {}, [](Queued&) {}},
+               reply);
 }
 
 void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
@@ -389,7 +402,15 @@ void Client::on_tmtprev(TmtpRevReply reply, Now now, ClientActions& out) {
         return fail({Fault::protocol, "the service speaks another version of TMTP", "look for a newer kith"},
                     true, out);
     out.push_back(SiteName{shown(reply.name), reply.auth, reply.authby, reply.control});
-    if (uid_.empty() && id_token_.empty() && !reply.authby.empty()) {
+    if (restores_ && !reply.control)
+        return fail(
+            {Fault::refused, "this service knows no lists of devices, so nothing can be restored there",
+             "register anew: kith service add"},
+            true, out);
+    if (restores_) {
+        state_ = State::restoring;
+        send(Restore{"1", uid_, {}}, {}, now, out);
+    } else if (uid_.empty() && id_token_.empty() && !reply.authby.empty()) {
         // Signing in takes longer than the service waits for a login.
         state_ = State::failed;
         out.push_back(SignInWanted{std::move(reply.authby)});
@@ -421,8 +442,27 @@ void Client::on_registered(RegisteredReply reply, Now now, ClientActions& out) {
     founding_.reset();
 }
 
+void Client::on_restore(RestoreReply reply, Now now, ClientActions& out) {
+    if (state_ != State::restoring) return fail(broken("the service answers what was not asked"), false, out);
+    if (reply.id == "1") {
+        out.push_back(ProofWanted{std::move(reply.nonce), std::move(reply.key)});
+    } else {
+        state_ = State::logging_in;
+        state_deadline_ms_ = now.mono_ms + limits::tmtp_login_ms;
+        out.push_back(Restoring{shown(reply.alias)});
+    }
+}
+
+ClientActions Client::prove(Bytes proof, Now now) {
+    ClientActions out;
+    if (state_ == State::restoring) send(Restore{"2", uid_, std::move(proof)}, {}, now, out);
+    return out;
+}
+
 void Client::on_info(InfoReply reply, Now now, ClientActions& out) {
     if (state_ != State::logging_in) return;  // an info at another time only informs
+    if (restores_ && reply.info != info_held)
+        return fail(broken("the service logs in what has no node"), true, out);
     if (reply.info == info_held) {
         state_ = State::held;
         return out.push_back(Held{});

@@ -57,8 +57,17 @@ struct Registered {
 struct Online {
     std::vector<std::string> present;  // uids that are online and let this account know
 };
-// The account's roster keeps this node out: nothing is delivered, and Roster is all that may be asked.
+// The account's roster keeps this node out: nothing is delivered, and Roster is all that may be asked. So too
+// when the account is restored: it has no node here yet.
 struct Held {};
+// What has to be proved to restore the account, with the private half of `key`: call prove().
+struct ProofWanted {
+    Bytes nonce, key;
+};
+// The proof holds, and Held follows. `alias`: one of the account's names, if it has any.
+struct Restoring {
+    std::string alias;
+};
 // Nothing is waiting any more, as far as can be seen (TMTP does not say): no message came for a while, and
 // all that came is acknowledged. Once a connection.
 struct CaughtUp {};
@@ -146,14 +155,25 @@ struct Failed {
 // quit() was answered: close the link.
 struct LoggedOut {};
 
-using ClientAction = std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, Held, CaughtUp,
-                                  Delivered, DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused,
-                                  Presence, PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
+using ClientAction =
+    std::variant<SendBytes, SiteName, SignInWanted, Registered, Online, Held, ProofWanted, Restoring,
+                 CaughtUp, Delivered, DeliveryBegin, DeliveryData, DeliveryEnd, NodeAdded, NodeRefused,
+                 Presence, PassedOver, NodeHeld, RequestResult, Failed, LoggedOut>;
 using ClientActions = std::vector<ClientAction>;
 
 class Client {
   public:
-    enum class State { offline, greeting, registering, logging_in, held, online, quitting, failed };
+    enum class State {
+        offline,
+        greeting,
+        registering,
+        restoring,
+        logging_in,
+        held,
+        online,
+        quitting,
+        failed
+    };
 
     // An account that exists.
     static Client login(std::string uid, SecretBytes nodeid);
@@ -168,6 +188,9 @@ class Client {
     };
     static Client registering(std::string alias, std::string node_label, std::string id_token = {},
                               std::optional<Founding> founding = {});
+
+    // An account of which no node is left: by the key that recovers it. Where the service knows node control.
+    static Client restoring(std::string uid);
 
     ClientActions connected(Now now);
     ClientActions received(ByteView bytes, Now now);
@@ -190,6 +213,9 @@ class Client {
     // drained first, and the request is sent only if no such node turned up. Remembered across reconnects; in
     // any state.
     ClientActions add_node(std::string label, bool maybe_asked, Now now);
+
+    // The answer to ProofWanted: a signature over restore_challenge().
+    ClientActions prove(Bytes proof, Now now);
 
     ClientActions quit(Now now);
 
@@ -226,6 +252,7 @@ class Client {
     void on_info(InfoReply reply, Now now, ClientActions& out);
     void on_ack(AckReply reply, ClientActions& out);
     void on_ohi(OhiReply reply, ClientActions& out);
+    void on_restore(RestoreReply reply, Now now, ClientActions& out);
     void on_roster(RosterReply reply, Bytes log, ClientActions& out);
     void on_quit(const QuitReply& reply, Now now, ClientActions& out);
     void node_is_held(Now now, ClientActions& out);
@@ -240,6 +267,7 @@ class Client {
     std::string alias_, node_label_, id_token_;  // to register
     std::optional<Founding> founding_;
     bool founds_ = false;  // the roster went with the Register
+    bool restores_ = false;
 
     FrameReader reader_;
     std::optional<Incoming> incoming_;

@@ -26,7 +26,7 @@ inline constexpr std::size_t tmtpd_aliases = 100;
 inline constexpr std::size_t tmtpd_met = 10'000;
 
 // Node control. Entries of one request, and of one account's roster in an answer (src/account/limits.h keeps
-// it below that); requests a minute of one link, each of which is folded.
+// it below that); requests a minute about one account, each of which may be folded.
 inline constexpr std::uint64_t tmtp_roster_request = 256 * 1024;
 inline constexpr std::uint64_t tmtp_roster_bytes = 2 * 1024 * 1024;
 inline constexpr std::size_t tmtpd_roster_requests = 60;
@@ -34,6 +34,8 @@ inline constexpr std::size_t tmtpd_roster_requests = 60;
 // node that was barred keeps its queue when nobody contests that.
 inline constexpr std::int64_t tmtpd_bind_ms = 7ll * 24 * 3600 * 1000;
 inline constexpr std::int64_t tmtpd_held_ms = 30ll * 24 * 3600 * 1000;
+// After an objection: so that nobody has to object all day.
+inline constexpr std::int64_t tmtpd_propose_again_ms = 24ll * 3600 * 1000;
 // How often it is looked whether one of these times is over.
 inline constexpr std::int64_t tmtpd_control_look_ms = 60'000;
 

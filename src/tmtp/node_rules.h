@@ -18,8 +18,9 @@ struct RuledNode {
     Bytes device;       // its name in the account's roster, 32 bytes
     Bytes secret_hash;  // BLAKE2b-256 of its nodeid
     Standing standing = active;
-    bool contested = false;   // it waits for a decision, however long that takes
-    bool was_active = false;  // before the fresh entries: if it has no node, the operator took that away
+    bool contested = false;      // it waits for a decision, however long that takes
+    bool was_contested = false;  // before the fresh entries
+    bool was_active = false;     // before the fresh entries: if it has no node, the operator took that away
 };
 struct Ruling {
     Bytes fresh;  // what is to be kept of that which came
@@ -35,6 +36,12 @@ class NodeRules {
     virtual Result<Ruling> found(ByteView log) const = 0;
     // `kept` with `fresh`, which may be empty: then it is told what `kept` means.
     virtual Result<Ruling> judge(ByteView kept, ByteView fresh) const = 0;
+    // Whether `fresh` has entries that `kept` has not. Cheap, unlike judging.
+    virtual bool brings_news(ByteView kept, ByteView fresh) const = 0;
+    // The key that recovers the account. Fault::refused when none does now.
+    virtual Result<Bytes> recovery(ByteView kept) const = 0;
+    // Whether that key has signed these bytes.
+    virtual bool proves(ByteView key, ByteView bytes, ByteView proof) const = 0;
 };
 
 }  // namespace kith::tmtp

@@ -25,7 +25,8 @@ enum Code {
     ack,
     pulse,
     quit,
-    roster
+    roster,
+    restore
 };
 
 // Reads one op's fields, and remembers whether all was as it must be.
@@ -155,6 +156,8 @@ Op read(std::int64_t code, Reader& in) {
             in.must(brings ? op.datalen > 0 : op.datalen == 0 && (op.act == "show" || op.act == "object"));
             return op;
         }
+        case restore:
+            return Restore{in.required("id"), in.required("uid"), in.hex("proof")};
         default:
             in.fits = false;
             return Pulse{};
@@ -247,7 +250,22 @@ Json to_json(const Roster& op) {
     return json;
 }
 
+Json to_json(const Restore& op) {
+    Json json{{"op", restore}, {"id", op.id}, {"uid", op.uid}};
+    if (!op.proof.empty()) json["proof"] = to_hex(op.proof);
+    return json;
+}
+
 }  // namespace
+
+Bytes restore_challenge(ByteView nonce, ByteView service_key, std::string_view uid) {
+    Bytes bytes = to_bytes("kith.account.restore");
+    bytes.push_back(0);
+    append(bytes, nonce);
+    append(bytes, service_key);
+    append(bytes, uid);
+    return bytes;
+}
 
 Result<Op> parse_op(const Head& head) {
     auto code = head.number("op");

@@ -80,8 +80,18 @@ struct Roster {
     std::uint64_t datalen = 0;
 };
 
+// Node control: speaks for an account without any of its nodes, by the key that recovers it. First without
+// `proof`: the service answers with a nonce and that key.
+struct Restore {
+    std::string id, uid;
+    Bytes proof = {};  // the key's signature over restore_challenge()
+};
+// `service_key`: the hash of the key that the service has shown in TLS, so that it cannot have a proof for
+// another service.
+Bytes restore_challenge(ByteView nonce, ByteView service_key, std::string_view uid);
+
 using Op = std::variant<TmtpRev, Register, Login, UserEdit, OhiEdit, GroupInvite, GroupEdit, Post, PostNotify,
-                        Ping, Ack, Pulse, Quit, Roster>;
+                        Ping, Ack, Pulse, Quit, Roster, Restore>;
 
 Result<Op> parse_op(const Head& head);
 // The header with its size in front; data follows apart. Fails when it would not fit max_header (a list of

@@ -108,6 +108,13 @@ Json to_json(const RosterReply& reply) {
     put(json, "error", reply.error);
     return json;
 }
+Json to_json(const RestoreReply& reply) {
+    Json json{{"op", "restore"}, {"id", reply.id}};
+    if (!reply.nonce.empty()) json["nonce"] = to_hex(reply.nonce);
+    if (!reply.key.empty()) json["key"] = to_hex(reply.key);
+    put(json, "alias", reply.alias);
+    return json;
+}
 Json to_json(const Queued& message) {
     Json json{{"op", message.kind == Kind::other ? message.op : std::string(kind_name(message.kind))},
               {"id", message.id},
@@ -185,6 +192,9 @@ Result<Reply> parse_reply(const Head& head) {
             return RosterReply{text(head, "id"), text(head, "state"),
                                parse_posted(text(head, "due")).value_or(0), text(head, "error"),
                                size(head, "datalen")};
+        if (op == "restore")
+            return RestoreReply{text(head, "id"), from_hex(text(head, "nonce")).value_or(Bytes()),
+                                from_hex(text(head, "key")).value_or(Bytes()), text(head, "alias")};
         return std::nullopt;
     }();
     if (!head.ok() || op.empty())

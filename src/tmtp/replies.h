@@ -56,6 +56,13 @@ struct RosterReply {
     std::uint64_t datalen = 0;
 };
 
+// The answer to Restore: what is to be proved with which key; or, to the proof, a name of the account.
+struct RestoreReply {
+    std::string id;
+    Bytes nonce, key;
+    std::string alias;
+};
+
 // What is kept in a node's queue until the node acknowledges it.
 enum class Kind { delivery, notify, ping, invite, member, user, login, ohiedit, roster, other };
 std::string_view kind_name(Kind kind);
@@ -78,7 +85,7 @@ struct Queued {
 };
 
 using Reply = std::variant<TmtpRevReply, RegisteredReply, InfoReply, AckReply, QuitReply, OhiReply,
-                           RosterReply, Queued>;
+                           RosterReply, RestoreReply, Queued>;
 
 // A message of an unknown op that has an "id" and "posted" is a Queued of Kind::other: it has to be
 // acknowledged, or the server never sends the next one. Without them it is Fault::unavailable: pass over it.

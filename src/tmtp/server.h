@@ -80,6 +80,8 @@ class Hub {
     // Accounts may have rosters, which decide by these rules; call it before start(). They must outlive the
     // hub.
     void govern(const NodeRules& rules) { node_rules_ = &rules; }
+    // The hash of the key that clients see in TLS: who restores an account proves it for this service alone.
+    void show_key(Bytes hash) { service_key_ = std::move(hash); }
 
     // A link id must not be used again while the hub lives.
     HubActions opened(LinkId link, Now now);
@@ -120,6 +122,7 @@ class Hub {
     Result<std::string> add_recipients(const Session& session, const std::vector<Recipient>& recipients,
                                        Audience& to);
     Result<std::string> meet(const Session& session, const Op& op);
+    Result<std::vector<NodeRef>> with_room(const std::vector<NodeRef>& nodes, std::uint64_t datalen);
     Result<std::string> nodes_of(const Session& session, const Audience& audience, std::uint64_t datalen,
                                  std::vector<NodeRef>& to);
     void run(Session& session, Op& op, Now now);
@@ -142,9 +145,13 @@ class Hub {
     Result<std::string> alias_objection(const std::string& uid, const std::string& alias);
     // Node control (server_control.cpp).
     void roster_op(Session& session, const Roster& op, Now now);
+    void restore(Session& session, const Restore& op, Now now);
+    bool may_object(const Session& session);
     Result<std::string> add_entries(Session& session, Now now);
     Result<std::string> propose(Session& session, Now now);
     Result<std::string> object(Session& session, Now now);
+    Result<> withdraw(const std::string& uid, Now now);
+    void end_objectors(const std::string& uid, Now now);
     void answer_roster(Session& session, const std::string& id, std::string error, Now now);
     void register_ruled(Session& session, const Register& op, Now now);
     Result<> follow(const std::string& uid, const Ruling& ruling, NodeRef from, RosterChange& change,
@@ -180,6 +187,10 @@ class Hub {
     SignIn* sign_in_ = nullptr;
     const NodeRules* node_rules_ = nullptr;
     std::int64_t rosters_at_ms_ = 0;  // when they are looked at again
+    // Requests about each account's roster, by whichever link, since then.
+    std::map<std::string, std::size_t> roster_requests_;
+    std::int64_t roster_requests_since_ms_ = 0;
+    Bytes service_key_;
     std::map<LinkId, std::unique_ptr<Session>> sessions_;
     std::map<NodeRef, Session*> online_;
     HubRules rules_;

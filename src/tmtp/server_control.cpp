@@ -22,12 +22,13 @@ std::optional<std::string> refusal(const Error& error) {
 // --- requests
 
 void Hub::roster_op(Session& session, const Roster& op, Now now) {
-    // Each is a fold of all entries: who asks without end is made to wait by the end of the link.
-    if (now.mono_ms - session.roster_since_ms >= 60'000) {
-        session.roster_since_ms = now.mono_ms;
-        session.roster_requests = 0;
+    // Each may be a fold of all entries: who asks without end is made to wait by the end of the link. Counted
+    // by account, for one may have many nodes and log in anew.
+    if (now.mono_ms - roster_requests_since_ms_ >= 60'000) {
+        roster_requests_since_ms_ = now.mono_ms;
+        roster_requests_.clear();
     }
-    if (++session.roster_requests > limits::tmtpd_roster_requests)
+    if (++roster_requests_[session.uid] > limits::tmtpd_roster_requests)
         return refuse(session, "too many requests", now);
     Result<std::string> error;
     if (op.act == "add") error = add_entries(session, now);
@@ -36,7 +37,10 @@ void Hub::roster_op(Session& session, const Roster& op, Now now) {
     session.entries = {};
     if (session.state == Session::State::closing) return;  // its own node was barred by what it brought
     if (!error) error = refusal(error.error()).value_or(std::string(no_store));
+    const std::string uid = session.uid;
+    const bool objected = op.act == "object" && error->empty();
     answer_roster(session, op.id, *error, now);
+    if (objected) end_objectors(uid, now);
 }
 
 void Hub::answer_roster(Session& session, const std::string& id, std::string error, Now now) {
@@ -67,13 +71,14 @@ void Hub::answer_roster(Session& session, const std::string& id, std::string err
 Result<std::string> Hub::add_entries(Session& session, Now now) {
     KITH_TRY_VALUE(kept, store_.roster(session.uid));
     if (kept.log.empty()) return std::string("Roster: the account has none");
+    if (!node_rules_->brings_news(kept.log, session.entries)) return std::string();
     KITH_TRY_VALUE(ruling, node_rules_->judge(kept.log, session.entries));
     if (ruling.fresh.empty()) return std::string();
     RosterChange change;
     change.uid = session.uid;
     change.log = std::move(kept.log);
     append(*change.log, ruling.fresh);
-    KITH_TRY(follow(session.uid, ruling, session.node, change, now));
+    KITH_TRY(follow(session.uid, ruling, session.node != 0 ? session.node : every_queue, change, now));
     const auto news = roster_news(session.uid, "added", ruling.fresh.size(), now);
     change.news = stored(news, last_id_);
     change.news_data = std::move(ruling.fresh);
@@ -87,23 +92,24 @@ Result<std::string> Hub::propose(Session& session, Now now) {
     KITH_TRY_VALUE(kept, store_.roster(session.uid));
     if (!kept.log.empty()) return std::string("Roster: the account has one");
     if (!kept.proposed.empty()) return std::string("Roster: one is proposed already");
+    if (now.unix_ms < -kept.due_ms) return std::string("Roster: somebody has objected; not before tomorrow");
     KITH_TRY_VALUE(ruling, node_rules_->found(session.entries));
     KITH_TRY_VALUE(nodes, store_.controlled(session.uid));
-    bool own = false;
+    if (!std::all_of(nodes.begin(), nodes.end(), [](const ControlledNode& node) { return node.knows; }))
+        return std::string("Roster: a node of the account does not know node control");
     for (const auto& node : nodes) {
-        if (!node.knows) return std::string("Roster: a node of the account does not know node control");
-        own = own || (node.node == session.node &&
-                      std::any_of(ruling.nodes.begin(), ruling.nodes.end(),
-                                  [&](const RuledNode& one) { return one.secret_hash == node.secret_hash; }));
+        // The other nodes may have heard that secret.
+        if (std::any_of(ruling.nodes.begin(), ruling.nodes.end(),
+                        [&](const RuledNode& one) { return one.secret_hash == node.secret_hash; }))
+            return std::string("Roster: a node in it has the secret of one that is there");
     }
-    if (!own) return std::string("Roster: the node that proposes it is not in it");
     RosterChange change;
     change.uid = session.uid;
     change.proposal = AccountRoster{{}, session.entries, now.unix_ms + limits::tmtpd_bind_ms};
-    auto news = roster_news(session.uid, "binding", session.entries.size(), now);
+    // What is proposed is shown to who asks: in the news it would fill queues.
+    auto news = roster_news(session.uid, "binding", 0, now);
     news.due_ms = change.proposal->due_ms;
     change.news = stored(news, last_id_);
-    change.news_data = session.entries;
     KITH_TRY(carry_out(change, now));
     return std::string();
 }
@@ -112,12 +118,60 @@ Result<std::string> Hub::object(Session& session, Now now) {
     KITH_TRY_VALUE(kept, store_.roster(session.uid));
     if (!kept.log.empty()) return std::string("Roster: the account has one");
     if (kept.proposed.empty()) return std::string("Roster: none is proposed");
-    RosterChange change;
-    change.uid = session.uid;
-    change.proposal = AccountRoster{};
-    change.news = stored(roster_news(session.uid, "objected", 0, now), last_id_);
-    KITH_TRY(carry_out(change, now));
+    KITH_TRY(withdraw(session.uid, now));
     return std::string();
+}
+
+// What was proposed is over; the next proposal has to wait, so that nobody is told of them without end.
+Result<> Hub::withdraw(const std::string& uid, Now now) {
+    RosterChange change;
+    change.uid = uid;
+    change.proposal = AccountRoster{{}, {}, -(now.unix_ms + limits::tmtpd_propose_again_ms)};
+    const auto news = roster_news(uid, "objected", 0, now);  // takes the next id
+    change.news = stored(news, last_id_);
+    return carry_out(change, now);
+}
+
+// Who was let in to object alone logs in anew.
+void Hub::end_objectors(const std::string& uid, Now now) {
+    for (auto& [link, session] : sessions_)
+        if (session->state == Session::State::held && session->uid == uid && online_.contains(session->node))
+            refuse(*session, let_in, now);
+}
+
+// Somebody else speaks as this node, and a roster is proposed: the owner must be able to object all the same.
+bool Hub::may_object(const Session& session) {
+    if (!session.control) return false;
+    auto kept = store_.roster(session.uid);
+    return kept && kept->log.empty() && !kept->proposed.empty();
+}
+
+// --- without a node: by the key that recovers the account
+
+void Hub::restore(Session& session, const Restore& op, Now now) {
+    auto kept = store_.roster(op.uid);
+    if (!kept) return refuse(session, no_store, now);
+    if (kept->log.empty()) return refuse(session, "Restore: no such account", now);
+    auto key = node_rules_->recovery(kept->log);
+    if (!key) return refuse(session, "Restore: " + key.error().what, now);
+    if (op.proof.empty()) {
+        session.restored_uid = op.uid;
+        session.restore_nonce.resize(32);
+        random_.fill(session.restore_nonce);
+        return reply(session, RestoreReply{op.id, session.restore_nonce, std::move(*key), {}}, now);
+    }
+    // Good once, and for the account that was asked for.
+    const Bytes nonce = std::exchange(session.restore_nonce, {});
+    if (nonce.empty() || session.restored_uid != op.uid ||
+        !node_rules_->proves(*key, restore_challenge(nonce, service_key_, op.uid), op.proof))
+        return refuse(session, "Restore: the proof does not hold", now);
+    auto alias = store_.alias_of(op.uid);
+    if (!alias) return refuse(session, no_store, now);
+    session.uid = op.uid;
+    session.control = true;
+    session.state = Session::State::held;
+    reply(session, RestoreReply{op.id, {}, {}, std::move(*alias)}, now);
+    reply(session, InfoReply{"node held", {}}, now);
 }
 
 void Hub::register_ruled(Session& session, const Register& op, Now now) {
@@ -157,8 +211,9 @@ Result<> Hub::follow(const std::string& uid, const Ruling& ruling, NodeRef from,
             change.dropped.push_back(at->node);
         } else if (ruled.standing == RuledNode::active) {
             if (at->held_ms != 0) change.held.emplace_back(at->node, 0);
-        } else if (at->held_ms == 0 || (ruled.contested && now.unix_ms > at->held_ms)) {
-            // While it is contested the days do not count.
+        } else if (at->held_ms == 0 ||
+                   ((ruled.contested || ruled.was_contested) && now.unix_ms > at->held_ms)) {
+            // While it is contested the days do not count; when that ends, they begin.
             change.held.emplace_back(at->node, std::max<std::int64_t>(now.unix_ms, 1));
         }
     }
@@ -211,25 +266,20 @@ Result<> Hub::look_at_roster(const std::string& uid, Now now) {
     if (kept.log.empty() && !kept.proposed.empty() && kept.due_ms <= now.unix_ms) {
         KITH_TRY_VALUE(ruling, node_rules_->found(kept.proposed));
         KITH_TRY_VALUE(nodes, store_.controlled(uid));
-        for (const auto& node : nodes) {
-            const auto at = std::find_if(ruling.nodes.begin(), ruling.nodes.end(), [&](const RuledNode& one) {
-                return one.secret_hash == node.secret_hash;
-            });
-            if (at == ruling.nodes.end())
-                change.dropped.push_back(node.node);
-            else
-                change.named.emplace_back(node.node, at->device);
+        // Made meanwhile, or used by a client that could not have objected.
+        if (std::any_of(nodes.begin(), nodes.end(), [](const ControlledNode& node) { return !node.knows; })) {
+            KITH_TRY(withdraw(uid, now));
+            end_objectors(uid, now);
+            return {};
         }
-        // Those that have no node yet start with the queue of one that stays.
+        // No secret of before is good any more.
+        for (const auto& node : nodes) change.dropped.push_back(node.node);
         for (const auto& ruled : ruling.nodes)
-            if (std::none_of(nodes.begin(), nodes.end(), [&](const ControlledNode& node) {
-                    return node.secret_hash == ruled.secret_hash;
-                }))
-                change.added.push_back({ruled.device, ruled.secret_hash, "node",
-                                        change.named.empty() ? 0 : change.named.front().first});
+            change.added.push_back({ruled.device, ruled.secret_hash, "node", every_queue});
         change.log = kept.proposed;
         change.proposal = AccountRoster{};
-        change.news = stored(roster_news(uid, "bound", kept.proposed.size(), now), last_id_);
+        const auto news = roster_news(uid, "bound", kept.proposed.size(), now);  // takes the next id
+        change.news = stored(news, last_id_);
         change.news_data = std::move(kept.proposed);
         return carry_out(change, now);
     }

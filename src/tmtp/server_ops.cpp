@@ -90,8 +90,12 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
     bool greeting = std::holds_alternative<TmtpRev>(op);
     if (session.state == Session::State::fresh) return greeting ? "" : "no greeting";  // not told, see refuse
     if (greeting) return "disallowed op repetition";
-    if (session.state == Session::State::greeted && !login) return "disallowed op on unauthenticated link";
-    if (session.state == Session::State::online && login) return "disallowed op on connected link";
+    const bool restores = std::holds_alternative<Restore>(op);
+    if (restores && !node_rules_) return "invalid header";
+    if (session.state == Session::State::greeted && !login && !restores)
+        return "disallowed op on unauthenticated link";
+    if (session.state == Session::State::online && (login || restores))
+        return "disallowed op on connected link";
     const bool roster = std::holds_alternative<Roster>(op);
     if (roster && !node_rules_) return "invalid header";
     if (session.state == Session::State::held && !roster && !std::holds_alternative<Pulse>(op) &&
@@ -149,6 +153,7 @@ void Hub::run(Session& session, Op& op, Now now) {
                           [&](OhiEdit& one) { ohi_edit(session, one, now); },
                           [&](GroupEdit& one) { group_edit(session, one, now); },
                           [&](Roster& one) { roster_op(session, one, now); },
+                          [&](Restore& one) { restore(session, one, now); },
                           [](GroupInvite&) {},  // these four have data and end in end_upload
                           [](Post&) {}, [](PostNotify&) {}, [](Ping&) {}},
                op);
@@ -369,8 +374,11 @@ Result<std::string> Hub::nodes_of(const Session& session, const Audience& audien
         // The sender's own full queue keeps nobody else from the message.
         if (audience.uids.contains(uid)) {
             KITH_TRY_VALUE(bytes, store_.queue_bytes(uid));
-            if (bytes + datalen > limits::tmtpd_queue_bytes)
-                return "uid " + named(uid) + " has no room for more messages";
+            if (bytes + datalen > limits::tmtpd_queue_bytes) {
+                KITH_TRY_VALUE(room, with_room(theirs, datalen));
+                if (room.empty()) return "uid " + named(uid) + " has no room for more messages";
+                theirs = std::move(room);
+            }
         }
         for (NodeRef node : theirs)
             if (node != session.node || audience.this_node) nodes.insert(node);
@@ -379,6 +387,22 @@ Result<std::string> Hub::nodes_of(const Session& session, const Audience& audien
     }
     to.assign(nodes.begin(), nodes.end());
     return std::string();
+}
+
+// Without the nodes that the account's roster keeps out and whose queues are full: nobody can drain these,
+// and they must not keep messages from the others. Empty: another one is full.
+Result<std::vector<NodeRef>> Hub::with_room(const std::vector<NodeRef>& nodes, std::uint64_t datalen) {
+    std::vector<NodeRef> room;
+    for (NodeRef node : nodes) {
+        KITH_TRY_VALUE(bytes, store_.queue_bytes(node));
+        if (bytes + datalen <= limits::tmtpd_queue_bytes) {
+            room.push_back(node);
+            continue;
+        }
+        KITH_TRY_VALUE(held, store_.is_held(node));
+        if (!held) return std::vector<NodeRef>();
+    }
+    return room;
 }
 
 // --- ops without ---
@@ -453,15 +477,21 @@ void Hub::contend(Session& session, Session& held, Now now) {
 
 // The link is alive, so the login that waits for its end is refused.
 void Hub::release(Session& held, Now now) {
-    if (auto* waiting = by_link(std::exchange(held.challenger, 0)))
-        refuse(*waiting, "node already connected", now);
+    auto* waiting = by_link(std::exchange(held.challenger, 0));
+    if (!waiting) return;
+    if (!may_object(*waiting)) return refuse(*waiting, "node already connected", now);
+    waiting->state = Session::State::held;
+    reply(*waiting, InfoReply{"node held", {}}, now);
+    const Bytes early = std::exchange(waiting->early, {});
+    if (!early.empty()) feed(*waiting, early, now);
 }
 
 void Hub::admit(Session& session, LoggedIn::How how, Now now) {
     session.state = Session::State::online;
     online_[session.node] = &session;
     out_.push_back(LoggedIn{session.link, session.node, how});
-    if (session.control && !store_.knows_control(session.node)) return refuse(session, no_store, now);
+    if (node_rules_ && !store_.knows_control(session.node, session.control))
+        return refuse(session, no_store, now);
     reply(session, InfoReply{"login ok", present_for(session.uid)}, now);
 
     // All nodes hear of it, unless a node that never comes has let the queue fill up: this one is no loss.

@@ -19,6 +19,9 @@ namespace kith::tmtp {
 // A node, by a number that the store gives it.
 using NodeRef = std::int64_t;
 
+// In place of one: what any node of the account still has to get.
+inline constexpr NodeRef every_queue = -1;
+
 // A message as it goes to nodes. Its data is stored apart, in pieces of limits::tmtp_piece (the last one may
 // be shorter), numbered from 0.
 struct StoredMessage {
@@ -46,7 +49,7 @@ struct Member {
 // Node control: what is kept of an account's roster.
 struct AccountRoster {
     Bytes log;  // entries, packed; empty: none is bound
-    // One that is to be bound, and when.
+    // One that is to be bound, and when. Without one: below 0, when one may be proposed again, negated.
     Bytes proposed;
     std::int64_t due_ms = 0;
 };
@@ -68,8 +71,7 @@ struct RosterChange {
         std::string label;
         NodeRef from = 0;  // whose queue it starts with; 0: an empty one
     };
-    std::vector<NewNode> added;
-    std::vector<std::pair<NodeRef, Bytes>> named;        // an older node is this device of the roster
+    std::vector<NewNode> added;                          // before any is dropped
     std::vector<std::pair<NodeRef, std::int64_t>> held;  // since then; 0: not any more
     std::vector<NodeRef> dropped;                        // with their queues
     std::optional<StoredMessage> news;                   // to all nodes that are there and not held
@@ -93,6 +95,8 @@ class ServerStore {
     virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;
     virtual Result<std::optional<std::string>> owner_of(const std::string& alias) = 0;
     virtual Result<std::uint64_t> aliases_of(const std::string& uid) = 0;
+    // One of the account's aliases; empty: it has none.
+    virtual Result<std::string> alias_of(const std::string& uid) = 0;
 
     // `uid` makes itself known to `other`; again does no harm. False: it has done so to `most` others.
     virtual Result<bool> meet(const std::string& uid, const std::string& other, std::uint64_t most) = 0;
@@ -129,6 +133,7 @@ class ServerStore {
 
     // What the account's fullest queue holds, in bytes of headers and data.
     virtual Result<std::uint64_t> queue_bytes(const std::string& uid) = 0;
+    virtual Result<std::uint64_t> queue_bytes(NodeRef node) = 0;
 
     // Node control. A new account with one node that made its own secret.
     virtual Result<NodeRef> add_ruled_account(const std::string& uid, const RosterChange::NewNode& node,
@@ -136,7 +141,7 @@ class ServerStore {
     virtual Result<AccountRoster> roster(const std::string& uid) = 0;
     virtual Result<std::vector<ControlledNode>> controlled(const std::string& uid) = 0;
     virtual Result<bool> is_held(NodeRef node) = 0;
-    virtual Result<> knows_control(NodeRef node) = 0;
+    virtual Result<> knows_control(NodeRef node, bool knows) = 0;
     virtual Result<> change_roster(const RosterChange& change) = 0;
     // The accounts with a proposal that was due by `due_ms`, or a node held since `held_ms` or before.
     virtual Result<std::vector<std::string>> rosters_due(std::int64_t due_ms, std::int64_t held_ms) = 0;

@@ -39,9 +39,9 @@ struct Hub::Session {
     // The op whose header was read; it is run when its data, if any, is there.
     std::optional<Op> op;
     std::optional<Upload> upload;
-    Bytes entries;  // of a Roster, as they come
-    std::size_t roster_requests = 0;
-    std::int64_t roster_since_ms = 0;  // when they were counted anew
+    Bytes entries;             // of a Roster, as they come
+    std::string restored_uid;  // the account that it wants to speak for
+    Bytes restore_nonce;       // to be signed by the key that recovers that account
 
     // Of a waiting link: until when, and what came behind its login.
     std::int64_t wait_until_ms = 0;

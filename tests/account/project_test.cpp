@@ -19,6 +19,7 @@ struct Owner {
     AccountId account = crypto::random_id<AccountId>(person.random);
     NewRoster begun = begin(person.random);
     std::vector<roster::Entry> log;
+    std::map<DeviceId, SignPublic> claims;  // that all devices have heard of
 
     Owner() { REQUIRE(crypto::start()); }
     roster::SignedRequest request(const TestDevice& device) {
@@ -29,10 +30,50 @@ struct Owner {
         const auto asked = request(device);
         log = *account::found(begun, {&asked, 1}, roster::recovery_account_key(person.seed, 9).public_key());
     }
+    SignPublic key(const TestDevice& device) const {
+        return account::device_key(device.device_key.seed(), begun.id).public_key();
+    }
+    Source source(const TestDevice& device, const roster::State& view) const {
+        Source made{account, view, device.id(), claims};
+        made.claims[device.id()] = key(device);
+        return made;
+    }
+    // With a program of his own: whatever `by` can sign.
+    crypto::SignKey act(const TestDevice& by) const { return account::act_key(by.act_key.seed(), begun.id); }
+    DeviceId node_by_key(const crypto::SignKey& act) const {
+        for (const auto& node : state().devices)
+            if (node.act_key == act.public_key()) return node.id;
+        FAIL("no such node");
+        return {};
+    }
+    // A node with keys of his own under the mark of another device; its act key.
+    crypto::SignKey forge(const crypto::SignKey& by, const TestDevice& mark) {
+        const auto made = person.device("forged");
+        const auto request =
+            *make_request(begun.id, account, mark.id(), made.act_key.seed(), made.device_key.seed(),
+                          crypto::random_id<LinkPublic>(person.random));
+        log.push_back(*roster::make_add(state(), node_by_key(by), by, request, 0));
+        return account::act_key(made.act_key.seed(), begun.id);
+    }
+    void forge_bar(const crypto::SignKey& by, const TestDevice& target) {
+        log.push_back(*roster::make_bar(state(), node_by_key(by), by, node_by_key(act(target)), false, 0));
+    }
+    roster::DeviceState state_of(const crypto::SignKey& act) const {
+        return state().find(node_by_key(act))->state;
+    }
+    std::size_t recover(const TestDevice& on) {
+        const auto view = person.view();
+        auto made = account::recover(log, source(on, view), person.seed);
+        REQUIRE(made);
+        const auto before = roster::pack_entries(log);
+        CHECK(Rules().judge(before, roster::pack_entries(*made)));
+        log.insert(log.end(), made->begin(), made->end());
+        return made->size();
+    }
     // What the device signs now, kept; how many entries.
     std::size_t project(const TestDevice& device, Wishes wishes = {}) {
         const auto view = person.view();
-        auto made = account::project(log, {account, view, device.id()},
+        auto made = account::project(log, source(device, view),
                                      account::act_key(device.act_key.seed(), begun.id), wishes);
         REQUIRE(made);
         log.insert(log.end(), made->begin(), made->end());
@@ -47,7 +88,8 @@ struct Owner {
     roster::State state() const { return *roster::fold(begun.id, log); }
     std::string node(const TestDevice& device) const {
         const auto now = state();
-        const auto* found = node_of(now, account, device.id());
+        const auto view = person.view();
+        const auto* found = node_of(now, {account, view, device.id(), claims}, device.id());
         return found ? std::string(roster::device_state_name(found->state)) : "none";
     }
 };
@@ -101,10 +143,10 @@ TEST_CASE("nodes that a thief's device added for nobody fall with it; those of d
     REQUIRE(owner.add(one, lost) == 1);
     // With his own program: of no device on the person's roster.
     const auto lost_act = account::act_key(lost.act_key.seed(), owner.begun.id);
-    const auto lost_node = node_of(owner.state(), owner.account, lost.id())->id;
+    const auto lost_node = owner.node_by_key(lost_act);
     owner.log.push_back(*roster::make_add(owner.state(), lost_node, lost_act, owner.request(evil), 0));
     // Another honest one that this device has not heard of.
-    const auto one_node = node_of(owner.state(), owner.account, one.id())->id;
+    const auto one_node = owner.node_by_key(owner.act(one));
     owner.log.push_back(*roster::make_add(owner.state(), one_node,
                                           account::act_key(one.act_key.seed(), owner.begun.id),
                                           owner.request(fresh), 0));
@@ -141,16 +183,149 @@ TEST_CASE("a thief's bar at the service is contested, and the recovery key resto
                 *roster::make_lift(person.view(), std::nullopt, person.recovery, bar.entry, 0));
     REQUIRE(person.state_of(one) == roster::DeviceState::active);
     const auto view = person.view();
-    auto made = recover(owner.log, {owner.account, view, one.id()}, person.seed);
-    REQUIRE(made);
-    owner.log.insert(owner.log.end(), made->begin(), made->end());
+    owner.recover(one);
     CHECK(owner.node(one) == "active");
     CHECK(owner.node(lost) == "barred");
     // For good: nothing of it waits for 30 days.
     const auto ruling = *Rules().judge(roster::pack_entries(owner.log), {});
     CHECK(std::count_if(ruling.nodes.begin(), ruling.nodes.end(),
                         [](const auto& node) { return node.standing == tmtp::RuledNode::out; }) == 1);
-    CHECK_FALSE(recover(owner.log, {owner.account, view, one.id()}, crypto::random_secret(person.random)));
+    CHECK_FALSE(recover(owner.log, owner.source(one, view), crypto::random_secret(person.random)));
+}
+
+TEST_CASE("a node under a stolen mark falls with the device that added it") {
+    for (const bool heard_of : {false, true}) {
+        CAPTURE(heard_of);
+        Owner owner;
+        auto& person = owner.person;
+        const auto one = person.first("one"), two = person.device("two"), lost = person.device("lost");
+        person.add(one, two);
+        person.add(one, lost);
+        owner.found(one);
+        REQUIRE(owner.add(one, two) == 1);
+        REQUIRE(owner.add(one, lost) == 1);
+        if (heard_of) owner.claims = {{one.id(), owner.key(one)}, {two.id(), owner.key(two)}};
+        // Under the mark of the one device, and by that under the mark of the other.
+        const auto evil = owner.forge(owner.act(lost), one), more = owner.forge(evil, two);
+        person.bar(one, lost);
+        // Who signs has not heard of the other's claim, perhaps.
+        owner.project(two);
+        CHECK(owner.node(lost) == "barred");
+        CHECK(owner.state_of(evil) == roster::DeviceState::barred);
+        CHECK(owner.state_of(more) == roster::DeviceState::barred);
+        CHECK(owner.state_of(owner.act(one)) == roster::DeviceState::active);
+        CHECK(owner.state_of(owner.act(two)) == roster::DeviceState::active);
+        CHECK(owner.project(one) == 0);
+    }
+}
+
+TEST_CASE(
+    "a node under this device's own mark, or one that its device has claimed, is barred when it is seen") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), two = person.device("two"), lost = person.device("lost");
+    person.add(one, two);
+    person.add(one, lost);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    const auto own = owner.forge(owner.act(lost), one), other = owner.forge(owner.act(lost), two);
+    CHECK(owner.project(one) == 1);
+    CHECK(owner.state_of(own) == roster::DeviceState::barred);
+    CHECK(owner.state_of(other) == roster::DeviceState::active);
+    owner.claims[two.id()] = owner.key(two);
+    CHECK(owner.project(one) == 1);
+    CHECK(owner.state_of(other) == roster::DeviceState::barred);
+    CHECK(owner.state_of(owner.act(lost)) == roster::DeviceState::active);
+}
+
+TEST_CASE("a stolen mark does not keep out the device that it belongs to") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), two = person.device("two"), lost = person.device("lost");
+    person.add(one, two);
+    person.add(one, lost);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    const auto evil = owner.forge(owner.act(lost), two);
+    CHECK(owner.add(one, two) == 2);
+    CHECK(owner.state_of(evil) == roster::DeviceState::barred);
+    CHECK(owner.state_of(owner.act(two)) == roster::DeviceState::active);
+}
+
+TEST_CASE("what a barred device added stays when its own device claims it, and falls when nobody does") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), lost = person.device("lost"), two = person.device("two"),
+               three = person.device("three");
+    person.add(one, lost);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    person.add(lost, two);
+    person.add(lost, three);
+    REQUIRE(owner.add(lost, two) == 1);
+    REQUIRE(owner.add(lost, three) == 1);
+    owner.claims[two.id()] = owner.key(two);
+    person.bar(one, lost);
+    CHECK(owner.project(one) == 2);
+    CHECK(owner.node(two) == "active");
+    CHECK(owner.node(three) == "barred");
+}
+
+TEST_CASE("the recovery key restores the owner whatever a thief's nodes have signed") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), two = person.device("two"), lost = person.device("lost");
+    person.add(one, two);
+    person.add(one, lost);
+    owner.found(one);
+    REQUIRE(owner.add(one, two) == 1);
+    REQUIRE(owner.add(one, lost) == 1);
+    owner.claims = {{one.id(), owner.key(one)}, {two.id(), owner.key(two)}};
+    // As many as the roster takes, each barring all of the owner's.
+    std::vector<crypto::SignKey> evil;
+    evil.push_back(owner.act(lost));
+    for (int i = 0; i < 50; ++i) {
+        evil.push_back(owner.forge(evil[static_cast<std::size_t>(i) / 10], i % 2 ? one : two));
+        if (i % 3 == 0) {
+            owner.forge_bar(evil.back(), one);
+            owner.forge_bar(evil.back(), two);
+        }
+    }
+    CHECK(owner.node(one) == "barred");
+    person.bar(one, lost);
+    CHECK(owner.recover(one) == 1);
+    for (const auto& node : evil) CHECK(owner.state_of(node) == roster::DeviceState::barred);
+    CHECK(owner.node(one) == "active");
+    CHECK(owner.node(two) == "active");
+    const auto ruling = *Rules().judge(roster::pack_entries(owner.log), {});
+    CHECK(std::count_if(ruling.nodes.begin(), ruling.nodes.end(), [](const auto& node) {
+              return node.standing == tmtp::RuledNode::out;
+          }) == static_cast<int>(evil.size()));
+    // And again, as often as it takes: what they sign now changes nothing.
+    CHECK(owner.recover(one) == 1);
+    CHECK(owner.node(one) == "active");
+}
+
+TEST_CASE("a device's word about its key holds for this account, roster, device and key alone") {
+    Owner owner;
+    const auto one = owner.person.first("one"), two = owner.person.device("two");
+    const auto claim = make_claim(owner.account, owner.begun.id, one.id(), one.device_key);
+    CHECK(claim.key == owner.key(one));
+    CHECK(claim_holds(claim, one.device_key.public_key()));
+    CHECK_FALSE(claim_holds(claim, two.device_key.public_key()));
+    auto& random = owner.person.random;
+    auto other = claim;
+    other.account = crypto::random_id<AccountId>(random);
+    CHECK_FALSE(claim_holds(other, one.device_key.public_key()));
+    other = claim;
+    other.roster = crypto::random_id<PersonId>(random);
+    CHECK_FALSE(claim_holds(other, one.device_key.public_key()));
+    other = claim;
+    other.device = two.id();
+    CHECK_FALSE(claim_holds(other, one.device_key.public_key()));
+    other = claim;
+    other.key = owner.key(two);
+    CHECK_FALSE(claim_holds(other, one.device_key.public_key()));
 }
 
 TEST_CASE("a bar that is contested is not said again, however often the rosters are looked at") {
@@ -183,8 +358,8 @@ TEST_CASE("a renewed recovery key takes the place of the former one in every acc
     CHECK(owner.state().recovery == roster::recovery_account_key(fresh, 9).public_key());
     person.bar(one, two);
     const auto view = person.view();
-    CHECK_FALSE(recover(owner.log, {owner.account, view, one.id()}, person.seed));
-    CHECK(recover(owner.log, {owner.account, view, one.id()}, fresh)->size() == 1);
+    CHECK_FALSE(recover(owner.log, owner.source(one, view), person.seed));
+    CHECK(recover(owner.log, owner.source(one, view), fresh)->size() == 1);
 }
 
 TEST_CASE("two accounts of a person have nothing in common that a service could see") {

@@ -32,6 +32,8 @@ struct Node {
     std::optional<RequestResult> result;
     std::vector<Delivered> got;
     std::vector<std::string> asked;  // refused requests' errors
+    std::function<Bytes(const ProofWanted&)> prove;
+    std::optional<std::string> alias;  // of what it restores
 };
 
 struct World {
@@ -49,6 +51,7 @@ struct World {
     Key recovery = crypto::random_secret(other);
     std::vector<roster::Entry> log;
     bool control = true;
+    const Bytes service_key = Bytes(32, 7);
 
     World() {
         REQUIRE(crypto::start());
@@ -61,6 +64,7 @@ struct World {
     void start() {
         hub = std::make_unique<Hub>("site", store, random);
         if (control) hub->govern(rules);
+        hub->show_key(service_key);
         REQUIRE(hub->start(now));
     }
     Node make() {
@@ -88,6 +92,14 @@ struct World {
     void log_in(Node& node, const std::string& uid) {
         node.client = Client::login(uid, node.nodeid.copy());
         connect(node);
+    }
+    void restore(Node& node, const std::string& uid) {
+        node.client = Client::restoring(uid);
+        connect(node);
+    }
+    Bytes proof(const ProofWanted& wanted, const std::string& uid) {
+        CHECK(wanted.key == to_bytes(recovery_key().public_key().view()));
+        return to_bytes(recovery_key().sign(restore_challenge(wanted.nonce, service_key, uid)).view());
     }
     void connect(Node& node) {
         if (const auto old = std::exchange(node.link, 0)) {
@@ -137,6 +149,10 @@ struct World {
                 node.online = true;
             } else if (std::get_if<Held>(&action)) {
                 node.held = true;
+            } else if (auto* wanted = std::get_if<ProofWanted>(&action)) {
+                if (node.prove) to_node(node, node.client->prove(node.prove(*wanted), now));
+            } else if (auto* restoring = std::get_if<Restoring>(&action)) {
+                node.alias = restoring->alias;
             } else if (auto* message = std::get_if<Delivered>(&action)) {
                 const auto id = message->msgid;
                 node.got.push_back(std::move(*message));
@@ -361,9 +377,14 @@ TEST_CASE("an older account is bound after seven days in which each of its nodes
     CHECK(refused.error.what.find("does not know node control") != std::string::npos);
     world.log_in(two, one.uid);
     REQUIRE(two.online);
-    auto stranger = world.founding(late);
-    CHECK(world.roster(one, "bind", stranger).error.what.find("not in it") != std::string::npos);
+    // The other node has heard its secret, or could have.
+    CHECK(world.roster(one, "bind", proposal).error.what.find("the secret of one that is there") !=
+          std::string::npos);
+    CHECK(world.roster(two, "bind", proposal).error.what.find("the secret of one that is there") !=
+          std::string::npos);
 
+    const SecretBytes heard = one.nodeid.copy();
+    one.nodeid = account::make_nodeid(world.other);
     proposal = world.founding(one);
     auto bound = world.roster(one, "bind", proposal);
     CHECK(bound.outcome == RequestResult::Outcome::accepted);
@@ -375,6 +396,8 @@ TEST_CASE("an older account is bound after seven days in which each of its nodes
     CHECK(world.roster(one, "bind", proposal).outcome == RequestResult::Outcome::refused);
     CHECK(world.roster(two, "object").roster->state == "none");
     CHECK(one.got.back().act == "objected");
+    // Nobody has to object all day.
+    CHECK(world.roster(one, "bind", proposal).error.what.find("not before tomorrow") != std::string::npos);
     world.wait(8 * day_ms);
     world.connect(one);
     CHECK(world.roster(one, "show").roster->state == "none");
@@ -382,18 +405,260 @@ TEST_CASE("an older account is bound after seven days in which each of its nodes
     CHECK(world.roster(one, "bind", proposal).roster->state == "binding");
     world.wait(6 * day_ms);
     CHECK(world.nodes() == 2);
+    world.connect(one);
+    world.links.erase(two.link);
+    world.from_hub(world.hub->closed(std::exchange(two.link, 0), world.now));
+    world.post(one, one.uid, "while it was proposed");
+    CHECK(world.count(one, "while it was proposed") == 1);
     world.start();  // a restart changes nothing
     world.links.clear();
     world.wait(2 * day_ms);
     CHECK(world.nodes() == 1);  // what was not named is gone
     world.connect(one);
+    CHECK(one.permanent);
+    Node thief = world.make();
+    thief.nodeid = heard.copy();
+    world.log_in(thief, one.uid);
+    CHECK(thief.permanent);
+    const auto uid = one.uid;
+    world.log_in(one, uid);
     REQUIRE(one.online);
+    one.uid = uid;
+    // What the other of the former nodes had still to get.
+    CHECK(world.count(one, "while it was proposed") == 2);
     CHECK(world.roster(one, "show").roster->state == "bound");
     world.connect(two);
     CHECK(two.permanent);
     CHECK(world.bring(one, {world.add(one, late)}).outcome == RequestResult::Outcome::accepted);
     world.log_in(late, one.uid);
     CHECK(late.online);
+}
+
+TEST_CASE("a roster is not bound when a node cannot have objected") {
+    World world;
+    Node one = world.make(), two = world.make();
+    one.client = Client::registering("_", "first");
+    world.connect(one);
+    world.connect(one);
+    const auto uid = one.uid;
+    one.nodeid = account::make_nodeid(world.other);
+    const auto proposal = world.founding(one);
+    REQUIRE(world.roster(one, "bind", proposal).roster->state == "binding");
+    // Made meanwhile, for a client that knows nothing of it.
+    world.to_node(one, one.client->add_node("second", false, world.now));
+    CHECK(world.nodes() == 2);
+    world.wait(8 * day_ms);
+    CHECK(world.nodes() == 2);
+    world.connect(one);
+    REQUIRE(one.online);
+    CHECK(world.roster(one, "show").roster->state == "none");
+    // And one whose client knew of it once, and was logged in by another one since.
+    world.wait(2 * day_ms);
+    const auto other = std::find_if(world.store.all_nodes.begin(), world.store.all_nodes.end(),
+                                    [&](const auto& item) { return item.second.label == "second"; });
+    two.nodeid = SecretBytes(as_bytes(other->second.nodeid));
+    world.log_in(two, uid);
+    REQUIRE(two.online);
+    world.connect(one);
+    REQUIRE(world.roster(one, "bind", proposal).roster->state == "binding");
+    world.wait(60'000);
+    auto& plain = world.store.all_nodes[other->first];
+    CHECK(plain.knows);
+    world.hub->closed(std::exchange(two.link, 0), world.now);
+    const LinkId link = world.next_link++;
+    world.from_hub(world.hub->opened(link, world.now));
+    world.from_hub(world.hub->received(link, as_bytes(*encode(TmtpRev{})), world.now));
+    world.from_hub(
+        world.hub->received(link, as_bytes(*encode(Login{uid, two.nodeid.copy(), false})), world.now));
+    CHECK_FALSE(plain.knows);
+    world.wait(8 * day_ms);
+    CHECK(world.nodes() == 2);
+}
+
+TEST_CASE("who holds a node's link cannot keep its owner from objecting") {
+    World world;
+    Node thief = world.make(), two = world.make();
+    thief.client = Client::registering("_", "first");
+    world.connect(thief);
+    const auto uid = thief.uid;
+    world.to_node(thief, thief.client->add_node("second", false, world.now));
+    const auto other = std::find_if(world.store.all_nodes.begin(), world.store.all_nodes.end(),
+                                    [&](const auto& item) { return item.second.label == "second"; });
+    two.nodeid = SecretBytes(as_bytes(other->second.nodeid));
+    Node shadow = world.make();
+    shadow.nodeid = two.nodeid.copy();
+    world.connect(thief);
+    world.log_in(shadow, uid);
+    REQUIRE(shadow.online);
+    world.log_in(two, uid);
+    CHECK_FALSE(two.held);  // nothing is proposed: as ever
+    CHECK(two.failed.find("earlier connection") != std::string::npos);
+    thief.nodeid = account::make_nodeid(world.other);
+    REQUIRE(world.roster(thief, "bind", world.founding(thief)).roster->state == "binding");
+    world.log_in(two, uid);
+    REQUIRE(two.held);
+    CHECK(world.roster(two, "show").roster->state == "binding");
+    CHECK(world.roster(two, "object").roster->state == "none");
+    CHECK(two.link == 0);  // that was all that it was let in for
+    CHECK(shadow.online);
+    world.wait(8 * day_ms);
+    CHECK(world.nodes() == 2);
+}
+
+TEST_CASE("an account of which no device is left is restored by the recovery key, with what waited") {
+    World world;
+    Node one = world.make(), two = world.make(), fresh = world.make();
+    world.enrol(one);
+    world.bring(one, {world.add(one, two)});
+    world.store.aliases["the-owner"] = one.uid;
+    world.post(one, one.uid, "waits for two");
+    world.post(one, one.uid, "waits for both");
+    const auto uid = one.uid;
+    fresh.prove = [&](const ProofWanted& wanted) { return world.proof(wanted, uid); };
+    world.restore(fresh, uid);
+    REQUIRE(fresh.held);
+    CHECK(fresh.alias == "the-owner");
+    auto shown = world.roster(fresh, "show");
+    CHECK(shown.log == roster::pack_entries(world.log));
+    auto made = account::restore(world.log, world.request(fresh), world.recovery, std::nullopt);
+    REQUIRE(made);
+    CHECK(made->size() == 2);
+    CHECK(world.bring(fresh, *made).outcome == RequestResult::Outcome::accepted);
+    CHECK_FALSE(one.online);
+    CHECK(world.nodes() == 1);
+    world.log_in(fresh, uid);
+    REQUIRE(fresh.online);
+    CHECK(world.count(fresh, "waits for two") == 1);
+    CHECK(world.count(fresh, "waits for both") == 1);
+    for (auto* former : {&one, &two}) {
+        world.log_in(*former, uid);
+        CHECK(former->permanent);
+    }
+    // Once more, to a key of another sheet: the former one is worth nothing then.
+    world.log.insert(world.log.end(), made->begin(), made->end());
+    Node again = world.make();
+    again.prove = fresh.prove;
+    const Key other = crypto::random_secret(world.other);
+    world.restore(again, uid);
+    REQUIRE(again.held);
+    auto more = account::restore(world.log, world.request(again), world.recovery,
+                                 roster::recovery_account_key(other, 3).public_key());
+    REQUIRE(more);
+    CHECK(world.bring(again, *more).outcome == RequestResult::Outcome::accepted);
+    world.log.insert(world.log.end(), more->begin(), more->end());
+    CHECK(world.state().recovery == roster::recovery_account_key(other, 3).public_key());
+    CHECK_FALSE(account::restore(world.log, world.request(world.make()), world.recovery, std::nullopt));
+    CHECK(account::restore(world.log, world.request(world.make()), other, std::nullopt));
+}
+
+TEST_CASE(
+    "nobody restores an account without its recovery key, or with a proof that was made for something else") {
+    World world;
+    Node one = world.make();
+    world.enrol(one);
+    const auto uid = one.uid;
+    Bytes seen;
+    const auto refused = [&](std::function<Bytes(const ProofWanted&)> prove, const std::string& of) {
+        Node thief = world.make();
+        thief.prove = std::move(prove);
+        world.restore(thief, of);
+        CHECK_FALSE(thief.held);
+        CHECK(thief.permanent);
+        CHECK(thief.link == 0);
+        return thief.failed;
+    };
+    const auto signed_by = [&](const crypto::SignKey& key, ByteView bytes) {
+        return to_bytes(key.sign(bytes).view());
+    };
+    const auto key = world.recovery_key();
+    // What is good, once.
+    Node good = world.make();
+    good.prove = [&](const ProofWanted& wanted) { return seen = world.proof(wanted, uid); };
+    world.restore(good, uid);
+    REQUIRE(good.held);
+    CHECK(refused([&](const ProofWanted&) { return seen; }, uid).find("does not hold") != std::string::npos);
+    const auto other = crypto::SignKey(crypto::random_secret(world.other));
+    refused(
+        [&](const ProofWanted& w) {
+            return signed_by(other, restore_challenge(w.nonce, world.service_key, uid));
+        },
+        uid);
+    refused(
+        [&](const ProofWanted& w) { return signed_by(key, restore_challenge(w.nonce, Bytes(32, 8), uid)); },
+        uid);
+    refused(
+        [&](const ProofWanted& w) {
+            return signed_by(key, restore_challenge(w.nonce, world.service_key, "X"));
+        },
+        uid);
+    refused([&](const ProofWanted& w) { return signed_by(key, w.nonce); }, uid);
+    refused([&](const ProofWanted&) { return Bytes(1, 0); }, uid);
+    CHECK(refused({}, "NOBODY").find("no such account") != std::string::npos);
+    // A proof before there is a nonce, one for another account's nonce, and a second one.
+    const auto say = [&](const std::vector<Result<std::string>>& ops) {
+        const LinkId link = world.next_link++;
+        world.from_hub(world.hub->opened(link, world.now));
+        world.from_hub(world.hub->received(link, as_bytes(*encode(TmtpRev{})), world.now));
+        Bytes last;
+        for (const auto& op : ops)
+            for (auto& action : world.hub->received(link, as_bytes(*op), world.now))
+                if (auto* send = std::get_if<Send>(&action)) last = send->bytes;
+        world.hub->closed(link, world.now);
+        return std::string(as_text(last));
+    };
+    const auto ask = encode(Restore{"1", uid, {}}), answer = encode(Restore{"2", uid, seen});
+    CHECK(say({answer}).find("does not hold") != std::string::npos);
+    CHECK(say({ask, answer, answer}).find("does not hold") != std::string::npos);
+    CHECK(say({ask, encode(Roster{"2", "show", 0})}).find("unauthenticated") != std::string::npos);
+    // What it is let in for is the roster alone.
+    world.from_hub(
+        world.hub->received(good.link, as_bytes(*encode(UserEdit{"x", "another", ""})), world.now));
+    CHECK(good.link == 0);
+    CHECK(one.online);
+    world.control = false;
+    world.start();
+    world.links.clear();
+    Node late = world.make();
+    world.restore(late, uid);
+    CHECK(late.failed.find("knows no lists") != std::string::npos);
+    CHECK(world.nodes() == 1);
+}
+
+TEST_CASE("a barred node's full queue keeps nothing from the others") {
+    World world;
+    Node one = world.make(), lost = world.make();
+    world.enrol(one);
+    world.bring(one, {world.add(one, lost)});
+    world.log_in(lost, one.uid);
+    world.bring(one, {world.bar(one, lost)});
+    const auto held = std::find_if(world.store.all_nodes.begin(), world.store.all_nodes.end(),
+                                   [](const auto& item) { return item.second.held_ms != 0; });
+    REQUIRE(held != world.store.all_nodes.end());
+    world.store.messages[1].datalen = limits::tmtpd_queue_bytes;
+    held->second.queue = {1};
+    world.post(one, one.uid, "still comes");
+    CHECK(world.count(one, "still comes") == 1);
+    CHECK(held->second.queue.size() == 1);
+}
+
+TEST_CASE("the days of a barred node's queue begin when the contest ends") {
+    World world;
+    Node elder = world.make(), one = world.make(), lost = world.make();
+    world.enrol(elder);
+    world.bring(elder, {world.add(elder, one)});
+    world.bring(elder, {world.add(elder, lost)});
+    world.bring(elder, {world.bar(one, lost)});
+    world.log_in(lost, elder.uid);
+    REQUIRE(lost.held);
+    world.bring(lost, {world.keep(roster::make_contest(world.state(), world.name(lost), world.act(lost),
+                                                       world.log.back().id, 0))});
+    world.wait(25 * day_ms);
+    world.connect(elder);
+    CHECK(world.bring(elder, {world.bar(elder, lost)}).outcome == RequestResult::Outcome::accepted);
+    world.wait(20 * day_ms);
+    CHECK(world.nodes() == 3);
+    world.wait(11 * day_ms);
+    CHECK(world.nodes() == 2);
 }
 
 TEST_CASE("garbage is refused, changes nothing, and cannot be brought without end") {

@@ -7,6 +7,8 @@
 
 #include "account/log.h"
 #include "account/rules.h"
+#include "roster/recovery.h"
+#include "tmtp/ops.h"
 
 using namespace kith;
 using nlohmann::json;
@@ -63,6 +65,19 @@ TEST_CASE("a founding is made of its seeds, byte by byte") {
     auto entries = account::found(begun, {&*request, 1}, *SignPublic::from(hex(v.at("recovery"))));
     REQUIRE(entries);
     CHECK(to_hex(roster::pack_entries(*entries)) == v.at("log"));
+    const auto claim =
+        account::make_claim(account, begun.id, device, crypto::SignKey(key(v.at("device_seed"))));
+    CHECK(claim.proof.hex() == v.at("claim"));
+}
+
+TEST_CASE("the proof that restores an account is made of its parts, byte by byte") {
+    const auto v = vectors().at("restore");
+    const auto own =
+        roster::recovery_account_key(key(v.at("recovery_seed")), v.at("number").get<std::uint32_t>());
+    const auto challenge =
+        tmtp::restore_challenge(hex(v.at("nonce")), hex(v.at("service_key")), v.at("uid").get<std::string>());
+    CHECK(own.sign(challenge).hex() == v.at("proof"));
+    CHECK(account::Rules().proves(own.public_key().view(), challenge, hex(v.at("proof"))));
 }
 
 TEST_CASE("foundings and later entries are ruled as another implementation rules them") {

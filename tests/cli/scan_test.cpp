@@ -7,6 +7,7 @@
 #include "cli/process.h"
 #include "crypto/keys.h"
 #include "invite/card.h"
+#include "pairing/bell.h"
 #include "pairing/offer.h"
 #include "qr/picture.h"
 
@@ -105,6 +106,28 @@ TEST_CASE("what is not the offer of a device is told apart, and nothing is asked
     }
 }
 
+TEST_CASE("what a new device shows is read from a picture, and told from an offer") {
+    pairing::Bell bell;
+    bell.port = 4567;
+    bell.addresses = {*pairing::Address::parse("192.0.2.1")};
+    const auto text = pairing::encode_bell(bell);
+    REQUIRE(text);
+    Setting setting;
+    auto add_from = [&](const std::string& shown) {
+        const auto path = setting.file("picture", png_of(code_of(shown)));
+        return run(setting.command({"device", "add", "--scan", path, "--json"}));
+    };
+    auto offered = add_from(offer_text(pairing::OfferKind::device));
+    CHECK(offered.code == cli::exit_code(Fault::invalid));
+    CHECK(holds(offered.err, "this is an offer"));
+    CHECK_FALSE(holds(setting.seen(), "device.add"));
+    (void)add_from(*text);
+    CHECK(holds(setting.seen(), R"({"bell":")" + *text + R"("})"));
+    const auto joined = join_from(png_of(code_of(*text)));
+    CHECK(joined.outcome.code == cli::exit_code(Fault::invalid));
+    CHECK(holds(joined.outcome.err, "kith device add"));
+}
+
 TEST_CASE("a picture that is not there, a device that is no camera, and two sources at once") {
     Setting setting;
     auto missing = run(setting.command({"device", "join", "--scan", "/nowhere/picture.png"}));
@@ -113,6 +136,10 @@ TEST_CASE("a picture that is not there, a device that is no camera, and two sour
     CHECK(device.code == cli::exit_code(Fault::unavailable));
     CHECK(holds(device.err, "camera"));
     auto both = run(setting.command({"device", "join", "KITH:D1", "--scan", "/nowhere"}));
+    CHECK(both.code == cli::exit_usage);
+    both = run(setting.command({"device", "join", "--show", "--scan", "/nowhere"}));
+    CHECK(both.code == cli::exit_usage);
+    both = run(setting.command({"device", "add", "KITH-JOIN:A", "--scan", "/nowhere"}));
     CHECK(both.code == cli::exit_usage);
 }
 

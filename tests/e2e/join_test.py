@@ -115,7 +115,91 @@ def a_device_that_is_cancelled_after_its_approval_is_barred(world):
     same_digest(old, another)
 
 
-run_tests(a_fresh_home_joins_without_init, an_initialised_but_empty_profile_gives_up_its_person,
+def shown(new, *words):
+    joining = new.begin("device", "join", "--show", *words)
+    return joining, joining.wait_for("bell")["text"]
+
+
+def the_new_device_shows_and_the_old_one_takes(world):
+    old, _ = person(world, "old")
+    new = world.device("new")
+    joining, text = shown(new, "--name", "phone")
+    assert text.startswith("KITH-JOIN:") and new.run("status")["state"] == "joining"
+    adding = old.begin("device", "add", "-")
+    adding.say(f"  {text}  ")
+    adding.wait_for("handed")
+    code = joining.wait_for("code")["code"]
+    assert len(code) == 6 and "rung" in joining.names() and "whose" not in joining.names()
+    adding.wait_for("code_wanted")
+    adding.say(code)
+    whose = joining.wait_for("whose")
+    assert whose["name"] == "old" and whose["others"] == [], whose
+    assert joining.wait_for("done")["digest"] == adding.wait_for("done")["digest"]
+    assert adding.finish() == 0 and joining.finish() == 0
+    assert "offer" not in adding.names(), "the offer was shown to whoever stands there"
+    same_digest(old, new)
+    world.say("what was used is good for nothing more")
+    error = old.begin("device", "add", text).fails(7)
+    assert error["hint"], error
+    assert len(old.run("device", "list")) == 2
+
+
+def a_second_one_who_answers_ends_it_for_all(world):
+    old, _ = person(world, "old")
+    stranger, _ = person(world, "stranger")
+    new = world.device("new")
+    joining, text = shown(new)
+    world.say("a stranger who looked over a shoulder is faster, and hands over an offer of an account of his own")
+    stealing = stranger.begin("device", "add", text)
+    stealing.wait_for("handed")
+    joining.wait_for("code")
+    adding = old.begin("device", "add", text)
+    error = adding.fails(5)
+    assert "new device" in error["message"] and "--show" in error["hint"], error
+    error = joining.fails(5)
+    assert "not yours" in error["message"], error
+    stealing.fails(5)
+    assert new.run("status")["state"] == "new" and new.run("status")["device"] is None
+    for device in (old, stranger):
+        assert len(device.run("device", "list")) == 1 and device.run("status")["state"] == "open"
+    world.say("all of them are as they were")
+    onboard(old, new)
+
+
+def what_is_shown_and_taken_back(world):
+    old, _ = person(world, "old")
+    new = world.device("new")
+    joining, text = shown(new)
+    adding = old.begin("device", "add")
+    offer = adding.wait_for("offer")["text"]
+    error = old.begin("device", "add", offer).fails(3)
+    assert "offer" in error["message"], error
+    error = world.device("other").begin("device", "join", text).fails(3)
+    assert "device add" in error["hint"], error
+    old.run("device", "cancel")
+    adding.fails(13)
+    new.run("device", "cancel")
+    joining.fails(13)
+    assert new.run("status")["state"] == "new"
+    error = old.begin("device", "add", text).fails(7)
+    assert "new device" in error["message"], error
+    assert old.run("status")["state"] == "open" and len(old.run("device", "list")) == 1
+    world.say("by the death of the command; and who takes it back on the old device")
+    joining, text = shown(new)
+    joining.process.kill()
+    joining.close()
+    new.until("status", like=lambda status: status["state"] == "new")
+    joining, text = shown(new)
+    adding = old.begin("device", "add", text)
+    adding.wait_for("code_wanted")
+    old.run("device", "cancel")
+    adding.fails(13)
+    joining.fails(5)
+    onboard(old, new)
+
+
+run_tests(the_new_device_shows_and_the_old_one_takes, a_second_one_who_answers_ends_it_for_all, what_is_shown_and_taken_back,
+          a_fresh_home_joins_without_init, an_initialised_but_empty_profile_gives_up_its_person,
           a_profile_that_holds_something_refuses_and_loses_nothing,
           a_failed_join_leaves_a_fresh_home_that_can_be_initialised,
           a_device_that_is_cancelled_after_its_approval_is_barred)

@@ -204,7 +204,10 @@ def the_sheet_gives_everything_back(world):
 
 
 def the_sheet_is_renewed(world):
-    one, two, sheet = family(world, "one", "two")
+    one, two, sheet = family(world, "one", "two", service=True)
+    [service] = world.services
+    before = one.run("service", "list")[0]["uid"]
+    two.until("service", "list", like=lambda items: [(item["state"], item["control"]) for item in items] == [("online", True)])
     renewing = two.begin("recovery", "renew", "--sheet-file", sheet)
     fresh = renewing.wait_for("sheet")["recovery"]
     renewing.wait_for("sheet_wanted")
@@ -212,7 +215,7 @@ def the_sheet_is_renewed(world):
     assert "another sheet" in renewing.wait_for("warning")["text"]
     renewing.wait_for("sheet_wanted")
     renewing.say(fresh.lower())
-    renewing.wait_for("done")
+    assert renewing.wait_for("done")["behind"] == []
     assert renewing.finish() == 0
     one.until("device", "log", like=lambda log: log[-1]["act"] == "recover" and log[-1]["renews"])
     error = one.fails(5, "device", "recover", "--revoke", "two", "--sheet-file", sheet)
@@ -227,6 +230,15 @@ def the_sheet_is_renewed(world):
     cancelled.wait_for("sheet_wanted")
     cancelled.close()
     one.run("device", "recover", "--sheet-file", world.path("fresh"))
+    world.say("the accounts go with the new sheet: those that there were, and those that come")
+    later = world.service("later")
+    after = one.run("service", "add", later.address, "--alias", "the-owner")["uid"]
+    other = world.device("other")
+    other.run("init")
+    for address, uid in ((service.address, before), (later.address, after)):
+        restore = ("service", "restore", address, "--uid", uid, "--sheet-file")
+        assert "no key" in other.fails(5, *restore, sheet)["message"]
+        assert other.run(*restore, world.path("fresh"))["state"] == "online"
 
 
 def all_is_lost_but_the_sheet(world):
@@ -241,6 +253,53 @@ def all_is_lost_but_the_sheet(world):
     assert states(empty) == {"again": "active"}
     onboard(empty, more, "more")
     same_digest(empty, more)
+
+
+def an_account_of_which_no_device_is_left(world):
+    one, friend, empty = (world.device(name) for name in ("one", "friend", "empty"))
+    service = world.service()
+    sheet = world.file("sheet", one.run("init", "--name", "one")["recovery"] + "\n")
+    uid = one.run("service", "add", service.address, "--alias", "the-owner")["uid"]
+    friend.run("init")
+    friend.run("service", "add", service.address, "--alias", "a-good-friend")
+    one.stop()
+    friend.run("message", "send", "--to", uid, "--subject", "while all was lost", "--body", "x")
+    empty.run("device", "recover", "--sheet-file", sheet, "--name", "again")
+    strangers = world.file("strangers", world.device("stranger").run("init")["recovery"] + "\n")
+    restore = ("service", "restore", service.address, "--uid")
+    assert "no key of that account" in empty.fails(5, *restore, uid, "--sheet-file", strangers)["message"]
+    assert "no such account" in empty.fails(5, *restore, "NOBODY", "--sheet-file", sheet)["message"]
+    without = world.service("without", flags=("--node-control", "no"))
+    error = empty.fails(5, "service", "restore", without.address, "--uid", uid, "--sheet-file", sheet)
+    assert "service add" in error["hint"], error
+    assert empty.run("service", "list") == []
+    world.say("the sheet gives the account back, with what waited there")
+    restored = empty.run(*restore, uid, "--sheet-file", sheet)
+    assert (restored["uid"], restored["alias"], restored["state"], restored["control"]) == (uid, "the-owner", "online", True)
+    wait_until(lambda: empty.count("while all was lost") == 1, "the message that waited")
+    assert empty.fails(5, *restore, uid, "--sheet-file", sheet)["message"]
+    world.say("it is an account as any other: for a further device, and after a restart")
+    more = world.device("more")
+    onboard(empty, more, "more")
+    more.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    empty.kill()
+    empty.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    friend.run("message", "send", "--to", uid, "--subject", "and after", "--body", "x")
+    for device in (empty, more):
+        wait_until(lambda: device.count("and after") == 1, "the message")
+    world.say("the lost device is out there")
+    [item] = one.until("service", "list", like=lambda items: items[0]["state"] == "barred")
+    assert one.count("and after") == 0
+    world.say("to another person's device by the same sheet; from then on the sheet of that one counts")
+    other = world.device("other")
+    others = world.file("others", other.run("init")["recovery"] + "\n")
+    assert other.run(*restore, uid, "--sheet-file", sheet)["state"] == "online"
+    for device in (empty, more):
+        device.until("service", "list", like=lambda items: items[0]["state"] == "barred")
+    last = world.device("last")
+    last.run("init")
+    assert "no key" in last.fails(5, *restore, uid, "--sheet-file", sheet)["message"]
+    assert last.run(*restore, uid, "--sheet-file", others)["state"] == "online"
 
 
 def a_barred_device_erases_its_keys(world):
@@ -266,4 +325,4 @@ def a_barred_device_erases_its_keys(world):
 run_tests(names_and_the_log_are_told_to_all, a_device_is_barred_at_once_everywhere,
           a_service_with_node_control_drops_it_and_brings_the_news, an_older_account_is_bound_unless_a_device_objects, one_that_was_away_hears_of_it_later,
           a_quarrel_is_decided_by_an_elder, the_sheet_gives_everything_back, the_sheet_is_renewed,
-          all_is_lost_but_the_sheet, a_barred_device_erases_its_keys)
+          all_is_lost_but_the_sheet, an_account_of_which_no_device_is_left, a_barred_device_erases_its_keys)

@@ -217,3 +217,27 @@ TEST_CASE("the person of the vectors has the expected bytes, ids and devices") {
         CHECK((device.added_by ? device.added_by->hex() : "recovery") == expected.at("added_by"));
     }
 }
+
+TEST_CASE("the list of account keys holds under the recovery key that signed it, and changed in no bit") {
+    REQUIRE(crypto::start());
+    crypto::SystemRandom random;
+    const Key seed = crypto::random_secret(random), other = crypto::random_secret(random);
+    const auto list = signed_account_keys(seed);
+    const auto keys = read_account_keys(list, recovery_key(seed).public_key());
+    REQUIRE(keys);
+    const auto expected = recovery_account_keys(seed);
+    REQUIRE(keys->size() == expected.size() * SignPublic::size);
+    CHECK(*SignPublic::from(ByteView(*keys).subspan(7 * SignPublic::size, SignPublic::size)) == expected[7]);
+    CHECK_FALSE(read_account_keys(list, recovery_key(other).public_key()));
+    // Somebody else's keys under the person's signature.
+    auto planted = signed_account_keys(other);
+    std::copy(list.end() - Signature::size, list.end(), planted.end() - Signature::size);
+    CHECK_FALSE(read_account_keys(planted, recovery_key(seed).public_key()));
+    for (std::size_t at = 0; at < list.size(); at += 97) {
+        auto changed = list;
+        changed[at] ^= 1;
+        CHECK_FALSE(read_account_keys(changed, recovery_key(seed).public_key()));
+    }
+    CHECK_FALSE(read_account_keys(ByteView(list).first(list.size() - 1), recovery_key(seed).public_key()));
+    CHECK_FALSE(read_account_keys({}, recovery_key(seed).public_key()));
+}

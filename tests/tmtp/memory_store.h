@@ -45,6 +45,11 @@ class MemoryStore : public ServerStore {
         return static_cast<std::uint64_t>(
             std::count_if(aliases.begin(), aliases.end(), [&](auto& one) { return one.second == uid; }));
     }
+    Result<std::string> alias_of(const std::string& uid) override {
+        for (const auto& [alias, owner] : aliases)
+            if (owner == uid) return alias;
+        return std::string();
+    }
     Result<bool> meet(const std::string& uid, const std::string& other, std::uint64_t most) override {
         if (broken) return full();
         auto& list = known[uid];
@@ -157,11 +162,14 @@ class MemoryStore : public ServerStore {
         std::uint64_t most = 0;
         for (const auto& [ref, node] : all_nodes) {
             if (node.uid != uid) continue;
-            std::uint64_t sum = 0;
-            for (auto id : node.queue) sum += messages[id].head.size() + messages[id].datalen;
-            most = std::max(most, sum);
+            most = std::max(most, *queue_bytes(ref));
         }
         return most;
+    }
+    Result<std::uint64_t> queue_bytes(NodeRef ref) override {
+        std::uint64_t sum = 0;
+        for (auto id : all_nodes[ref].queue) sum += messages[id].head.size() + messages[id].datalen;
+        return sum;
     }
 
     Result<NodeRef> add_ruled_account(const std::string& uid, const RosterChange::NewNode& node,
@@ -186,9 +194,9 @@ class MemoryStore : public ServerStore {
         return list;
     }
     Result<bool> is_held(NodeRef node) override { return all_nodes[node].held_ms != 0; }
-    Result<> knows_control(NodeRef node) override {
+    Result<> knows_control(NodeRef node, bool knows) override {
         if (broken) return full();
-        all_nodes[node].knows = true;
+        all_nodes[node].knows = knows;
         return {};
     }
     Result<> change_roster(const RosterChange& change) override {
@@ -199,7 +207,6 @@ class MemoryStore : public ServerStore {
             kept.proposed = change.proposal->proposed;
             kept.due_ms = change.proposal->due_ms;
         }
-        for (const auto& [node, device] : change.named) all_nodes[node].device = device;
         for (const auto& [node, since] : change.held) all_nodes[node].held_ms = since;
         for (const auto& node : change.added) insert_ruled(change.uid, node);
         for (auto node : change.dropped) all_nodes.erase(node);
@@ -229,7 +236,14 @@ class MemoryStore : public ServerStore {
     NodeRef insert_ruled(const std::string& uid, const RosterChange::NewNode& node) {
         NodeRef ref = ++last_node;
         all_nodes[ref] = {uid, {}, node.label, {}, node.device, node.secret_hash};
-        if (node.from != 0) all_nodes[ref].queue = all_nodes[node.from].queue;
+        if (node.from == every_queue) {
+            std::set<std::uint64_t> waiting;
+            for (const auto& [other, each] : all_nodes)
+                if (each.uid == uid) waiting.insert(each.queue.begin(), each.queue.end());
+            all_nodes[ref].queue = {waiting.begin(), waiting.end()};
+        } else if (node.from != 0) {
+            all_nodes[ref].queue = all_nodes[node.from].queue;
+        }
         return ref;
     }
     NodeRef last_node = 0;

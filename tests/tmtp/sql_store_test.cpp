@@ -272,3 +272,48 @@ TEST_CASE("a change of an account's roster is kept whole, with the nodes that fo
     for (auto id : {5u, 7u, 9u}) REQUIRE(rig.store->remove(node, id));
     CHECK(*rig.store->queue_bytes("U") == 0);
 }
+
+TEST_CASE("a node can begin with what any node of its account has still to get, while these are dropped") {
+    Rig rig;
+    auto one = *rig.store->add_account("U", rig.first, "one");
+    REQUIRE(rig.store->put_piece(5, 0, Bytes(1000, 1)));
+    REQUIRE(rig.store->enqueue({{{5, "0008{\"a\":1}", 1000}, {one}}}));
+    REQUIRE(rig.store->add_node("U", rig.second, "two", one, {6, "news", 0}));
+    auto two = **rig.store->find_node("U", rig.second);
+    REQUIRE(rig.store->remove(two, 5));
+    REQUIRE(rig.store->put_piece(7, 0, Bytes(100, 2)));
+    REQUIRE(rig.store->enqueue({{{7, "0008{\"b\":1}", 100}, {two}}}));
+    REQUIRE(rig.store->remove(one, 6));
+    CHECK(*rig.store->queue_bytes(one) == 11 + 1000);
+    CHECK(*rig.store->queue_bytes(two) == 4 + 11 + 100);
+    CHECK(rig.store->alias_of("U")->empty());
+    REQUIRE(rig.store->add_alias("U", "Zoe of Zion", nullptr));
+    REQUIRE(rig.store->add_alias("U", "Alice Adams", nullptr));
+    CHECK(*rig.store->alias_of("U") == "Alice Adams");
+    CHECK(rig.store->alias_of("NOBODY")->empty());
+    REQUIRE(rig.store->knows_control(one, true));
+    CHECK(rig.store->controlled("U")->front().knows);
+    REQUIRE(rig.store->knows_control(one, false));
+    CHECK_FALSE(rig.store->controlled("U")->front().knows);
+
+    const SecretBytes secret{as_bytes("NODE3")};
+    auto sum = crypto::hash(secret.view());
+    RosterChange change;
+    change.uid = "U";
+    change.log = to_bytes("log");
+    change.added.push_back({Bytes(32, 3), Bytes(sum.begin(), sum.end()), "node", every_queue});
+    change.dropped = {one, two};
+    REQUIRE(rig.store->change_roster(change));
+    rig.open();
+    auto node = **rig.store->find_node("U", secret);
+    CHECK(*rig.store->nodes("U") == std::vector<NodeRef>{node});
+    CHECK(*rig.store->queue_bytes(node) == 11 + 1000 + 4 + 11 + 100);
+    for (const auto& [id, size] : {std::pair{5u, 1000u}, {6u, 0u}, {7u, 100u}}) {
+        auto message = *rig.store->first(node);
+        REQUIRE(message);
+        CHECK(message->id == id);
+        if (size > 0) CHECK(rig.store->piece(id, 0)->size() == size);
+        REQUIRE(rig.store->remove(node, id));
+    }
+    CHECK(*rig.store->queue_bytes("U") == 0);
+}

@@ -109,6 +109,7 @@ Result<> Service::listen() {
     KITH_TRY_VALUE(server, net::TlsServer::listen(loop_, identity, config_.host, config_.port,
                                                   std::move(events), std::move(settings)));
     server_ = std::move(server);
+    hub_.show_key(to_bytes(server_->pin().view()));
     if (!tls_files_.empty()) tls_timer_ = loop_.after(tls_watch_ms, [this] { watch_tls_files(); });
     return {};
 }
@@ -250,6 +251,7 @@ void Service::watch_tls_files() {
         [&](const net::TlsIdentity& identity) { return server_->use(identity); });
     tls_files_bad_ = !used;
     const auto now = loop_.now();
+    if (used) hub_.show_key(to_bytes(server_->pin().view()));
     if (used)
         LogLine(now.unix_ms, "certificate_loaded").with("pin", pin());
     else if (!told)

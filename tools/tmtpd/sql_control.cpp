@@ -27,6 +27,18 @@ Result<NodeRef> SqlStore::insert_ruled(std::int64_t owner, const tmtp::RosterCha
                       node.secret_hash, node.label, node.device));
     const auto ref = db_->last_row();
     if (node.from == 0) return ref;
+    if (node.from == tmtp::every_queue) {
+        KITH_TRY(db_->run(
+            "INSERT INTO queue SELECT DISTINCT ?, message FROM queue WHERE node IN (SELECT id FROM node WHERE"
+            " account = ?)",
+            ref, owner));
+        KITH_TRY(
+            db_->run("UPDATE node SET queued = (SELECT coalesce(sum(length(CAST(head AS BLOB)) + datalen), "
+                     "0) FROM queue"
+                     " JOIN message ON message.id = queue.message WHERE node = ?) WHERE id = ?",
+                     ref, ref));
+        return ref;
+    }
     KITH_TRY(db_->run("INSERT INTO queue SELECT ?, message FROM queue WHERE node = ?", ref, node.from));
     KITH_TRY(db_->run("UPDATE node SET queued = (SELECT queued FROM node WHERE id = ?) WHERE id = ?",
                       node.from, ref));
@@ -61,9 +73,17 @@ Result<bool> SqlStore::is_held(NodeRef node) {
     return found && row.number(0) != 0;
 }
 
-Result<> SqlStore::knows_control(NodeRef node) {
-    KITH_TRY(db_->run("UPDATE node SET knows = 1 WHERE id = ? AND knows = 0", node));
+Result<> SqlStore::knows_control(NodeRef node, bool knows) {
+    const std::int64_t value = knows ? 1 : 0;
+    KITH_TRY(db_->run("UPDATE node SET knows = ? WHERE id = ? AND knows <> ?", value, node, value));
     return {};
+}
+
+Result<std::string> SqlStore::alias_of(const std::string& uid) {
+    auto row =
+        db_->query("SELECT min(name) FROM alias JOIN account ON account.id = account WHERE uid = ?", uid);
+    KITH_TRY_VALUE(found, row.next());
+    return found ? row.text(0) : std::string();
 }
 
 Result<> SqlStore::change_roster(const tmtp::RosterChange& change) {
@@ -77,8 +97,6 @@ Result<> SqlStore::change_roster(const tmtp::RosterChange& change) {
         if (const auto& proposal = change.proposal)
             KITH_TRY(db_->run("UPDATE roster SET proposed = ?, due = ? WHERE account = ?", proposal->proposed,
                               proposal->due_ms, owner));
-        for (const auto& [node, device] : change.named)
-            KITH_TRY(db_->run("UPDATE node SET device = ? WHERE id = ?", device, node));
         for (const auto& [node, since] : change.held)
             KITH_TRY(db_->run("UPDATE node SET held = ? WHERE id = ?", since, node));
         for (const auto& node : change.added) KITH_TRY(insert_ruled(owner, node));

@@ -231,6 +231,11 @@ Result<std::uint64_t> SqlStore::queue_bytes(const std::string& uid) {
     return most;
 }
 
+Result<std::uint64_t> SqlStore::queue_bytes(NodeRef node) {
+    KITH_TRY_VALUE(queue, queue_of(node));
+    return queue->bytes;
+}
+
 // --- the journal, and the way into the database ---
 
 Result<> SqlStore::replay() {

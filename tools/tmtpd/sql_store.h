@@ -69,12 +69,14 @@ class SqlStore : public tmtp::ServerStore {
     Result<Bytes> piece(std::uint64_t id, std::uint32_t number) override;
     Result<> remove(tmtp::NodeRef node, std::uint64_t id) override;
     Result<std::uint64_t> queue_bytes(const std::string& uid) override;
+    Result<std::uint64_t> queue_bytes(tmtp::NodeRef node) override;
+    Result<std::string> alias_of(const std::string& uid) override;
     Result<tmtp::NodeRef> add_ruled_account(const std::string& uid, const tmtp::RosterChange::NewNode& node,
                                             const Bytes& log) override;
     Result<tmtp::AccountRoster> roster(const std::string& uid) override;
     Result<std::vector<tmtp::ControlledNode>> controlled(const std::string& uid) override;
     Result<bool> is_held(tmtp::NodeRef node) override;
-    Result<> knows_control(tmtp::NodeRef node) override;
+    Result<> knows_control(tmtp::NodeRef node, bool knows) override;
     Result<> change_roster(const tmtp::RosterChange& change) override;
     Result<std::vector<std::string>> rosters_due(std::int64_t due_ms, std::int64_t held_ms) override;
 

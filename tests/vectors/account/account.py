@@ -15,6 +15,16 @@ def mark_of(account, device):
     return derive(hash_of(b"kith.account\0" + account), "kith.account.mark", device)[:16]
 
 
+def claim_of(account, roster, device, key):
+    """What a device signs, with its everyday key, to say which key its node has."""
+    return b"kith.account.claim\0" + account + roster + device + key
+
+
+def challenge_of(nonce, service_key, uid):
+    """What the key that recovers an account signs to speak for it."""
+    return b"kith.account.restore\0" + nonce + service_key + uid.encode()
+
+
 def act_seed(seed, roster):
     return derive(seed, "kith.account.act", roster)
 
@@ -71,7 +81,8 @@ def judge(kept, fresh):
     demand(all(nameless(entry) for entry in new), "names")
     for entry in new:
         own = [other for other in old + new if other.signer == entry.signer]
-        demand(len(own) <= 32 and sum(len(other.data) for other in own) <= 24 * 1024, "too much")
+        most, size = (32, 20 * 1024) if entry.signer else (256, 256 * 1024)
+        demand(len(own) <= most and sum(len(other.data) for other in own) <= size, "too much")
     before = Roster(old[0].id, old)
     for entry in new:
         # What the recovery key signed without knowing of a renewal that counts is not kept.
@@ -82,6 +93,12 @@ def judge(kept, fresh):
             demand(entry.id in after.placed and renewals <= after.before[entry.id], "an old key")
     fold = Roster(old[0].id, old + new)
     demand(all(entry.id in fold.placed for entry in new), "does not fit")
+    bars = [(number, entry) for number, entry in fold.placed.items()
+            if entry.act == "bar" and entry.signer and fold.standing[number] != "void"]
+    for number, entry in bars:
+        if entry.id in {other.id for other in new}:
+            demand(not any(other.id != entry.id and (other.signer, other.device) == (entry.signer, entry.device)
+                           for _, other in bars), "barred already")
     return pack(new), nodes(fold)
 
 

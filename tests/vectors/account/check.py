@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from account import (Malformed, act_seed, derive, device_seed, ed25519, found, hash_of, judge, mark_of, read_request, unpack)
+from account import (Malformed, act_seed, challenge_of, claim_of, derive, device_seed, ed25519, found, hash_of, judge, mark_of, read_request, unpack)
 
 checked = 0
 
@@ -40,6 +40,14 @@ check("nodeid", hash_of(about["nodeid"]), request["link"])
 check("mark", mark_of(about["account"], about["device"]), about["mark"])
 check("mark", json.loads(add.request)["nonce"], about["mark"].hex())
 check("recovery", renewal.recovery, about["recovery"])
+
+key = ed25519.public_key(device_seed(about["device_seed"], genesis.id))
+check("claim", ed25519.sign(about["device_seed"], claim_of(about["account"], genesis.id, about["device"], key)), about["claim"])
+
+restore = vectors["restore"]
+account_key = derive(bytes.fromhex(restore["recovery_seed"]), "kith.recovery.account", restore["number"].to_bytes(4, "big"))
+challenge = challenge_of(bytes.fromhex(restore["nonce"]), bytes.fromhex(restore["service_key"]), restore["uid"])
+check("proof", ed25519.sign(account_key, challenge).hex(), restore["proof"])
 
 for case in vectors["foundings"]:
     check(case["name"], outcome(lambda: found(bytes.fromhex(case["log"]))), case["nodes"])

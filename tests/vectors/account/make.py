@@ -6,7 +6,7 @@ import random
 import struct
 import sys
 
-from account import Entry, Malformed, Roster, act_seed, derive, device_seed, ed25519, found, hash_of, judge, mark_of, pack
+from account import Entry, Malformed, Roster, act_seed, challenge_of, claim_of, derive, device_seed, ed25519, found, hash_of, judge, mark_of, pack
 
 
 def compact(value):
@@ -89,7 +89,16 @@ def founding_vector():
     return {"account": account.id.hex(), "founder_seed": account.founder.hex(), "device": device.id.hex(),
             "act_seed": device.act.hex(), "device_seed": device.sign.hex(), "nodeid": device.nodeid.hex(),
             "recovery": ed25519.public_key(account.account_key).hex(), "roster": account.roster.hex(),
-            "mark": mark_of(account.id, device.id).hex(), "log": pack(account.log).hex()}
+            "mark": mark_of(account.id, device.id).hex(), "log": pack(account.log).hex(),
+            "claim": ed25519.sign(device.sign, claim_of(account.id, account.roster, device.id, ed25519.public_key(
+                device_seed(device.sign, account.roster)))).hex()}
+
+
+def restore_vector():
+    account = Account(1)
+    nonce, service_key, uid = account.rng.randbytes(32), account.rng.randbytes(32), "%+123456789BCDFGHJKLMNPQRSTVWXYZ"
+    return {"recovery_seed": account.recovery_seed.hex(), "number": 7, "nonce": nonce.hex(), "service_key": service_key.hex(),
+            "uid": uid, "proof": ed25519.sign(account.account_key, challenge_of(nonce, service_key, uid)).hex()}
 
 
 def outcome(work):
@@ -179,17 +188,35 @@ def rulings():
     case("the founder's key is worth nothing any more", with_two, [account.sign(
         account.founder_key, None, "recover", {"recovery": "", "cuts": [], "bars": [one.node.hex()]}, begun[:2])])
     case("garbage", with_two, b"\0\0\0\1x")
+    account.log = with_two
+    again = account.by(two, "bar", {"device": one.node.hex(), "erase": False, "last": add.id.hex()})
+    account.log = with_two + [again]
+    twice = account.by(two, "bar", {"device": one.node.hex(), "erase": True, "last": add.id.hex()})
+    case("one bar of a device by another", with_two, [again])
+    case("a second one of the same", with_two + [again], [twice])
+    case("both at once", with_two, [again, twice])
+    lift = account.sign(account.account_key, None, "lift", {"bar": again.id.hex()})
+    account.log = with_two + [again, lift]
+    case("again, after the first was taken back", account.log,
+         [account.by(two, "bar", {"device": one.node.hex(), "erase": False, "last": add.id.hex()})])
     account.log = list(with_two)
     many = []
     for _ in range(33):
-        many.append(account.by(two, "bar", {
-            "device": one.node.hex(), "erase": False, "last": add.id.hex()}))
+        target = account.device()
+        many.append(account.by(one, "add", account.request(target)))
         account.log.append(many[-1])
-    case("as much as one may sign", with_two, many[:32])
-    case("more than one may sign", with_two + many[:32], many[32:])
+    case("as much as one may sign", with_two, many[:13])
+    case("more than one may sign", with_two + many[:13], many[14:])
+    account.log = list(with_two)
+    words = []
+    for _ in range(40):
+        words.append(account.recover(two))
+        account.log.append(words[-1])
+    case("the recovery key has a share of its own", with_two, words)
     return cases
 
 
 json.dump({"comment": "src/account/README.md; made by make.py, whose rules are account.py's", "founding": founding_vector(),
+           "restore": restore_vector(),
            "foundings": foundings(), "rulings": rulings()}, sys.stdout, indent=1)
 print()

@@ -1,4 +1,4 @@
-"""Checks the vectors of offers, CPace and a session by an implementation that shares no code with kith's, written from
+"""Checks the vectors of offers, bells, CPace and a session by an implementation that shares no code with kith's, written from
 src/pairing/README.md. Run by ctest; says what differs."""
 
 import hashlib
@@ -36,30 +36,51 @@ def derive(key, purpose, context=b""):
 
 # --- offers
 
-def read_offer(text):
-    """The offer of a text; None when it is none."""
+def read_shown(text, prefix, purpose):
+    """The bytes of a text beside a QR code, without their check; None when it is none."""
     plain = "".join(text.split()).upper()
-    if not plain.startswith("KITH:") or any(letter not in LETTERS for letter in plain[5:]) or len(plain) > 195:
+    letters = plain[len(prefix):]
+    if not plain.startswith(prefix) or any(letter not in LETTERS for letter in letters) or len(plain) > 195:
         return None
-    bits = "".join(f"{LETTERS.index(letter):05b}" for letter in plain[5:])
+    bits = "".join(f"{LETTERS.index(letter):05b}" for letter in letters)
     size = len(bits) // 8
-    if len(bits) - 8 * size >= 5 or "1" in bits[8 * size:] or size < 1 + 1 + 32 + 16 + 4 + 2 + 5 + 4:
+    if len(bits) - 8 * size >= 5 or "1" in bits[8 * size:] or size < 1 + 4:
         return None
     data = int(bits[:8 * size], 2).to_bytes(size, "big")
-    if hash_of(b"kith.offer.check\0", data[:-4])[:4] != data[-4:] or data[0] != 1 or data[1] not in (1, 2):
+    return data[:-4] if hash_of(purpose, b"\0", data[:-4])[:4] == data[-4:] else None
+
+
+def read_place(rest):
+    """Expiry, port and addresses; None when they are not in order."""
+    if len(rest) < 4 + 2 + 5:
         return None
-    expires, port = struct.unpack_from(">IH", data, 50)
-    rest, addresses = data[56:-4], []
+    expires, port = struct.unpack_from(">IH", rest)
+    rest, addresses = rest[6:], []
     while rest:
         length = {4: 4, 6: 16}.get(rest[0])
         if length is None or len(rest) < 1 + length:
             return None
         addresses.append(rest[1:1 + length])
         rest = rest[1 + length:]
-    if port == 0 or not addresses:
+    return None if port == 0 else {"expires": expires, "port": port, "addresses": addresses}
+
+
+def read_offer(text):
+    """The offer of a text; None when it is none."""
+    data = read_shown(text, "KITH:", b"kith.offer.check")
+    if not data or data[0] != 1 or len(data) < 50 or data[1] not in (1, 2):
         return None
-    return {"kind": data[1], "server_key": data[2:34], "secret": data[34:50], "expires": expires, "port": port,
-            "addresses": addresses}
+    place = read_place(data[50:])
+    return place and {"kind": data[1], "server_key": data[2:34], "secret": data[34:50], **place}
+
+
+def read_bell(text):
+    """What a new device shows; None when it is not that."""
+    data = read_shown(text, "KITH-JOIN:", b"kith.bell.check")
+    if not data or data[0] != 1:
+        return None
+    place = read_place(data[33:])
+    return place and {"server_key": data[1:33], **place}
 
 
 def offer_id(offer):
@@ -88,6 +109,17 @@ def check_offers(vectors):
         offer = read_offer(item["text"])
         # Of one kind only: where a device's offer is expected, an invitation is as bad as garbage.
         check(f"bad offer, {item['error']}", offer is None or offer["kind"] != 1, True)
+
+
+def check_bells(vectors):
+    for item in vectors["good"]:
+        bell = read_bell(item["text"])
+        check("bell's key", bell["server_key"].hex(), item["server_key"])
+        check("bell's expiry and port", (bell["expires"], bell["port"]), (item["expires"], item["port"]))
+        check("bell's addresses", bell["addresses"], [raw_address(text) for text in item["addresses"]])
+        check("a bell is no offer", read_offer(item["text"]), None)
+    for item in vectors["bad"]:
+        check(f"bad bell, {item['error']}", read_bell(item["text"]), None)
 
 
 # --- CPace
@@ -178,6 +210,7 @@ def check_session(v):
 
 
 check_offers(load("offers.json"))
+check_bells(load("bells.json"))
 check_cpace(load("../cpace/ristr255-sha512.json"))
 check_session(load("session.json"))
 print(f"{checked} checks agree")
