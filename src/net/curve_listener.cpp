@@ -70,11 +70,15 @@ Bytes routing_id(std::uint32_t number) {
 // - The monitor is read before each message: libzmq reports the end before it closes the socket, so a message
 // of a
 //   new socket is never seen before the end of the old one of the same number.
-// - A ROUTER numbers its connections: of two on one socket the one with the higher number is alive.
+// - A ROUTER numbers its connections: of two on one socket the one with the higher number is alive. A message
+// that
+//   comes late may be taken for the first one of a new socket's connection. Then that is not there when it is
+//   written to, while the socket's own is about to speak: only the monitor takes a socket off the list.
 struct CurveListener::State : std::enable_shared_from_this<CurveListener::State> {
     // An accepted socket. It becomes a connection with its first frame.
     struct Line {
-        std::optional<std::uint32_t> routing;
+        std::optional<std::uint32_t> routing,
+            dead;  // dead: of a connection that has ended; later ones are higher
         Connection connection{};
         LinkPublic client;
         bool cut = false;  // by us: nothing of it counts any more
@@ -97,6 +101,7 @@ struct CurveListener::State : std::enable_shared_from_this<CurveListener::State>
     void flush();
     void watch();
     void lose(int fd);
+    void gone(Connection connection);
     void cut(int fd, Line& line);
     void drop();
 
@@ -138,10 +143,7 @@ Sent CurveListener::send(Connection to, wire::Frame frame) {
     const auto sent = line.queue.push(*state_->router, routing_id(*line.routing), std::move(frame));
     if (sent == Sent::gone) {
         // Not from within the caller's call.
-        state_->curve->loop.defer([state = state_, to] {
-            const auto still = state->sockets.find(to);
-            if (still != state->sockets.end()) state->lose(still->second);
-        });
+        state_->curve->loop.defer([state = state_, to] { state->gone(to); });
     }
     return sent;
 }
@@ -283,6 +285,7 @@ CurveListener::State::Line* CurveListener::State::line_of(int fd, std::uint32_t 
     }
     auto& line = found->second;
     if (line.cut) return nullptr;
+    if (line.dead && static_cast<std::int32_t>(routing - *line.dead) <= 0) return nullptr;
     if (!line.routing) {
         const auto client = LinkPublic::from_hex(user);
         if (!client) return nullptr;
@@ -312,7 +315,7 @@ void CurveListener::State::flush() {
         const auto flushed = line.queue.flush(*router, routing_id(*line.routing));
         const auto handlers = events;
         if (flushed == FrameQueue::Flushed::gone)
-            lose(found->second);
+            gone(connection);
         else if (flushed == FrameQueue::Flushed::room && handlers->on_drained)
             handlers->on_drained(connection);
         if (!events) return;
@@ -327,6 +330,18 @@ void CurveListener::State::lose(int fd) {
     lines.erase(found);
     if (!shown) return;
     sockets.erase(connection);
+    const auto handlers = events;
+    if (handlers && handlers->on_lost) handlers->on_lost(connection);
+}
+
+// The ROUTER knows nothing of it. Its socket may be that of a newer connection by now.
+void CurveListener::State::gone(Connection connection) {
+    const auto found = sockets.find(connection);
+    if (found == sockets.end()) return;
+    Line fresh;
+    fresh.dead = lines.at(found->second).routing;
+    lines.insert_or_assign(found->second, std::move(fresh));
+    sockets.erase(found);
     const auto handlers = events;
     if (handlers && handlers->on_lost) handlers->on_lost(connection);
 }
