@@ -229,7 +229,8 @@ Issuer::Told Issuer::told(std::size_t service, const Guest& guest, const roster:
     if (verdict == Verdict::accepted && !accepted_before(answer)) {
         uses_.push_back({service, guest, by, false});
         look_for_end(now);
-        actions = {Befriend{service, guest, by, false}, Keep{}};
+        // Should it crash in between, the ping makes the contact; the other way round nobody would count it.
+        actions = {Keep{}, Befriend{service, guest, by, false}};
     }
     return {std::move(actions), write_reply(card_, card_.services[service], guest, by, verdict, key, random)};
 }

@@ -182,7 +182,7 @@ TEST_CASE("an answer that is told face to face makes a contact at once, and the 
     CHECK_FALSE(other.reply.empty());
     auto told = tell(bob.account, bob.identity);
     REQUIRE(count<Befriend>(told.actions) == 1);
-    CHECK_FALSE(std::get<Befriend>(told.actions[0]).vouched);
+    CHECK_FALSE(std::get<Befriend>(told.actions[1]).vouched);
     CHECK(count<InviteToGroup>(told.actions) == 0);
     CHECK(desk.issuer.standing() == Issuer::Standing::used_up);
     CHECK(tell(bob.account, bob.identity).actions.empty());
