@@ -324,8 +324,8 @@ Result<> Services::bring_restoration(Link& link, std::span<const roster::Entry> 
                                                   restoration.act.seed(), profile_.device_key().seed(),
                                                   account::hash_of(restoration.nodeid)));
     KITH_TRY_VALUE(renewal, rosters_.renewal_for(state));
-    KITH_TRY_VALUE(made, account::restore(log, request, restoration.seed, renewal));
-    restoration.signed_now = std::move(made);
+    KITH_TRY_VALUE(entries, account::restore(log, request, restoration.seed, renewal));
+    restoration.signed_now = std::move(entries);
     ask_roster(link, {tmtp::Roster{{}, "add", 0}, roster::pack_entries(restoration.signed_now)});
     return {};
 }
