@@ -1,8 +1,10 @@
 """When devices do not find or reach each other, the owner reads why, and what to do."""
 
+import re
+
 from hosts import Net, enter_own_network
 import mdns
-from people import run_tests
+from people import onboard, run_tests
 
 NO_MDNS = ("input", "udp dport 5353 drop")
 ONLY_MDNS = ("input", "meta l4proto tcp drop")
@@ -115,6 +117,22 @@ def versions_that_do_not_fit(world):
         assert "newer version" in error["message"] and "update" in error["hint"], error
 
 
+def a_clock_that_is_wrong(world):
+    with Net(world) as net:
+        old, new = a_person(net), net.device("new")
+        onboard(old, new, "new")
+        old.stop()
+        new.set_clock(-24 * 3600)
+        # Where they remember each other there is nobody any more: they must find each other anew.
+        old.host.readdress("10.88.0.7/24")
+        new.host.readdress("10.88.0.8/24")
+        old.run("status")
+        listed = new.until("nearby", like=lambda listed: listed["nearby"], timeout=30)
+        assert [(item["name"], item["state"]) for item in listed["nearby"]] == [("old", "its clock or this one's is wrong")], listed
+        assert re.search("the clock of old or of this device is off by 2[34] hours; set it", " ".join(listed["notes"])), listed
+
+
 enter_own_network()
 run_tests(multicast_is_filtered, nothing_but_multicast_comes_through, no_common_network_but_one_wire, a_vpn_takes_the_way,
-          the_doctor_finds_what_is_wrong_here, versions_that_do_not_fit)
+          the_doctor_finds_what_is_wrong_here, versions_that_do_not_fit,
+          a_clock_that_is_wrong)
