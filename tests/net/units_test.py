@@ -10,9 +10,10 @@ import subprocess
 from hosts import HostDevice, Net, end_with_parent, enter_own_network
 from people import gone, run_tests, same_digest, wait_until
 
+# Where no control groups of version 2 can be had, it lives with those that there are.
 HELD = """
-mount -t cgroup2 none {held} && mkdir {held}/{group} && echo $$ >{held}/{group}/cgroup.procs
 mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0
+mount -t cgroup2 none {held} && mkdir {held}/{group} && echo $$ >{held}/{group}/cgroup.procs || exec "$@"
 exec unshare --cgroup sh -c 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh "$@"
 """
 
