@@ -33,18 +33,6 @@ Result<> reads_invitation(std::string_view text) {
     return {};
 }
 
-// The text holds a secret: "-" keeps it out of the list of processes.
-Result<std::string> card_text(Context& context, const std::string& option) {
-    if (!option.empty() && option != "-") return option;
-    if (option.empty() && !context.can_ask)
-        return fail(Fault::invalid, "the invitation's text is missing",
-                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
-    auto line = option == "-" ? standard_input().wait() : ask("The invitation's text (KITH-INVITE:...): ");
-    if (!line || line->empty())
-        return fail(Fault::invalid, "no invitation was given", "paste the text that kith invite new shows");
-    return *line;
-}
-
 // What is accepted, in words, before it is.
 void show_card(Context& context, const Json& card) {
     auto& out = context.out;
@@ -149,7 +137,8 @@ int accept(Context& context, const AcceptOptions& options) {
         return context.out.usage_error("an invitation's text, --scan and --nearby exclude each other",
                                        "give one of them");
     if (options.nearby) return accept_beside(context, options, {{}, {}, options.nearby});
-    auto text = options.scan.empty() ? card_text(context, options.text)
+    const ShownText card{"invitation's text", "The invitation's text (KITH-INVITE:...): ", "kith invite new"};
+    auto text = options.scan.empty() ? read_shown(context, options.text, card)
                                      : scan_text(context, options.scan, reads_invitation);
     if (!text) return context.out.error(text.error());
     if (is_offer_to_meet(*text)) return accept_beside(context, options, {*text, {}, {}});

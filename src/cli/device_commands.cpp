@@ -51,15 +51,6 @@ int add_by_stick(Context& context, const AddOptions& options) {
     return view.conclude_add(with_passphrase(context, options.passphrase_file, Opens::no, run));
 }
 
-// What a new device shows; "-": from standard input.
-Result<std::string> read_bell(const std::string& option) {
-    if (option != "-") return option;
-    auto line = standard_input().wait();
-    if (!line || line->empty())
-        return fail(Fault::invalid, "no text was given", "paste what kith device join --show shows");
-    return *line;
-}
-
 int add(Context& context, const AddOptions& options) {
     if (!options.to.empty() + !options.text.empty() + !options.scan.empty() > 1)
         return context.out.usage_error("a new device's text, --scan and --to exclude each other",
@@ -67,7 +58,9 @@ int add(Context& context, const AddOptions& options) {
     if (!options.to.empty()) return add_by_stick(context, options);
     Json args = Json::object();
     if (!options.scan.empty() || !options.text.empty()) {
-        auto bell = options.scan.empty() ? read_bell(options.text) : scan_bell(context, options.scan);
+        auto bell = options.scan.empty() ? read_shown(context, options.text,
+                                                      {"new device's text", {}, "kith device join --show"})
+                                         : scan_bell(context, options.scan);
         if (!bell) return context.out.error(bell.error());
         args["bell"] = *bell;
     }
@@ -79,18 +72,6 @@ int add(Context& context, const AddOptions& options) {
         return converse(context, std::move(start), view.listener());
     };
     return conclude_pairing(context, view, with_passphrase(context, options.passphrase_file, Opens::no, run));
-}
-
-// The offer's text holds a secret: "-" keeps it out of the list of processes.
-Result<std::string> read_offer(Context& context, const std::string& option) {
-    if (!option.empty() && option != "-") return option;
-    if (option.empty() && !context.can_ask)
-        return fail(Fault::invalid, "the offer's text is missing",
-                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
-    auto line = option == "-" ? standard_input().wait() : ask("The text below the other device's QR code: ");
-    if (!line || line->empty())
-        return fail(Fault::invalid, "no offer was given", "paste the text that kith device add shows");
-    return *line;
 }
 
 // Asked once, when the keys are made: the second time this device has them.
@@ -120,8 +101,9 @@ int join(Context& context, const JoinOptions& options) {
         return context.out.usage_error(
             "an offer's text, --scan, --show, --nearby and --from exclude each other", "give one of them");
     if (!options.from.empty()) return join_by_stick(context, options);
+    const ShownText offer{"offer's text", "The text below the other device's QR code: ", "kith device add"};
     auto text = options.nearby || options.show ? Result<std::string>()
-                : options.scan.empty()         ? read_offer(context, options.text)
+                : options.scan.empty()         ? read_shown(context, options.text, offer)
                                        : scan_offer(context, options.scan, pairing::OfferKind::device);
     if (!text)
         return options.text.empty() && options.scan.empty() && !context.can_ask

@@ -187,4 +187,16 @@ Result<SecretBytes> read_secret_file(const std::string& file) {
     return secret_from(line);
 }
 
+Result<std::string> read_shown(Context& context, const std::string& option, const ShownText& wanted) {
+    if (!option.empty() && option != "-") return option;
+    if (option.empty() && !context.can_ask)
+        return fail(Fault::invalid, "the " + wanted.name + " is missing",
+                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
+    auto line = option == "-" ? standard_input().wait() : ask(wanted.question);
+    if (!line || line->empty())
+        return fail(Fault::invalid, "no " + wanted.name + " was given",
+                    "paste the text that " + wanted.shown_by + " shows");
+    return *line;
+}
+
 }  // namespace kith::cli

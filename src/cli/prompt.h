@@ -34,6 +34,15 @@ Result<SecretBytes> ask_secret(const std::string& question);
 // Asks twice until both are the same.
 Result<SecretBytes> ask_new_secret(const std::string& question, const std::string& again);
 
+// A text that another device shows, and that holds a secret: as an option, as a line of standard input ("-",
+// which keeps it out of the list of processes), or asked for where the option is empty. Fault::invalid.
+struct ShownText {
+    std::string name;      // "offer's text"
+    std::string question;  // who is asked
+    std::string shown_by;  // "kith device add"
+};
+Result<std::string> read_shown(Context& context, const std::string& option, const ShownText& wanted);
+
 // The first line of `file`. Fault::not_found, Fault::io, Fault::invalid (too long).
 Result<SecretBytes> read_secret_file(const std::string& file);
 
