@@ -7,6 +7,23 @@ namespace kith::app {
 
 using control::Json;
 
+namespace {
+
+// A service as its user names it.
+struct NamedService {
+    ServiceAddress address;
+    std::optional<net::Pin> pin;
+};
+
+Result<NamedService> read_service(const std::string& address, const std::string& pin) {
+    KITH_TRY_VALUE(read, parse_address(address));
+    NamedService named{std::move(read), net::Pin::from_hex(pin)};
+    if (!pin.empty() && !named.pin) return fail(Fault::invalid, "a pin is 64 hexadecimal digits");
+    return named;
+}
+
+}  // namespace
+
 Json Core::service_json(const ServiceStatus& status) const {
     Json json{{"address", status.account.address}, {"site", status.account.site},
               {"alias", status.account.alias},     {"uid", status.account.uid},
@@ -27,15 +44,12 @@ void Core::service_add(const Request& request) {
     auto label = fields.has("sign_in") ? fields.text("sign_in", limits::tmtp_text) : std::string();
     if (auto read = fields.finish("service.add"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    auto address = parse_address(address_text);
-    if (!address) return request->fail(address.error());
-    auto pin = net::Pin::from_hex(pin_text);
-    if (!pin_text.empty() && !pin)
-        return request->fail({Fault::invalid, "a pin is 64 hexadecimal digits", ""});
+    auto at = read_service(address_text, pin_text);
+    if (!at) return request->fail(at.error());
     if (alias.size() < 8)
         return request->fail(
             {Fault::invalid, "an alias has at least 8 characters", "choose a longer --alias"});
-    services_->add(*address, alias, pin, signing_in(request, label),
+    services_->add(at->address, alias, at->pin, signing_in(request, label),
                    [this, request](Result<ServiceStatus> added) {
                        if (!added) return request->fail(added.error());
                        request->finish(service_json(*added));
@@ -156,16 +170,13 @@ void Core::service_restore(const Request& request) {
     auto pin_text = fields.has("pin") ? fields.text("pin", 64) : std::string();
     if (auto read = fields.finish("service.restore"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    auto address = parse_address(address_text);
-    if (!address) return request->fail(address.error());
-    auto pin = net::Pin::from_hex(pin_text);
-    if (!pin_text.empty() && !pin)
-        return request->fail({Fault::invalid, "a pin is 64 hexadecimal digits", ""});
+    auto at = read_service(address_text, pin_text);
+    if (!at) return request->fail(at.error());
     auto sheet = roster::decode_sheet(as_text(request->secret("sheet").view()));
     if (!sheet) return request->fail(sheet.error());
     auto act = profile_.act_key(request->secret("passphrase"));
     if (!act) return request->fail(act.error());
-    services_->restore(*address, uid, pin, sheet->seed, *act,
+    services_->restore(at->address, uid, at->pin, sheet->seed, *act,
                        [this, request](Result<ServiceStatus> restored) {
                            if (!restored) return request->fail(restored.error());
                            request->finish(service_json(*restored));
