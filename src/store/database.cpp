@@ -82,9 +82,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
     sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     if (code = give_key(handle, key); code != SQLITE_OK) return fail(db->error(code));
     // A page of 8 KiB takes several mails where one of 4 KiB takes one: a third less of disk and time.
-    // The log is taken into the database at 32 MiB: a page that many commits change is then written once. It is
-    // not made shorter then: to write over what is there is faster to sync.
-    // synchronous=FULL: in WAL mode anything less may lose the last commits when the power fails.
+    // The log is taken into the database at 32 MiB: a page that many commits change is then written once. It
+    // is not made shorter then: to write over what is there is faster to sync. synchronous=FULL: in WAL mode
+    // anything less may lose the last commits when the power fails.
     KITH_TRY(
         db->run_script("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                        "PRAGMA foreign_keys = ON;"
