@@ -10,9 +10,13 @@ using namespace kith::tmtp;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     Now now{1000, 1'700'000'000'000};
-    bool fresh = data[0] & 1;
-    Client client =
-        fresh ? Client::registering("Alice Adams", "label") : Client::login("U", SecretBytes(as_bytes("N")));
+    bool fresh = data[0] & 1, restores = data[0] & 16;
+    std::optional<Client::Founding> founding;
+    if (data[0] & 8) founding = {to_bytes("roster"), SecretBytes(as_bytes("N"))};
+    Client client = restores ? Client::restoring("U")
+                    : fresh  ? Client::registering("Alice Adams", "label", data[0] & 32 ? "token" : "",
+                                                   std::move(founding))
+                             : Client::login("U", SecretBytes(as_bytes("N")));
     client.add_node("second", data[0] & 2, now);
     client.connected(now);
     if (data[0] & 4) {
@@ -29,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 client.acked(got->msgid, now);
             }
             if (auto* node = std::get_if<NodeAdded>(&action)) client.acked(node->msgid, now);
+            if (std::get_if<ProofWanted>(&action)) client.prove(to_bytes("proof"), now);
         }
     };
     while (!rest.empty()) {
@@ -43,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!rest.empty() && rest[0] == '!') {
             use(client.ask("p", {Post{}, to_bytes("x")}, now));
         }
+        if (!rest.empty() && rest[0] == '?') use(client.ask("r", {Roster{}, to_bytes("entries")}, now));
         if (!rest.empty() && rest[0] == '~') use(client.connected(now));
     }
     use(client.quit(now));
