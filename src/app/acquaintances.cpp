@@ -192,6 +192,14 @@ Result<std::vector<std::pair<AccountId, Acquaintance>>> verify(Profile& profile,
     return verified;
 }
 
+Result<> inherit_acquaintances(Profile& profile, const AccountId& from, const AccountId& to, Now now) {
+    KITH_TRY_VALUE(theirs, acquaintances(profile, from));
+    KITH_TRY_VALUE(known, acquaintances(profile, to));
+    for (const auto& [uid, one] : theirs)
+        if (!known.contains(uid)) KITH_TRY(keep(profile, to, one, nullptr, now));
+    return {};
+}
+
 Result<> remove_acquaintance(Profile& profile, const AccountId& account, const invite::Guest& who, Now now) {
     KITH_TRY_VALUE(all, acquaintances(profile, account));
     const auto at = all.find(who.uid);

@@ -60,6 +60,8 @@ void Core::add_methods() {
     add("service.bind", &Core::service_bind, person);
     add("service.object", &Core::service_object, person);
     add("service.restore", &Core::service_restore, person);
+    add(
+        "service.move", [this](const Request& request) { moving_.move(request); }, person);
     add("history.import", &Core::history_import, person);
     add("history.stats", &Core::history_stats, person);
     add("history.digest", &Core::history_digest, person);
@@ -125,7 +127,8 @@ Result<> Core::open() {
         if (peers_) peers_->services_changed();
         invitations_.service_changed(account);
     };
-    services.on_met = [this](const AccountId& account, const tmtp::Delivered& message) {
+    services.on_met = [this](const AccountId& account, const tmtp::Delivered& message) -> Result<> {
+        KITH_TRY(moving_.received(account, message));
         return invitations_.received(account, message);
     };
     services.on_history = [this] {
@@ -211,11 +214,18 @@ void Core::roster_changed() {
     look_at_own_state();
     end_void_jobs();
     look_at_export();
-    // Whose erasures count may have changed.
+    look_at_signers();
+    project_at_once();
+}
+
+// Whose word counts about what is erased, where accounts moved and which invitations are open may have
+// changed.
+void Core::look_at_signers() {
     auto any = profile_.history().has_kind(history::kind::erasure);
     if (any && *any)
         if (auto counted = recount_erasures(profile_); !counted) log_(counted.error().what);
-    project_at_once();
+    if (services_)
+        if (auto read = services_->read_moves(); !read) log_(read.error().what);
     invitations_.history_changed();
 }
 

@@ -19,6 +19,7 @@
 #include "app/join_pairing.h"
 #include "app/meeting.h"
 #include "app/messaging.h"
+#include "app/moving.h"
 #include "app/neighbourhood.h"
 #include "app/peers.h"
 #include "app/profile.h"
@@ -113,11 +114,13 @@ class Core {
                       const Choice& choice, crypto::SignKey act_key);
     Neighbourhood::Events around_events();
     Invitations::Events invitation_events();
+    Moving::Events moving_events();
     void joined(Result<DeviceId> host, bool undecided);
     void rest();  // no network: the profile may change under it
     Result<> leave_asked();
     void end_void_jobs();
     void roster_changed();
+    void look_at_signers();
     void project_at_once();
     void refresh_peers();
     Result<> may_add_devices() const;
@@ -221,6 +224,8 @@ class Core {
     Messaging messaging_{loop_, profile_, [this]() -> Services& { return *services_; }};
     Invitations invitations_{loop_, profile_, random_, [this]() -> Services& { return *services_; },
                              invitation_events()};
+    Moving moving_{loop_, profile_, [this]() -> Services& { return *services_; }, invitations_,
+                   moving_events()};
     Meeting meeting_{loop_, curve_, profile_, random_, invitations_, around_, [this] {
                          if (peers_) peers_->history_changed();
                      }};

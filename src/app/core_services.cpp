@@ -32,6 +32,9 @@ Json Core::service_json(const ServiceStatus& status) const {
     if (status.alarm_ms != 0) json["alarm"] = control::to_time_text(status.alarm_ms);
     json["control"] = services_->rosters().ruled(status.account.id);
     if (status.binding_ms != 0) json["binding"] = control::to_time_text(status.binding_ms);
+    if (status.moved_to)
+        if (const auto* to = services_->find(*status.moved_to))
+            json["moved_to"] = {{"alias", to->alias}, {"uid", to->uid}};
     if (status.passed_over != 0) json["passed_over"] = status.passed_over;
     return json;
 }
@@ -98,6 +101,20 @@ Invitations::Events Core::invitation_events() {
                });
     };
     events.log = [this](const std::string& line) { log_(line); };
+    return events;
+}
+
+Moving::Events Core::moving_events() {
+    Moving::Events events;
+    events.on_history = [this] {
+        if (peers_) peers_->history_changed();
+    };
+    events.on_service = [this] {
+        if (peers_) peers_->services_changed();
+    };
+    events.signing_in = [this](const Request& request, const std::string& label) {
+        return signing_in(request, label);
+    };
     return events;
 }
 

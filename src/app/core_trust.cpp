@@ -152,6 +152,7 @@ Result<> Core::keep_signed(std::span<const roster::Entry> entries, bool renews_s
     }
     end_void_jobs();
     look_at_export();
+    look_at_signers();
     if (peers_) peers_->refresh();
     renew_marked_secrets();
     look_at_own_state();
@@ -234,6 +235,7 @@ Json Core::effects_of_bar(const roster::Device& device) {
     for (const auto& service : services_->list()) {
         const auto& account = service.account;
         if (services_->rosters().ruled(account.id)) continue;  // effect_at() tells
+        if (service.moved_to) continue;                        // it is left to whoever has it
         std::string label;
         if (labels)
             if (auto at = labels->find(account.id); at != labels->end())
@@ -251,6 +253,7 @@ Json Core::effects_of_bar(const roster::Device& device) {
                           "every node that is added later to that device, which can then log in as your "
                           "other devices "
                           "and take their messages"},
+             {"move", "kith service move " + account.address + " --alias NEW-NAME"},
              {"ask", "Please remove a node of my account: the device is lost. Account (uid): " + account.uid +
                          ". Node: " + node +
                          ". Please tell me when this is done; until then I add no further device."}});

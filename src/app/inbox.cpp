@@ -84,9 +84,10 @@ store::Listing listing_of(const history::Record& record) {
     } else if (parts->op == "notify") {
         listing.shown = true;
         listing.subject = "(a note)";
-    } else if (parts->op == "member" && (parts->act == "join" || parts->act == "alias")) {
+    } else if (parts->op == "member") {
+        listing.group = true;
         if (parts->act == "alias") listing.from = parts->newalias;
-        listing.met = store::shares_group;
+        if (parts->act == "join" || parts->act == "alias") listing.met = store::shares_group;
     }
     listing.from = history::valid_utf8(listing.from);
     return listing;

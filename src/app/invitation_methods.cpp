@@ -268,6 +268,7 @@ void Invitations::take_back(const std::string& written) {
 Result<const store::Account*> Invitations::member_at(const invite::CardService& service) const {
     const store::Account* found = nullptr;
     for (const auto& status : services_().list()) {
+        if (status.moved_to) continue;
         const auto* account = services_().find(status.account.id);
         const bool same_key = !service.pin.empty() && account->pin == service.pin;
         if (account->address != service.address && !same_key) continue;

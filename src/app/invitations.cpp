@@ -372,6 +372,20 @@ void Invitations::history_changed() {
 }
 
 // Withdrawn by another device of the person.
+Result<std::uint64_t> Invitations::withdraw_at(const store::Account& account) {
+    std::uint64_t ended = 0;
+    KITH_TRY_VALUE(records, card_records(profile_));
+    for (const auto& record : records) {
+        const auto& at = record.services;
+        if (record.taken || record.state != card_state::open ||
+            std::find(at.begin(), at.end(), account.address) == at.end())
+            continue;
+        KITH_TRY(keep_withdrawal(profile_, record.card, loop_.now()));
+        ++ended;
+    }
+    return ended;
+}
+
 void Invitations::take_withdrawn() {
     for (auto& given : given_) {
         if (given->issuer.standing() != invite::Issuer::Standing::open) continue;

@@ -5,6 +5,7 @@
 
 #include "app/contacts.h"
 #include "app/drafting.h"
+#include "app/groups.h"
 #include "app/inbox.h"
 #include "base/limits.h"
 #include "control/time_text.h"
@@ -83,6 +84,7 @@ void Messaging::add_methods(const Add& add) {
     add_answer("outbox.drop", &Messaging::drop);
     add_answer("contact.list", &Messaging::contact_list);
     add("contact.ping", [this](const Request& request) { ping(request); });
+    add_answer("group.list", &Messaging::group_list);
     add("group.invite", [this](const Request& request) { invite(request); });
     add("group.join", [this](const Request& request) { join(request); });
     add("group.leave", [this](const Request& request) { leave(request); });
@@ -237,6 +239,19 @@ Result<Json> Messaging::contact_list(const Request& request) {
                         {"service", service_name(one.account)},
                         {"trust", one.trust ? Json(trust_name(*one.trust)) : Json()},
                         {"met", met}});
+    }
+    return list;
+}
+
+Result<Json> Messaging::group_list(const Request& request) {
+    auto fields = request->fields();
+    if (auto read = fields.finish("group.list"); !read) return fail(unreadable(read.error()));
+    Json list = Json::array();
+    for (const auto& status : services_().list()) {
+        KITH_TRY_VALUE(groups, groups_of(profile_, status.account));
+        for (const auto& one : groups)
+            list.push_back(
+                {{"group", one.group}, {"alias", one.alias}, {"service", service_name(status.account.id)}});
     }
     return list;
 }

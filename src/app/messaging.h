@@ -29,6 +29,7 @@ class Messaging {
     Result<Json> retry(const Request& request);
     Result<Json> drop(const Request& request);
     Result<Json> contact_list(const Request& request);
+    Result<Json> group_list(const Request& request);
     void ping(const Request& request);
     void invite(const Request& request);
     void join(const Request& request);

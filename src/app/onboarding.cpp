@@ -173,6 +173,7 @@ Result<> Onboarding::send_services() {
     bool waiting = false;
     for (const auto& service : services_.list()) {
         if (list.size() >= limits::accounts) break;
+        if (service.moved_to) continue;  // no device gets a node there any more
         KITH_TRY_VALUE(provision, profile_.store().provision(service.account.id, peer_));
         std::string state = "working";
         if (!provision || provision->state == "refused")

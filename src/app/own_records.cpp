@@ -20,6 +20,11 @@ std::string inside(const Json& object) {
     return text.substr(1, text.size() - 2);
 }
 
+Json account_fields(const store::Account& account) {
+    return {{"address", account.address}, {"identity", account.identity}, {"pin", to_hex(account.pin)},
+            {"site", account.site},       {"alias", account.alias},       {"uid", account.uid}};
+}
+
 }  // namespace
 
 Result<> keep_own_record(Profile& profile, std::string_view kind, const AccountId& account,
@@ -57,13 +62,38 @@ std::optional<wire::Fields> read_own_record(const Profile& profile, const histor
 }
 
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now) {
-    return keep_own_record(profile, history::kind::account, account.id, now.unix_ms,
-                           {{"address", account.address},
-                            {"identity", account.identity},
-                            {"pin", to_hex(account.pin)},
-                            {"site", account.site},
-                            {"alias", account.alias},
-                            {"uid", account.uid}});
+    return keep_own_record(profile, history::kind::account, account.id, now.unix_ms, account_fields(account));
+}
+
+Result<> keep_account_moved(Profile& profile, const store::Account& account, const AccountId& to, Now now) {
+    auto fields = account_fields(account);
+    fields["moved"] = to.hex();
+    return keep_own_record(profile, history::kind::account, account.id, now.unix_ms, fields);
+}
+
+Result<std::map<AccountId, AccountId>> account_moves(const Profile& profile) {
+    std::vector<std::pair<AccountId, AccountId>> said;  // oldest first
+    std::map<AccountId, std::string> services;          // of the person's accounts
+    KITH_TRY(profile.history().for_each_of_kind(
+        history::kind::account, [&](const history::Key&, const history::Record& record) -> Result<> {
+            auto head = read_own_record(profile, record);
+            if (!head) return {};
+            auto identity = head->text("identity", 300);
+            if (head->has("moved")) said.emplace_back(record.account, head->id<AccountId>("moved"));
+            if (head->ok()) services[record.account] = std::move(identity);
+            return {};
+        }));
+    std::map<AccountId, AccountId> moves;
+    for (const auto& [from, to] : said) {
+        auto there = services.find(to), here = services.find(from);
+        if (there == services.end() || here == services.end() || there->second != here->second) continue;
+        // None may take its own place, by way of others either: one account of each row is there to be used.
+        auto end = to;
+        for (auto at = moves.find(end); at != moves.end() && end != from; at = moves.find(end))
+            end = at->second;
+        if (end != from) moves[from] = to;
+    }
+    return moves;
 }
 
 Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,

@@ -2,6 +2,7 @@
 // the person's.
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
@@ -31,6 +32,11 @@ std::optional<FormerRecord> read_former_record(const Profile& profile, const his
 
 // That the person has this account. Within a transaction of the caller's.
 Result<> keep_account_record(Profile& profile, const store::Account& account, Now now);
+// That another account of the person took its place, at the same service. Within a transaction of the
+// caller's.
+Result<> keep_account_moved(Profile& profile, const store::Account& account, const AccountId& to, Now now);
+// Which account took the place of which, as devices say that are active.
+Result<std::map<AccountId, AccountId>> account_moves(const Profile& profile);
 // Whom a message went to: uids, and names of groups.
 Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,
                                 const std::vector<std::string>& uids, const std::vector<std::string>& groups,

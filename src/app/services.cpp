@@ -70,6 +70,7 @@ Result<> Services::start() {
             if (account && !links_.contains(account->id)) link_for(std::move(*account));
             return {};
         }));
+    KITH_TRY(read_moves());
     KITH_TRY_VALUE(provisions, profile_.store().provisions());
     for (auto& [id, link] : links_) {
         KITH_TRY_VALUE(node, profile_.store().node(id));
@@ -94,9 +95,11 @@ void Services::stop() {
 }
 
 void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin,
-                   Ask ask, Done done) {
+                   Ask ask, Done done, std::optional<AccountId> beside) {
     for (auto& [id, link] : links_) {
-        if (link->account().address != address.text()) continue;
+        if (link->account().address != address.text() || link->status.moved_to || id == beside) continue;
+        if (beside && link->account().alias == alias && !link->account().uid.empty() && !link->adding)
+            return done(link->status);
         if (link->adding)
             return done(fail(Fault::refused, "this service is being added already", "wait a moment"));
         if (!link->account().alias.empty())
@@ -116,6 +119,11 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
     if (!founding) return done(fail(founding.error()));
     account.id = *founding ? (**founding).account : crypto::random_id<AccountId>(random_);
     account.address = address.text();
+    if (beside && links_.contains(*beside)) {
+        const auto& former = links_.at(*beside)->account();
+        account.identity = former.identity;
+        account.pin = former.pin;
+    }
     account.alias = alias;
     if (pin) account.pin = to_bytes(pin->view());
     auto& link = link_for(account);
@@ -184,11 +192,12 @@ Result<> Services::take_over(const store::Account& account, const SecretBytes& n
 }
 
 Result<> Services::learn(const store::Account& account) {
-    if (links_.contains(account.id)) return {};
-    KITH_TRY(profile_.store().put_account(account));
-    link_for(account);
-    if (events_.on_state) events_.on_state(account.id);
-    return {};
+    if (!links_.contains(account.id)) {
+        KITH_TRY(profile_.store().put_account(account));
+        link_for(account);
+        if (events_.on_state) events_.on_state(account.id);
+    }
+    return read_moves();
 }
 
 bool Services::drained(const AccountId& account) const {
@@ -213,6 +222,8 @@ Result<> Services::prepare_provisions(const DeviceId& device) {
 }
 
 Result<> Services::prepare_provision(const AccountId& account, const DeviceId& device) {
+    // Whoever holds a secret of an account that moved would be told of this one, too.
+    if (auto at = links_.find(account); at != links_.end() && at->second->status.moved_to) return {};
     KITH_TRY_VALUE(known, profile_.store().provision(account, device));
     if (known || device == profile_.device()) return {};
     store::Provision provision;
@@ -234,7 +245,8 @@ Result<> Services::provision_at(Link& link, const DeviceId& device) {
     auto account = link.account().id;
     KITH_TRY_VALUE(found, profile_.store().provision(account, device));
     if (!found || found->state == made || found->state == handed_over) return {};
-    if (!is_active(device)) return profile_.store().remove_provision(account, device);
+    if (!is_active(device) || (link.status.moved_to && found->state == wanted))
+        return profile_.store().remove_provision(account, device);
     if (rosters_.ruled(account)) return {};  // the device asks for it itself: take_request()
     bool maybe_asked = found->state != wanted;
     if (found->state != asked) {
@@ -254,16 +266,27 @@ std::vector<ServiceStatus> Services::list() const {
     return all;
 }
 
-const store::Account* Services::find(std::string_view address_or_site) const {
+const store::Account* Services::find(std::string_view address_site_or_uid) const {
     const store::Account* found = nullptr;
     for (const auto& [id, link] : links_) {
         const auto& account = link->account();
-        if (account.address == address_or_site) return &account;
-        if (!address_or_site.empty() && account.site != address_or_site) continue;
+        if (!account.uid.empty() && account.uid == address_site_or_uid) return &account;
+        if (link->status.moved_to) continue;
+        if (account.address == address_site_or_uid) return &account;
+        if (!address_site_or_uid.empty() && account.site != address_site_or_uid) continue;
         if (found) return nullptr;  // two of that name: only an address can tell them apart
         found = &account;
     }
     return found;
+}
+
+Result<> Services::read_moves() {
+    KITH_TRY_VALUE(moves, account_moves(profile_));
+    for (auto& [id, link] : links_) {
+        auto at = moves.find(id);
+        link->status.moved_to = at == moves.end() ? std::nullopt : std::optional(at->second);
+    }
+    return {};
 }
 
 const store::Account* Services::find(const AccountId& account) const {
@@ -611,7 +634,7 @@ Result<> Services::keep_registered(Link& link, const SecretBytes& nodeid) {
 // What cannot be stored now is kept in memory and stored before the next login.
 void Services::registered(Link& link, tmtp::Registered registered) {
     link.account().uid = registered.uid;
-    link.account().identity = link.account().address;
+    if (link.account().identity.empty()) link.account().identity = link.account().address;
     link.founded = registered.founded;
     if (!registered.error.empty()) link.account().alias.clear();
     if (auto kept = keep_registered(link, registered.nodeid); !kept) {

@@ -37,6 +37,7 @@ struct ServiceStatus {
     std::uint64_t passed_over = 0;  // messages of kinds that this version does not know, since the start
     std::int64_t binding_ms = 0;    // a roster is proposed for this account, and is bound then; 0: none is
     std::set<std::string> present;  // uids that let this account know that they are here
+    std::optional<AccountId> moved_to;  // the person's account that took its place
 };
 
 class Services {
@@ -64,9 +65,13 @@ class Services {
     using Ask = std::function<void(const std::vector<tmtp::AuthBy>& providers,
                                    std::function<void(Result<std::string> id_token)> answer)>;
     // Registers a new account (or gives an account that was refused its alias another one), and asks for a
-    // node for each other device. `ask`: for services that register only who signs in.
+    // node for each other device. `ask`: for services that register only who signs in. `beside`: an account
+    // there that the new one is to take the place of; one of that alias, if there is one already, is the
+    // new one.
     void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Ask ask,
-             Done done);
+             Done done, std::optional<AccountId> beside = {});
+    // Reads anew which accounts moved: what their records say, as far as their signers count.
+    Result<> read_moves();
     // An account of this person at a service with node control, of which no device is left: `seed` is of the
     // recovery sheet, `act` this device's act key. All former nodes are dropped.
     void restore(const ServiceAddress& address, const std::string& uid, std::optional<net::Pin> pin,
@@ -76,7 +81,7 @@ class Services {
     // The person gave this device a node that another client had so far, of an account that is known. Like
     // adopt, and other devices of the person are to get nodes too.
     Result<> take_over(const store::Account& account, const SecretBytes& nodeid);
-    // An account of the person that became known without a node.
+    // A record tells of this account, which may be new here, or of where it moved.
     Result<> learn(const store::Account& account);
 
     // That `device` is to get a node at each account that this device has a node of: first the durable wish,
@@ -89,8 +94,9 @@ class Services {
     // Whether this device has a node of the account that the service has not refused.
     bool has_node(const AccountId& account) const;
     std::vector<ServiceStatus> list() const;
-    // By address, or by a site's name that only one has; by an empty text the only account.
-    const store::Account* find(std::string_view address_or_site) const;
+    // By address, or by a site's name that only one has; by an empty text the only account. One that moved
+    // is found by its uid alone.
+    const store::Account* find(std::string_view address_site_or_uid) const;
     const store::Account* find(const AccountId& account) const;
 
     // What key the service shows now; nothing is accepted by it.

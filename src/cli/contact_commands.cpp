@@ -62,6 +62,16 @@ int request(Context& context, const char* method, std::vector<std::pair<const ch
                     [&](const Json& result) { say_asked(context, result); });
 }
 
+int groups(Context& context) {
+    return conclude(context, call(context, {"group.list", Json::object(), {}}), [&](const Json& list) {
+        std::vector<std::vector<std::string>> rows;
+        for (const auto& one : list_in(list))
+            rows.push_back({text_in(one, "group"), "as " + text_in(one, "alias"), text_in(one, "service")});
+        if (rows.empty()) context.out.say("no group yet: kith group invite NAME ALIAS makes one");
+        context.out.write(table(rows));
+    });
+}
+
 int presence(Context& context) {
     return conclude(context, call(context, {"presence.list", Json::object(), {}}), [&](const Json& services) {
         std::vector<std::vector<std::string>> rows;
@@ -123,6 +133,7 @@ void add_contact_commands(CLI::App& app, Command& chosen) {
 
     auto* group = app.add_subcommand("group", "groups at the services of this person");
     group->require_subcommand(1);
+    group->add_subcommand("list", "the groups that you are in")->callback([&chosen] { chosen = groups; });
     auto add_group = [&](const char* name, const char* method, const char* what) {
         auto* command = group->add_subcommand(name, what);
         command->add_option("GROUP", options->group, "the group's name")->required();

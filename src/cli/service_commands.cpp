@@ -52,12 +52,45 @@ int restore(Context& context, const Options& options) {
     return exit_ok;
 }
 
+int move(Context& context, const Options& options) {
+    Json args{{"service", options.address}, {"alias", options.alias}};
+    if (!options.sign_in.empty()) args["sign_in"] = options.sign_in;
+    auto on_event = [&](const control::Event& event) { show_sign_in(context, event); };
+    return conclude(
+        context, call(context, {"service.move", std::move(args), {}}, on_event), [&](const Json& moved) {
+            auto& out = context.out;
+            const auto names = [](const Json& list) {
+                std::string joined;
+                for (const auto& name : list)
+                    if (name.is_string())
+                        joined += (joined.empty() ? "" : ", ") + clean(name.get_ref<const std::string&>());
+                return joined;
+            };
+            out.say("You are " + text_in(moved, "alias") + " at " + text_in(moved, "address") +
+                    " now, no longer " + text_in(moved, "from") + ". Your history stays.");
+            if (const auto told = moved.value("contacts", std::uint64_t{0}); told > 0)
+                out.say("Contacts that are told: " + std::to_string(told) + ".");
+            if (auto groups = names(list_in(moved, "groups")); !groups.empty())
+                out.say("These groups invite the new account and drop the former one: " + groups);
+            if (moved.value("withdrawn", std::uint64_t{0}) > 0)
+                out.say("Invitations to the former account are withdrawn; make new ones.");
+            if (auto devices = names(list_in(moved, "devices")); !devices.empty())
+                out.say("Access to the new account get: " + devices +
+                        ". Is one of these not in your hands? Now: kith device revoke NAME");
+            out.say(
+                "What is still sent to the former account is shown here, and to whoever has the lost device: "
+                "he can "
+                "write in your former name, too. Who knows you well should ask you in person.");
+        });
+}
+
 int list(Context& context) {
     return conclude(context, call(context, {"service.list", Json::object(), {}}), [&](const Json& services) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& service : list_in(services))
             rows.push_back({text_in(service, "address"), text_in(service, "site"), text_in(service, "alias"),
-                            text_in(service, "state")});
+                            service.contains("moved_to") ? "moved to " + text_in(service["moved_to"], "alias")
+                                                         : text_in(service, "state")});
         say_alarms(context, services);
         if (rows.empty()) context.out.say("no service yet: kith service add ADDRESS --alias NAME");
         context.out.write(table(rows));
@@ -98,7 +131,8 @@ int bind(Context& context, const Options& options) {
 
 void say_alarms(Context& context, const Json& services) {
     for (const auto& service : list_in(services)) {
-        auto when = text_in(service, "alarm"), address = text_in(service, "address");
+        auto when = text_in(service, "alarm");
+        auto address = text_in(service, service.contains("moved_to") ? "uid" : "address");
         if (auto due = text_in(service, "binding"); !due.empty())
             context.out.say("From " + local_time(due) + " on a list of devices decides who has access to " +
                             address + ". Was that not you? Then now: kith service object " + address);
@@ -128,6 +162,17 @@ void add_service_commands(CLI::App& app, Command& chosen) {
                             "the provider to sign in with, where the service names several");
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return add(context, *options); }; });
+    }
+    {
+        auto* command = service->add_subcommand(
+            "move", "leave an account that a lost device still gets into for a new one at the same service");
+        command->add_option("SERVICE", options->address, "its address or name, or the account's uid")
+            ->required();
+        command->add_option("--alias", options->alias, "the name to have there from now on")->required();
+        command->add_option("--sign-in", options->sign_in,
+                            "the provider to sign in with, where the service names several");
+        command->callback(
+            [=, &chosen] { chosen = [=](Context& context) { return move(context, *options); }; });
     }
     service->add_subcommand("list", "services and their states")->callback([&chosen] { chosen = list; });
     {

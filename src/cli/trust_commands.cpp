@@ -32,6 +32,10 @@ void show_effects(Context& context, const Json& result) {
         if (text_in(effect, "ask").empty()) continue;
         out.say("    Write to its operator:");
         out.say("      " + text_in(effect, "ask"));
+        out.say(
+            "    Or leave this account for a new one there; contacts and groups are told, your history "
+            "stays:");
+        out.say("      " + text_in(effect, "move"));
     }
 }
 

@@ -31,6 +31,7 @@ struct Listing {
     std::string thread{};  // the id of its first message; empty: it belongs to none
     std::string uid{};     // of who sent it
     int met = 0;           // how `from` and `uid` came to be known: of Met, or nothing
+    bool group = false;    // tells who is in a group
 };
 
 // What somebody's alias is known from. To be added up.
@@ -113,6 +114,8 @@ class HistoryStore : public history::RecordSet {
                                                     std::optional<history::Key> before = {}) const;
     // Who has written, pinged or invited, by each alias they used.
     Result<std::vector<Correspondent>> correspondents() const;
+    // Messages that tell who is in a group, oldest first.
+    Result<std::vector<history::Key>> group_events(const AccountId& account) const;
     // Lists the messages anew that an older version kept; at once when that is done.
     Result<> list_again(const std::function<Listing(const history::Record&)>& listing_of);
 

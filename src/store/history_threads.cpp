@@ -11,6 +11,10 @@ Result<> HistoryStore::index_thread(const AccountId& account, const history::Key
         KITH_TRY(db_.run(
             "INSERT INTO thread (account, thread, time_ms, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             account, listing.thread, key.time_ms, key.id));
+    if (listing.group)
+        KITH_TRY(
+            db_.run("INSERT INTO group_event (account, time_ms, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    account, key.time_ms, key.id));
     if (listing.uid.empty() || listing.from.empty() || listing.met == 0) return {};
     // Most come from somebody who has written before: then nothing is written.
     KITH_TRY(
@@ -48,6 +52,17 @@ Result<std::vector<Correspondent>> HistoryStore::correspondents() const {
         KITH_TRY_VALUE(row, rows.next());
         if (!row) return list;
         list.push_back({rows.id<AccountId>(0), rows.text(1), rows.text(2), static_cast<int>(rows.number(3))});
+    }
+}
+
+Result<std::vector<history::Key>> HistoryStore::group_events(const AccountId& account) const {
+    auto rows =
+        db_.query("SELECT time_ms, id FROM group_event WHERE account = ? ORDER BY time_ms, id", account);
+    std::vector<history::Key> keys;
+    while (true) {
+        KITH_TRY_VALUE(row, rows.next());
+        if (!row) return keys;
+        keys.push_back(load_key(rows, 0));
     }
 }
 

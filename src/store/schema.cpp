@@ -230,10 +230,22 @@ constexpr std::string_view version_4 = R"sql(
 ALTER TABLE entry ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Messages by which an account came to be in groups, or out of them.
+constexpr std::string_view version_5 = R"sql(
+CREATE TABLE group_event (
+    account BLOB NOT NULL,
+    time_ms INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    PRIMARY KEY (account, time_ms, id)
+) STRICT, WITHOUT ROWID;
+UPDATE history_state SET threads = 0;
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& profile_schema() {
-    static const std::vector<std::string_view> migrations{version_1, version_2, version_3, version_4};
+    static const std::vector<std::string_view> migrations{version_1, version_2, version_3, version_4,
+                                                          version_5};
     return migrations;
 }
 

@@ -57,7 +57,11 @@ def names_and_the_log_are_told_to_all(world):
 def a_device_is_barred_at_once_everywhere(world):
     one, two, lost, _ = family(world, "one", "two", "lost", service="without node control")
     one.run("history", "import", mails.write(world.path("mails"), 200, [100_000], seed=1).path)
+    one.run("history", "import", world.file("erased.eml", MAIL.format("what the thief erases")))
     same_digest(one, two, lost)
+    [erased] = [record for record in lost.all_records() if record["subject"] == "what the thief erases"]
+    lost.run("history", "erase", erased["id"])
+    wait_until(lambda: one.count("what the thief erases") == 0, "that it is erased")
     began = time.monotonic()
     effects = lines(one, "device", "revoke", "lost")
     world.say(f"barred in {time.monotonic() - began:.2f} s: {json.dumps(effects)[:400]}")
@@ -67,6 +71,7 @@ def a_device_is_barred_at_once_everywhere(world):
     assert service["outcome"] == "still let in" and service["uid"] in service["ask"] and service["node"] in service["ask"]
     assert "broadcasts" in service["text"] and "log in as your other devices" in service["text"]
     assert states(one) == states(two) == {"one": "active", "two": "active", "lost": "barred"}
+    assert [device.count("what the thief erases") for device in (one, two)] == [1, 1]
     world.say("the device is told so, and is handed nothing else from now on")
     status = lost.until("status", like=lambda status: "standing" in status)
     assert status["standing"] == "barred", status
