@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/card_records.h"
 #include "app/core.h"
 #include "app/node_labels.h"
 #include "app/trust_limits.h"
@@ -225,11 +226,23 @@ void Core::device_revoke(const Request& request) {
                  std::move(brought), {target});
 }
 
-// What a bar brings for the device itself, and at each service that has no way to drop a node.
+// What a bar brings for the device itself, for the invitations that it made, and at each service that has no
+// way to drop a node.
 Json Core::effects_of_bar(const roster::Device& device) {
     Json effects = Json::array();
     effects.push_back(
         {{"peer", device.name}, {"outcome", "refused"}, {"text", "its link is refused, and cut"}});
+    std::uint64_t ended = 0;
+    if (auto cards = card_records(profile_))
+        for (const auto& card : *cards)
+            ended += !card.taken && card.device == device.id && card.out && !card.ended &&
+                     card.expires_ms > loop_.now().unix_ms && card.used < card.uses;
+    if (ended > 0)
+        effects.push_back(
+            {{"invitations", ended},
+             {"outcome", "withdrawn"},
+             {"text", "withdrawn: " + std::to_string(ended) + (ended == 1 ? " invitation" : " invitations") +
+                          " that it made; nobody becomes your contact by them any more"}});
     if (!services_) return effects;
     auto labels = node_labels(profile_);
     for (const auto& service : services_->list()) {

@@ -61,12 +61,15 @@ def a_device_is_barred_at_once_everywhere(world):
     same_digest(one, two, lost)
     [erased] = [record for record in lost.all_records() if record["subject"] == "what the thief erases"]
     lost.run("history", "erase", erased["id"])
+    lost.run("invite", "new")
+    one.until("invite", "list", like=lambda items: [item["state"] for item in items] == ["open"])
     wait_until(lambda: one.count("what the thief erases") == 0, "that it is erased")
     began = time.monotonic()
     effects = lines(one, "device", "revoke", "lost")
     world.say(f"barred in {time.monotonic() - began:.2f} s: {json.dumps(effects)[:400]}")
     assert effects[0] == {"peer": "lost", "outcome": "refused", "text": effects[0]["text"]}
     assert {"peer": "two", "outcome": "told"} in effects
+    assert [effect["outcome"] for effect in effects if effect.get("invitations") == 1] == ["withdrawn"], effects
     [service] = [effect for effect in effects if "service" in effect]
     assert service["outcome"] == "still let in" and service["uid"] in service["ask"] and service["node"] in service["ask"]
     assert "broadcasts" in service["text"] and "log in as your other devices" in service["text"]
