@@ -105,17 +105,8 @@ Invitations::Events Core::invitation_events() {
 }
 
 Moving::Events Core::moving_events() {
-    Moving::Events events;
-    events.on_history = [this] {
-        if (peers_) peers_->history_changed();
-    };
-    events.on_service = [this] {
-        if (peers_) peers_->services_changed();
-    };
-    events.signing_in = [this](const Request& request, const std::string& label) {
-        return signing_in(request, label);
-    };
-    return events;
+    auto same = invitation_events();
+    return {std::move(same.on_history), std::move(same.on_service), std::move(same.signing_in)};
 }
 
 void Core::service_list(const Request& request) {

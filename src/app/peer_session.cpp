@@ -56,7 +56,7 @@ void PeerSession::link_up(Link link) {
     link_ = std::move(link);
     moved_ms_ = loop_.now().mono_ms;
     crypto::SystemRandom random;
-    send_hello(greeting_.start(random));
+    send_hello(handshake_.start(random));
 }
 
 // On the same link, from the hello: whatever of the exchange was lost is said again.
@@ -78,7 +78,7 @@ bool PeerSession::full() const {
 
 void PeerSession::link_lost() {
     link_.reset();
-    greeting_.stop();
+    handshake_.stop();
     incoming_.clear();
     incoming_bytes_ = 0;
     announce_timer_.cancel();
@@ -115,7 +115,7 @@ void PeerSession::received(wire::Frame frame, std::uint64_t by) {
 void PeerSession::read_ahead() {
     std::size_t ahead = 0;
     for (auto& item : incoming_) {
-        if (!history::is_arrival(item->op) || !greeting_.counts(item->by)) continue;
+        if (!history::is_arrival(item->op) || !handshake_.counts(item->by)) continue;
         if (++ahead > limits::frames_read_ahead) return;
         if (std::exchange(item->reading, true)) continue;
         auto arrival = std::make_shared<std::optional<Result<history::Arrival>>>();
@@ -145,7 +145,7 @@ void PeerSession::take_incoming() {
         incoming_.pop_front();
         incoming_bytes_ -= item->size;
         // What follows rests on the hello: who is there, and which version it speaks.
-        if (item->op == "hello" || greeting_.counts(item->by)) check(dispatch(*item));
+        if (item->op == "hello" || handshake_.counts(item->by)) check(dispatch(*item));
     }
     if (!again || incoming_.empty()) return;
     taking_ = true;
@@ -188,7 +188,7 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
         return {};
     }
     auto device = head.id<DeviceId>("device");
-    Greeting::Hello hello{head.id<SessionId>("session"), {}};
+    Handshake::Hello hello{head.id<SessionId>("session"), {}};
     if (head.has("seen")) hello.seen = head.id<SessionId>("seen");
     bool member = head.flag("member"), onboarding = head.flag("onboarding");
     auto endpoints = head.texts("endpoints", limits::link_endpoints, 64);
@@ -202,10 +202,10 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
     if (!plausible(endpoints)) return fail(Fault::protocol, "hello with an address that is none");
     if (device != peer_) return fail(Fault::protocol, "hello from another device");
     crypto::SystemRandom random;
-    const auto greeted = greeting_.received(hello, by, random);
-    if (greeted.ended) forget_exchange();
-    if (greeted.send) send_hello(*greeted.send);
-    if (!greeted.begun) return {};
+    const auto outcome = handshake_.received(hello, by, random);
+    if (outcome.ended) forget_exchange();
+    if (outcome.send) send_hello(*outcome.send);
+    if (!outcome.begun) return {};
     if (!full()) {
         send_roster();
         return {};
@@ -225,7 +225,7 @@ Result<> PeerSession::on_hello(wire::Fields& head, std::uint64_t by) {
 }
 
 Result<> PeerSession::start_transfer() {
-    if (!greeting_.begun() || awaits_secrets_ || !profile_.term_key()) return {};
+    if (!handshake_.begun() || awaits_secrets_ || !profile_.term_key()) return {};
     KITH_TRY(take(transfer_.start()));
     return select();
 }
@@ -413,7 +413,7 @@ Result<> PeerSession::on_trouble(wire::Fields& head) {
 
 void PeerSession::history_changed() {
     onboarding_.unproved();
-    if (!link_ || !greeting_.begun() || !full() || announce_timer_.armed()) return;
+    if (!link_ || !handshake_.begun() || !full() || announce_timer_.armed()) return;
     // While much comes in, each announcement would have the peer look for what it could lack.
     auto wait = transfer_.idle() ? limits::announce_ms : limits::announce_busy_ms;
     announce_timer_ = loop_.after(wait, [this] {
@@ -424,30 +424,30 @@ void PeerSession::history_changed() {
 }
 
 void PeerSession::services_changed() {
-    if (!link_ || !greeting_.begun() || !full()) return;
+    if (!link_ || !handshake_.begun() || !full()) return;
     check(send_accounts());
     if (link_) check(onboarding_.services_changed());
 }
 
 void PeerSession::roster_changed() {
-    if (!link_ || !greeting_.begun()) return;
+    if (!link_ || !handshake_.begun()) return;
     send_roster();
     if (full()) check(send_peers());
 }
 
 void PeerSession::secrets_changed() {
-    if (!link_ || !greeting_.begun() || !full()) return;
+    if (!link_ || !handshake_.begun() || !full()) return;
     if (auto sent = send_secrets("secrets"); !sent) return check(std::move(sent));
     begin_anew();
 }
 
 // What the peer said while this device could not read it yet is lost.
 void PeerSession::membership_changed() {
-    if (greeting_.begun()) begin_anew();
+    if (handshake_.begun()) begin_anew();
 }
 
 void PeerSession::peers_changed() {
-    if (link_ && greeting_.begun() && full()) check(send_peers());
+    if (link_ && handshake_.begun() && full()) check(send_peers());
 }
 
 void PeerSession::prefer(const std::vector<history::BlobWant>& blobs) {
@@ -469,7 +469,7 @@ std::string PeerSession::waiting() const {
     if (!own_trouble_.empty()) return own_trouble_;
     if (!peer_trouble_.empty()) return peer_trouble_;
     if (loop_.now().mono_ms - moved_ms_ < limits::stalled_ms) return {};
-    if (!greeting_.begun()) return name + " is connected but says nothing";
+    if (!handshake_.begun()) return name + " is connected but says nothing";
     if (!profile_.term_key()) return name + " has not handed over the person's keys yet";
     if (!transfer_.idle()) return name + " is connected but sends nothing more";
     return {};
@@ -480,7 +480,7 @@ void PeerSession::send(std::string head, Bytes body) {
         broken({Fault::unreachable, "the link is lost, or the other device does not read", ""});
 }
 
-void PeerSession::send_hello(const Greeting::Hello& hello) {
+void PeerSession::send_hello(const Handshake::Hello& hello) {
     Json head{
         {"op", "hello"},
         {"v", 1},
@@ -573,7 +573,7 @@ void PeerSession::broken(const Error& error) {
     }
     own_trouble_ = error.hint.empty() ? error.what : error.what + "; " + error.hint;
     transfer_.stop();
-    if (link_ && greeting_.begun()) {
+    if (link_ && handshake_.begun()) {
         auto what = profile_.name() + ": " + error.what;
         send(wire::json_text(
             Json{{"op", "trouble"}, {"what", what.substr(0, 400)}, {"hint", error.hint.substr(0, 400)}}));

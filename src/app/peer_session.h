@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "app/greeting.h"
+#include "app/handshake.h"
 #include "app/onboarding.h"
 #include "app/profile.h"
 #include "app/selecting.h"
@@ -115,7 +115,7 @@ class PeerSession {
 
     void send(std::string head, Bytes body = {});
     bool is_account(const AccountId& id);
-    void send_hello(const Greeting::Hello& hello);
+    void send_hello(const Handshake::Hello& hello);
     void send_roster();
     Result<> send_peers();
     Result<> send_accounts();
@@ -140,7 +140,7 @@ class PeerSession {
     Onboarding onboarding_;
 
     std::optional<Link> link_;
-    Greeting greeting_;
+    Handshake handshake_;
     bool awaits_secrets_ = false;  // the peer has newer ones, and sends them
     // In this exchange, to a peer that has other recovery keys than those that hold.
     bool list_told_ = false;

@@ -39,7 +39,7 @@ struct Node {
 struct World {
     MemoryStore store;
     SeededRandom random{3};
-    roster::test::SeededRandom other{5};
+    SeededRandom other{5};
     account::Rules rules;
     std::unique_ptr<Hub> hub;
     Now now{1000, 1'795'289'105'920};

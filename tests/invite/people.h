@@ -4,19 +4,11 @@
 #include <random>
 #include <string>
 
+#include "base/seeded_random.h"
 #include "invite/acceptance.h"
 #include "invite/issuer.h"
 
 namespace kith::invite::test {
-
-struct SeededRandom : Random {
-    explicit SeededRandom(std::uint64_t seed) : engine(seed) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
-    }
-    std::uint64_t below(std::uint64_t n) { return engine() % n; }
-    std::mt19937_64 engine;
-};
 
 // A person who has one account.
 struct Someone {

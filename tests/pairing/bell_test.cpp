@@ -16,7 +16,7 @@ namespace {
 const LinkPublic owners = *LinkPublic::from(Bytes(32, 1)), strangers = *LinkPublic::from(Bytes(32, 2));
 
 std::string offer_text(std::uint64_t seed = 1, OfferKind kind = OfferKind::device) {
-    test::SeededRandom random(seed);
+    SeededRandom random(seed);
     return *encode_offer(
         make_offer(kind, {*Address::parse("192.0.2.1")}, 4000, limits::offer_valid_ms, Now{}, random).offer);
 }

@@ -8,21 +8,12 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/seeded_random.h"
 #include "crypto/keys.h"
 #include "pairing/host.h"
 #include "pairing/joiner.h"
 
 namespace kith::pairing::test {
-
-struct SeededRandom : Random {
-    explicit SeededRandom(std::uint64_t seed) : engine(seed) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
-    }
-    std::uint64_t below(std::uint64_t n) { return engine() % n; }
-    bool chance(unsigned percent) { return below(100) < percent; }
-    std::mt19937_64 engine;
-};
 
 template <class T, class Actions>
 const T* find(const Actions& actions) {

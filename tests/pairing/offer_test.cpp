@@ -12,7 +12,6 @@
 
 using namespace kith;
 using namespace kith::pairing;
-using kith::pairing::test::SeededRandom;
 
 namespace {
 

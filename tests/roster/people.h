@@ -6,19 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "base/seeded_random.h"
 #include "roster/recovery.h"
 #include "roster/roster.h"
 
 namespace kith::roster::test {
-
-struct SeededRandom : Random {
-    explicit SeededRandom(std::uint64_t seed) : engine(seed) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
-    }
-    std::uint64_t below(std::uint64_t n) { return engine() % n; }
-    std::mt19937_64 engine;
-};
 
 struct TestDevice {
     crypto::SignKey device_key, act_key;

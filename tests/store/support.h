@@ -11,6 +11,7 @@
 #include <random>
 #include <string>
 
+#include "base/seeded_random.h"
 #include "crypto/keys.h"
 #include "store/history_store.h"
 #include "store/schema.h"
@@ -30,18 +31,6 @@ class TempFolder {
         std::filesystem::remove_all(path, ignored);
     }
     std::filesystem::path path;
-};
-
-class SeededRandom : public Random {
-  public:
-    explicit SeededRandom(std::uint64_t seed) : engine(seed) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
-    }
-    std::uint64_t below(std::uint64_t end) {
-        return std::uniform_int_distribution<std::uint64_t>(0, end - 1)(engine);
-    }
-    std::mt19937_64 engine;
 };
 
 inline kith::Key key_of_byte(std::uint8_t byte) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/env.h"
+#include "base/seeded_random.h"
 #include "tmtp/server_store.h"
 
 namespace kith::tmtp {
@@ -247,23 +248,6 @@ class MemoryStore : public ServerStore {
         return ref;
     }
     NodeRef last_node = 0;
-};
-
-// The same numbers from the same seed.
-class SeededRandom : public Random {
-  public:
-    explicit SeededRandom(std::uint64_t seed = 1) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) {
-            state_ ^= state_ << 13;
-            state_ ^= state_ >> 7;
-            state_ ^= state_ << 17;
-            byte = static_cast<std::uint8_t>(state_ >> 24);
-        }
-    }
-
-  private:
-    std::uint64_t state_;
 };
 
 }  // namespace kith::tmtp

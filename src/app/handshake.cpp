@@ -1,27 +1,27 @@
-#include "app/greeting.h"
+#include "app/handshake.h"
 
 #include "crypto/keys.h"
 
 namespace kith::app {
 
-Greeting::Hello Greeting::start(Random& random) {
+Handshake::Hello Handshake::start(Random& random) {
     stop();
     renew(random);
     return {own_, {}};
 }
 
-void Greeting::stop() {
+void Handshake::stop() {
     begun_ = false;
     peer_.reset();
     told_.reset();
 }
 
-void Greeting::renew(Random& random) {
+void Handshake::renew(Random& random) {
     own_ = crypto::random_id<SessionId>(random);
     told_.reset();
 }
 
-Greeting::Outcome Greeting::received(const Hello& hello, std::uint64_t by, Random& random) {
+Handshake::Outcome Handshake::received(const Hello& hello, std::uint64_t by, Random& random) {
     Outcome outcome;
     if (begun_ && (peer_ != hello.session || by_ != by)) {
         // The peer began anew; or this hello is an old one, that a dying connection still brought. Either way

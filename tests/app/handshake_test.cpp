@@ -1,5 +1,5 @@
 // Two devices on connections that come, go, and deliver late: in the end both have begun, with each other.
-#include "app/greeting.h"
+#include "app/handshake.h"
 
 #include <doctest/doctest.h>
 
@@ -8,28 +8,21 @@
 #include <random>
 #include <vector>
 
+#include "base/seeded_random.h"
+
 using namespace kith;
-using app::Greeting;
+using app::Handshake;
 
 namespace {
 
-struct SeededRandom : Random {
-    explicit SeededRandom(std::uint64_t seed) : engine(seed) {}
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(engine());
-    }
-    std::size_t below(std::size_t n) { return engine() % n; }
-    std::mt19937_64 engine;
-};
-
 // A frame is a hello, or one of the exchange: the sender's count of its exchanges.
 struct Frame {
-    std::optional<Greeting::Hello> hello;
+    std::optional<Handshake::Hello> hello;
     std::uint64_t exchange = 0;
 };
 
 struct Side {
-    Greeting greeting;
+    Handshake handshake;
     std::map<std::uint64_t, std::deque<Frame>> in;  // by connection: in order, and late
     std::vector<std::uint64_t> up;                  // as this side sees it
     std::optional<std::uint64_t> carrier;
@@ -54,7 +47,7 @@ struct World {
         if (side.carrier || side.up.empty()) return;
         side.carrier = side.up[random.below(side.up.size())];
         side.taken_whole = false;
-        send(who, {side.greeting.start(random), 0});
+        send(who, {side.handshake.start(random), 0});
     }
     void connect() {
         const auto number = ++connections;
@@ -73,7 +66,7 @@ struct World {
         side.in.erase(number);
         if (side.carrier != number) return;
         side.carrier.reset();
-        side.greeting.stop();
+        side.handshake.stop();
         choose(who);
     }
     void deliver(int who, std::uint64_t number) {
@@ -84,12 +77,12 @@ struct World {
         queue.pop_front();
         if (!side.carrier) return;
         if (!frame.hello) {
-            if (!side.greeting.counts(number)) return;
+            if (!side.handshake.counts(number)) return;
             side.of_peer = frame.exchange;
             side.taken_whole = true;
             return;
         }
-        auto outcome = side.greeting.received(*frame.hello, number, random);
+        auto outcome = side.handshake.received(*frame.hello, number, random);
         if (outcome.ended) side.taken_whole = false;
         if (outcome.send) send(who, {*outcome.send, 0});
         if (outcome.begun) {
@@ -150,7 +143,7 @@ TEST_CASE("whatever connections do, both sides begin with each other and miss no
         longest = std::max(longest, steps);
         for (int who : {0, 1}) {
             auto& side = world.sides[who];
-            REQUIRE(side.greeting.begun());
+            REQUIRE(side.handshake.begun());
             REQUIRE(side.taken_whole);
             REQUIRE(side.of_peer == world.sides[1 - who].exchange);
         }

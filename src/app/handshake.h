@@ -12,7 +12,7 @@ namespace kith::app {
 
 using SessionId = Id<struct SessionTag, 8>;
 
-class Greeting {
+class Handshake {
   public:
     // What a hello says of sessions: the sender's own, and the receiver's as the sender last heard of it.
     struct Hello {
