@@ -196,7 +196,7 @@ Result<> inherit_acquaintances(Profile& profile, const AccountId& from, const Ac
     KITH_TRY_VALUE(theirs, acquaintances(profile, from));
     KITH_TRY_VALUE(known, acquaintances(profile, to));
     for (const auto& [uid, one] : theirs)
-        if (!known.contains(uid)) KITH_TRY(keep(profile, to, one, nullptr, now));
+        if (!one.doubtful && !known.contains(uid)) KITH_TRY(keep(profile, to, one, nullptr, now));
     return {};
 }
 

@@ -57,7 +57,7 @@ Result<std::vector<std::pair<AccountId, Acquaintance>>> verify(Profile& profile,
                                                                const std::optional<NamedContact>& named,
                                                                Now now);
 // What is known of the people whom one account knows, the other one of the person knows too, as far as it
-// knows nothing of them yet.
+// knows nothing of them yet; but for what is the word of a device that is not active any more.
 Result<> inherit_acquaintances(Profile& profile, const AccountId& from, const AccountId& to, Now now);
 Result<> remove_acquaintance(Profile& profile, const AccountId& account, const invite::Guest& who, Now now);
 

@@ -1,7 +1,7 @@
 #include "app/contacts.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "app/labels.h"
 
@@ -14,14 +14,16 @@ constexpr std::string_view uid_alphabet = "%+123456789BCDFGHJKLMNPQRSTVWXYZ";
 
 Result<std::vector<Contact>> contacts(Profile& profile) {
     KITH_TRY_VALUE(accounts, profile.store().accounts());
+    std::map<AccountId, std::set<std::string>> own;
+    for (const auto& account : accounts) {
+        KITH_TRY_VALUE(uids, own_uids(profile, account));
+        own[account.id] = std::move(uids);
+    }
     KITH_TRY_VALUE(all, profile.history().correspondents());
     std::vector<Contact> list;
-    for (auto& one : all) {
-        bool own = std::any_of(accounts.begin(), accounts.end(), [&](const auto& account) {
-            return account.id == one.account && account.uid == one.uid;
-        });
-        if (!own) list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met, {}});
-    }
+    for (auto& one : all)
+        if (!own[one.account].contains(one.uid))
+            list.push_back({one.account, std::move(one.alias), std::move(one.uid), one.met, {}});
     // Those that only another client's address book told of.
     for (const auto& account : accounts) {
         KITH_TRY_VALUE(noted, noted_contacts(profile, account.id));
@@ -29,7 +31,8 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
             auto same = [&](const Contact& other) {
                 return other.account == account.id && other.alias == one.alias && other.uid == one.uid;
             };
-            if (!one.uid.empty() && one.uid != account.uid && std::none_of(list.begin(), list.end(), same))
+            if (!one.uid.empty() && !own[account.id].contains(one.uid) &&
+                std::none_of(list.begin(), list.end(), same))
                 list.push_back({account.id, std::move(one.alias), std::move(one.uid), 0, {}});
         }
         KITH_TRY_VALUE(known, acquaintances(profile, account.id));
@@ -47,16 +50,25 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
     return list;
 }
 
+Result<std::set<std::string>> own_uids(Profile& profile, const store::Account& account) {
+    KITH_TRY_VALUE(accounts, profile.store().accounts());
+    std::set<std::string> uids;
+    for (const auto& one : accounts)
+        if (!one.uid.empty() && one.identity == account.identity) uids.insert(one.uid);
+    return uids;
+}
+
 Result<std::string> find_uid(Profile& profile, const store::Account& account, const std::string& who) {
     if (who.size() == 32 && who.find_first_not_of(uid_alphabet) == std::string::npos) return who;
     if (who == account.alias) return account.uid;
+    KITH_TRY_VALUE(own, own_uids(profile, account));
     KITH_TRY_VALUE(all, profile.history().correspondents());
     std::set<std::string> uids;
     for (const auto& one : all)
-        if (one.account == account.id && one.alias == who && one.uid != account.uid) uids.insert(one.uid);
+        if (one.account == account.id && one.alias == who && !own.contains(one.uid)) uids.insert(one.uid);
     KITH_TRY_VALUE(noted, noted_contacts(profile, account.id));
     for (const auto& one : noted)
-        if (one.alias == who && !one.uid.empty() && one.uid != account.uid) uids.insert(one.uid);
+        if (one.alias == who && !one.uid.empty() && !own.contains(one.uid)) uids.insert(one.uid);
     // A sender writes what alias it likes into a message, so an alias that two have used names nobody.
     if (uids.size() > 1)
         return fail(Fault::refused, "more than one person has written as '" + who + "'",

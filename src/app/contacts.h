@@ -2,6 +2,8 @@
 // an alias in a message is what its sender wrote there.
 #pragma once
 
+#include <set>
+
 #include "app/acquaintances.h"
 #include "app/profile.h"
 
@@ -15,6 +17,9 @@ struct Contact {
 };
 // Without the person's own accounts, and without those that the owner removed.
 Result<std::vector<Contact>> contacts(Profile& profile);
+
+// The uids that the person has or had at this account's service.
+Result<std::set<std::string>> own_uids(Profile& profile, const store::Account& account);
 
 // The uid that is meant: a uid as it stands, one's own alias, or the alias of a contact that only one uses.
 Result<std::string> find_uid(Profile& profile, const store::Account& account, const std::string& who);

@@ -129,7 +129,7 @@ Result<> Core::open() {
     };
     services.on_met = [this](const AccountId& account, const tmtp::Delivered& message) -> Result<> {
         KITH_TRY(moving_.received(account, message));
-        return invitations_.received(account, message);
+        return message.kind == tmtp::Kind::member ? Result<>() : invitations_.received(account, message);
     };
     services.on_history = [this] {
         if (peers_) peers_->history_changed();

@@ -106,7 +106,8 @@ Invitations::Events Core::invitation_events() {
 
 Moving::Events Core::moving_events() {
     auto same = invitation_events();
-    return {std::move(same.on_history), std::move(same.on_service), std::move(same.signing_in)};
+    return {std::move(same.on_history), std::move(same.on_service), std::move(same.signing_in),
+            std::move(same.log)};
 }
 
 void Core::service_list(const Request& request) {
@@ -121,10 +122,8 @@ void Core::service_repin(const Request& request) {
     auto pin_text = fields.has("pin") ? fields.text("pin", 64) : std::string();
     if (auto read = fields.finish("service.repin"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    const auto* account = services_->find(address_text);
-    if (!account)
-        return request->fail(
-            {Fault::not_found, "there is no account at " + address_text, "'kith service list' shows them"});
+    auto account = services_->named(address_text);
+    if (!account) return request->fail(account.error());
     auto address = parse_address(account->address);
     if (!address) return request->fail(address.error());
     if (!address->pinned)
@@ -156,10 +155,8 @@ void Core::ask_about_binding(const Request& request, bool bind) {
     auto address = fields.text("address", 300);
     if (auto read = fields.finish(bind ? "service.bind" : "service.object"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    const auto* account = services_->find(address);
-    if (!account)
-        return request->fail(
-            {Fault::not_found, "there is no account at " + address, "'kith service list' shows them"});
+    auto account = services_->named(address);
+    if (!account) return request->fail(account.error());
     auto done = [this, request](Result<ServiceStatus> status) {
         if (!status) return request->fail(status.error());
         request->finish(service_json(*status));
@@ -197,10 +194,8 @@ void Core::service_dismiss(const Request& request) {
     auto address = fields.text("address", 300);
     if (auto read = fields.finish("service.dismiss"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
-    const auto* account = services_->find(address);
-    if (!account)
-        return request->fail(
-            {Fault::not_found, "there is no account at " + address, "'kith service list' shows them"});
+    auto account = services_->named(address);
+    if (!account) return request->fail(account.error());
     if (auto done = services_->dismiss_alarm(account->id); !done) return request->fail(done.error());
     request->finish();
 }

@@ -7,6 +7,7 @@
 #include "app/inbox.h"
 #include "app/own_records.h"
 #include "base/limits.h"
+#include "crypto/hash.h"
 #include "tmtp/message.h"
 #include "tmtp/replies.h"
 
@@ -34,8 +35,7 @@ Result<Bytes> read_file(const std::filesystem::path& path, std::size_t total) {
 
 }  // namespace
 
-Result<> answer_to(Profile& profile, const std::string& record_id, std::string& service,
-                   DraftedMessage& draft) {
+Result<AccountId> answer_to(Profile& profile, const std::string& record_id, DraftedMessage& draft) {
     KITH_TRY_VALUE(key, profile.history().find(record_id));
     KITH_TRY_VALUE(record, profile.history().read(key));
     auto listing = listing_of(record);
@@ -43,20 +43,17 @@ Result<> answer_to(Profile& profile, const std::string& record_id, std::string& 
     if (listing.thread.empty() || !account)
         return fail(Fault::invalid, "only messages of a service can be answered",
                     "'kith message list' shows them");
-    if (!service.empty() && service != account->address && service != account->site)
-        return fail(Fault::invalid, "the message that is answered came by another service",
-                    "leave out --service");
-    service = account->address;
     draft.thread = listing.thread;
     if (draft.subject.empty()) draft.subject = listing.subject;
-    if (!draft.to.empty() || !draft.groups.empty()) return {};
-    if (listing.uid != account->uid) {
+    if (!draft.to.empty() || !draft.groups.empty()) return account->id;
+    KITH_TRY_VALUE(own, own_uids(profile, *account));
+    if (!own.contains(listing.uid)) {
         draft.to = {listing.uid};
         KITH_TRY_VALUE(parts, read_message_record(record.leading_bytes()));
         for (const auto& copy : parts.message.cc)
-            if (draft.to_all && !copy.whouid.empty() && copy.whouid != account->uid)
+            if (draft.to_all && !copy.whouid.empty() && !own.contains(copy.whouid))
                 draft.to.push_back(copy.whouid);
-        return {};
+        return account->id;
     }
     KITH_TRY_VALUE(sent, recipients_of(profile, account->id, listing.msgid, key.time_ms));
     if (!sent)
@@ -64,7 +61,13 @@ Result<> answer_to(Profile& profile, const std::string& record_id, std::string& 
                     "name them with --to");
     draft.to = std::move(sent->uids);
     draft.groups = std::move(sent->groups);
-    return {};
+    // All posts go to oneself, too; but one's former account may be in other hands.
+    std::erase_if(draft.to, [&](const std::string& uid) { return own.contains(uid); });
+    return account->id;
+}
+
+std::string message_key(Profile& profile) {
+    return crypto::random_id<Id<struct MessageKeyTag, 8>>(profile.random()).hex();
 }
 
 Result<tmtp::Asking> compose(Profile& profile, const store::Account& account, const DraftedMessage& draft,
@@ -75,6 +78,7 @@ Result<tmtp::Asking> compose(Profile& profile, const store::Account& account, co
         return fail(Fault::invalid, "a note and who gets it belong together",
                     "give both --notify and --note");
     tmtp::Draft message;
+    message.key = message_key(profile);
     message.threadid = draft.thread;
     message.alias = account.alias;
     message.subject = draft.subject;

@@ -20,9 +20,11 @@ struct DraftedMessage {
 
 // Fills in what follows from the message that is answered: its thread, its sender (of one's own message, whom
 // it went to; of one to several, with `to_all`, them too) unless recipients are given, its subject unless one
-// is given, and the account's address as `service`.
-Result<> answer_to(Profile& profile, const std::string& record_id, std::string& service,
-                   DraftedMessage& draft);
+// is given. Result: the account that it came by.
+Result<AccountId> answer_to(Profile& profile, const std::string& record_id, DraftedMessage& draft);
+
+// What makes a message's bytes its own: tmtp::Draft::key.
+std::string message_key(Profile& profile);
 
 // Fault::not_found for an alias that is not known or a file that cannot be read; invalid for what is too
 // large, or goes to nobody.

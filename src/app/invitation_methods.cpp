@@ -68,11 +68,8 @@ Result<std::vector<invite::CardService>> Invitations::services_of_card(
     const std::vector<std::string>& names, const std::string& group, std::vector<AccountId>& accounts) const {
     std::vector<invite::CardService> services;
     for (const auto& name : names.empty() ? std::vector<std::string>{""} : names) {
-        const auto* account = services_().find(name);
-        if (!account && name.empty())
-            return fail(Fault::invalid, "it is not clear to which service", "name it with --service");
-        if (!account)
-            return fail(Fault::not_found, "there is no account at " + name, "'kith service list' shows them");
+        KITH_TRY_VALUE(named, services_().named(name));
+        const auto* account = &named;
         if (account->uid.empty() || account->alias.empty())
             return fail(Fault::refused, "the account at " + account->address + " has no alias to be found by",
                         "give it one with 'kith service add ADDRESS --alias A'");
@@ -584,9 +581,11 @@ Result<std::pair<store::Account, Contact>> Invitations::contact_in(const Request
 Result<std::pair<store::Account, Contact>> Invitations::find_contact(const std::string& service,
                                                                      const std::string& who) const {
     KITH_TRY_VALUE(all, contacts(profile_));
-    const store::Account* named = service.empty() ? nullptr : services_().find(service);
-    if (!service.empty() && !named)
-        return fail(Fault::not_found, "there is no account at " + service, "'kith service list' shows them");
+    std::optional<store::Account> named;
+    if (!service.empty()) {
+        KITH_TRY_VALUE(account, services_().named(service));
+        named = std::move(account);
+    }
     std::optional<Contact> found;
     for (const auto& one : all) {
         if ((one.alias != who && one.uid != who) || (named && one.account != named->id)) continue;

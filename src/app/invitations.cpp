@@ -371,7 +371,6 @@ void Invitations::history_changed() {
     records_timer_ = loop_.after(limits::card_records_look_ms, [this] { take_withdrawn(); });
 }
 
-// Withdrawn by another device of the person.
 Result<std::uint64_t> Invitations::withdraw_at(const store::Account& account) {
     std::uint64_t ended = 0;
     KITH_TRY_VALUE(records, card_records(profile_));
@@ -386,15 +385,18 @@ Result<std::uint64_t> Invitations::withdraw_at(const store::Account& account) {
     return ended;
 }
 
+// Withdrawn by another device of the person.
 void Invitations::take_withdrawn() {
     for (auto& given : given_) {
         if (given->issuer.standing() != invite::Issuer::Standing::open) continue;
         const auto id = given->issuer.card().id();
         auto records = card_records(profile_, &id);
         if (!records) return;
-        const bool withdrawn = std::any_of(records->begin(), records->end(), [](const CardRecord& record) {
-            return !record.taken && record.ended;
-        });
+        const bool withdrawn =
+            std::any_of(records->begin(), records->end(),
+                        [](const CardRecord& record) { return !record.taken && record.ended; }) ||
+            std::any_of(given->accounts.begin(), given->accounts.end(),
+                        [&](const AccountId& at) { return services_().current(at) != services_().find(at); });
         if (!withdrawn) continue;
         if (auto kept = carry_out(*given, given->issuer.withdraw(loop_.now())); !kept) {
             events_.log("an invitation could not be withdrawn: " + kept.error().what);

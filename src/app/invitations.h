@@ -56,8 +56,8 @@ class Invitations {
     // Records came from another device, or the roster changed.
     void history_changed();
 
-    // The invitations to this account end, whichever device made them. Within a transaction of the caller's;
-    // history_changed() after its commit.
+    // The invitations to this account's service end, whichever device made them. Within a transaction of the
+    // caller's; history_changed() after its commit.
     Result<std::uint64_t> withdraw_at(const store::Account& account);
 
     // For people who meet (app/meeting.h). A card for one person, kept; its text. It is good for an hour

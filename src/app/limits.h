@@ -31,6 +31,12 @@ inline constexpr std::size_t nearby_names = 8;
 inline constexpr std::int64_t nearby_patience_ms = 2000;
 inline constexpr std::int64_t nearby_devices_ms = 500;
 
+// Whom an account that moves tells: people, not whoever has ever written. Aliases of one of them that are
+// written down for the new account; and groups, of which somebody else may have made any number.
+inline constexpr std::size_t moved_contacts = 1000;
+inline constexpr std::size_t moved_aliases = 8;
+inline constexpr std::size_t moved_groups = 256;
+
 // Records by which a contact is `changed` that one record settles: there is one for each device that noted
 // it.
 inline constexpr std::size_t settled_records = 16;

@@ -97,15 +97,6 @@ void Messaging::add_methods(const Add& add) {
         });
 }
 
-Result<store::Account> Messaging::account_at(const std::string& service) const {
-    const auto* account = services_().find(service);
-    if (account) return *account;
-    return service.empty()
-               ? fail(Fault::invalid, "it is not clear by which service", "name it with --service")
-               : fail(Fault::not_found, "there is no account at " + service,
-                      "'kith service list' shows them");
-}
-
 std::string Messaging::service_name(const AccountId& account) const {
     for (const auto& status : services_().list())
         if (status.account.id == account)
@@ -120,6 +111,22 @@ void Messaging::ask(const Request& request, const store::Account& account, tmtp:
         if (!outcome->msgid.empty()) result["id"] = outcome->msgid;
         request->finish(std::move(result));
     });
+}
+
+// The account that a message goes out by; of an answer, the one that it came by or that took its place.
+Result<store::Account> Messaging::account_for(const std::string& service, const std::string& reply,
+                                              DraftedMessage& draft) const {
+    if (reply.empty()) return services_().named(service);
+    KITH_TRY_VALUE(came_by, answer_to(profile_, reply, draft));
+    const auto* account = services_().current(came_by);
+    if (!account) return fail(Fault::not_found, "the account that this message came by is gone");
+    if (draft.to.empty() && draft.groups.empty()) draft.to = {account->uid};  // a note to oneself
+    if (service.empty()) return *account;
+    KITH_TRY_VALUE(named, services_().named(service));
+    if (named.id != account->id && named.id != came_by)
+        return fail(Fault::invalid, "the message that is answered came by another service",
+                    "leave out --service");
+    return named;
 }
 
 void Messaging::send(const Request& request) {
@@ -137,8 +144,7 @@ void Messaging::send(const Request& request) {
     if (fields.has("attach")) draft.attach = fields.texts("attach", limits::tmtp_attachments, 4096);
     if (auto read = fields.finish("message.send"); !read) return request->fail(unreadable(read.error()));
     auto made = [&]() -> Result<std::pair<store::Account, tmtp::Asking>> {
-        if (!reply.empty()) KITH_TRY(answer_to(profile_, reply, service, draft));
-        KITH_TRY_VALUE(account, account_at(service));
+        KITH_TRY_VALUE(account, account_for(service, reply, draft));
         KITH_TRY_VALUE(asking, compose(profile_, account, draft, loop_.now()));
         return std::pair(std::move(account), std::move(asking));
     }();
@@ -159,7 +165,7 @@ Result<Json> Messaging::list(const Request& request) {
     }
     store::HistoryStore::Messages of;
     if (!service.empty()) {
-        KITH_TRY_VALUE(account, account_at(service));
+        KITH_TRY_VALUE(account, services_().named(service));
         of.account = account.id;
     }
     if (!thread.empty()) {
@@ -261,7 +267,7 @@ void Messaging::ping(const Request& request) {
     auto service = fields.text_or_empty("service", 300), to = fields.text("to", limits::tmtp_text),
          words = fields.text_or_empty("text", limits::tmtp_text);
     if (auto read = fields.finish("contact.ping"); !read) return request->fail(unreadable(read.error()));
-    auto account = account_at(service);
+    auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     if (account->alias.empty()) return request->fail(no_alias());
     auto data = short_text(words);
@@ -274,7 +280,7 @@ void Messaging::invite(const Request& request) {
     auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
          to = fields.text("to", limits::tmtp_text), words = fields.text_or_empty("text", limits::tmtp_text);
     if (auto read = fields.finish("group.invite"); !read) return request->fail(unreadable(read.error()));
-    auto account = account_at(service);
+    auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     if (account->alias.empty()) return request->fail(no_alias());
     auto data = short_text(words);
@@ -287,7 +293,7 @@ void Messaging::join(const Request& request) {
     auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
          alias = fields.text_or_empty("alias", limits::tmtp_text);
     if (auto read = fields.finish("group.join"); !read) return request->fail(unreadable(read.error()));
-    auto account = account_at(service);
+    auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     ask(request, *account, {tmtp::GroupEdit{{}, "join", group, alias, {}}, {}});
 }
@@ -297,7 +303,7 @@ void Messaging::leave(const Request& request) {
     auto service = fields.text_or_empty("service", 300), group = fields.text("group", limits::tmtp_text),
          alias = fields.text_or_empty("alias", limits::tmtp_text);
     if (auto read = fields.finish("group.leave"); !read) return request->fail(unreadable(read.error()));
-    auto account = account_at(service);
+    auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     if (alias.empty()) alias = account->alias;
     ask(request, *account, {tmtp::GroupEdit{{}, "drop", group, {}, alias}, {}});
@@ -335,7 +341,7 @@ Result<Json> Messaging::show(const Request& request, bool show) {
     auto service = fields.text_or_empty("service", 300);
     auto to = fields.texts("to", limits::tmtp_recipients, limits::tmtp_text);
     if (auto read = fields.finish(request->method()); !read) return fail(unreadable(read.error()));
-    KITH_TRY_VALUE(account, account_at(service));
+    KITH_TRY_VALUE(account, services_().named(service));
     std::set<std::string> uids;
     for (const auto& who : to) {
         KITH_TRY_VALUE(uid, find_uid(profile_, account, who));

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "app/drafting.h"
 #include "app/profile.h"
 #include "app/services.h"
 #include "control/server.h"
@@ -37,7 +38,8 @@ class Messaging {
     Result<Json> presence(const Request& request);
     Result<Json> show(const Request& request, bool show);
 
-    Result<store::Account> account_at(const std::string& service) const;
+    Result<store::Account> account_for(const std::string& service, const std::string& reply,
+                                       DraftedMessage& draft) const;
     void ask(const Request& request, const store::Account& account, tmtp::Asking asking);
     std::string service_name(const AccountId& account) const;
     Result<std::pair<store::Account, Outbox::Item>> outbox_item(const Request& request);

@@ -14,6 +14,14 @@ Outbox::State read_state(std::string_view text) {
                              : Outbox::State::queued;
 }
 
+Result<Outbox::Item> read_item(store::Asked row) {
+    auto head = tmtp::Head::parse(as_text(row.head));
+    auto op = head ? tmtp::parse_op(*head) : Result<tmtp::Op>(fail(Fault::corrupt, ""));
+    if (!op) return fail(Fault::corrupt, "a request in the outbox is damaged");
+    return Outbox::Item{row.id,      row.account,  std::move(*op), read_state(row.state), std::move(row.why),
+                        row.made_ms, row.body_size};
+}
+
 }  // namespace
 
 std::string_view outbox_state_name(Outbox::State state) {
@@ -46,24 +54,29 @@ Result<std::int64_t> Outbox::add(const AccountId& account, tmtp::Asking asking, 
                                  {}});
 }
 
-Result<std::vector<Outbox::Item>> Outbox::list(const AccountId& account) const {
-    KITH_TRY_VALUE(rows, profile_.store().asked(account));
+Result<std::vector<Outbox::Item>> Outbox::read(const AccountId& account, const store::AskedOf& of) const {
+    KITH_TRY_VALUE(rows, profile_.store().asked(account, of));
     std::vector<Item> items;
     for (auto& row : rows) {
-        auto head = tmtp::Head::parse(as_text(row.head));
-        auto op = head ? tmtp::parse_op(*head) : Result<tmtp::Op>(fail(Fault::corrupt, ""));
-        if (!op) return fail(Fault::corrupt, "a request in the outbox is damaged");
-        items.push_back({row.id, row.account, std::move(*op), read_state(row.state), std::move(row.why),
-                         row.made_ms, row.body_size});
+        KITH_TRY_VALUE(item, read_item(std::move(row)));
+        items.push_back(std::move(item));
     }
     return items;
 }
 
+Result<std::vector<Outbox::Item>> Outbox::list(const AccountId& account) const {
+    return read(account, {});
+}
+
+Result<std::vector<Outbox::Item>> Outbox::next(const AccountId& account, std::size_t most) const {
+    return read(account, {{}, true, most});
+}
+
 Result<std::optional<Outbox::Item>> Outbox::find(const AccountId& account, std::int64_t id) const {
-    KITH_TRY_VALUE(items, list(account));
-    for (auto& item : items)
-        if (item.id == id) return std::move(item);
-    return std::nullopt;
+    KITH_TRY_VALUE(row, profile_.store().asked(id));
+    if (!row || row->account != account) return std::nullopt;
+    KITH_TRY_VALUE(item, read_item(std::move(*row)));
+    return std::optional(std::move(item));
 }
 
 Result<Bytes> Outbox::data(const Item& item) const {
@@ -80,12 +93,11 @@ Result<> Outbox::remove(std::int64_t id) {
 
 Result<std::optional<Outbox::Item>> Outbox::find_sent(const AccountId& account, ByteView data,
                                                       const std::function<bool(const Item&)>& open) const {
-    KITH_TRY_VALUE(items, list(account));
+    KITH_TRY_VALUE(items, read(account, {sent, false}));
     for (auto& item : items) {
         auto* notify = std::get_if<tmtp::PostNotify>(&item.op);
         const auto note = notify ? notify->notelen : 0;  // goes to others, and stands in front
-        if (item.state != State::sent || !post_in(item.op) || item.size != note + data.size() || !open(item))
-            continue;
+        if (!post_in(item.op) || item.size != note + data.size() || !open(item)) continue;
         KITH_TRY_VALUE(own, this->data(item));
         if (std::ranges::equal(ByteView(own).subspan(note), data)) return std::move(item);
     }

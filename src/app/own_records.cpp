@@ -71,28 +71,33 @@ Result<> keep_account_moved(Profile& profile, const store::Account& account, con
     return keep_own_record(profile, history::kind::account, account.id, now.unix_ms, fields);
 }
 
-Result<std::map<AccountId, AccountId>> account_moves(const Profile& profile) {
-    std::vector<std::pair<AccountId, AccountId>> said;  // oldest first
-    std::map<AccountId, std::string> services;          // of the person's accounts
+Result<std::map<AccountId, AccountMove>> account_moves(const Profile& profile) {
+    std::vector<std::pair<AccountId, AccountId>>
+        said[2];                                // by devices that are out, that are active; oldest first
+    std::map<AccountId, std::string> services;  // of the person's accounts
     KITH_TRY(profile.history().for_each_of_kind(
         history::kind::account, [&](const history::Key&, const history::Record& record) -> Result<> {
-            auto head = read_own_record(profile, record);
-            if (!head) return {};
-            auto identity = head->text("identity", 300);
-            if (head->has("moved")) said.emplace_back(record.account, head->id<AccountId>("moved"));
-            if (head->ok()) services[record.account] = std::move(identity);
+            auto read = read_former_record(profile, record);
+            if (!read) return {};
+            auto identity = read->head.text("identity", 300);
+            if (read->head.has("moved"))
+                said[read->active].emplace_back(record.account, read->head.id<AccountId>("moved"));
+            if (read->head.ok()) services[record.account] = std::move(identity);
             return {};
         }));
-    std::map<AccountId, AccountId> moves;
-    for (const auto& [from, to] : said) {
-        auto there = services.find(to), here = services.find(from);
-        if (there == services.end() || here == services.end() || there->second != here->second) continue;
-        // None may take its own place, by way of others either: one account of each row is there to be used.
-        auto end = to;
-        for (auto at = moves.find(end); at != moves.end() && end != from; at = moves.find(end))
-            end = at->second;
-        if (end != from) moves[from] = to;
-    }
+    std::map<AccountId, AccountMove> moves;
+    for (const bool active : {true, false})
+        for (const auto& [from, to] : said[active]) {
+            auto there = services.find(to), here = services.find(from);
+            if (there == services.end() || here == services.end() || there->second != here->second) continue;
+            if (!active && moves.contains(from)) continue;
+            // None may take its own place, by way of others either: one account of each row is there to be
+            // used.
+            auto end = to;
+            for (auto at = moves.find(end); at != moves.end() && end != from; at = moves.find(end))
+                end = at->second.to;
+            if (end != from) moves[from] = {to, active};
+        }
     return moves;
 }
 

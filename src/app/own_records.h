@@ -35,8 +35,14 @@ Result<> keep_account_record(Profile& profile, const store::Account& account, No
 // That another account of the person took its place, at the same service. Within a transaction of the
 // caller's.
 Result<> keep_account_moved(Profile& profile, const store::Account& account, const AccountId& to, Now now);
-// Which account took the place of which, as devices say that are active.
-Result<std::map<AccountId, AccountId>> account_moves(const Profile& profile);
+// Which account took the place of which. What only devices say that are not active any more does not count;
+// it may have been so all the same.
+struct AccountMove {
+    AccountId to;
+    bool counts = false;
+    bool operator==(const AccountMove&) const = default;
+};
+Result<std::map<AccountId, AccountMove>> account_moves(const Profile& profile);
 // Whom a message went to: uids, and names of groups.
 Result<> keep_recipients_record(Profile& profile, const AccountId& account, const std::string& msgid,
                                 const std::vector<std::string>& uids, const std::vector<std::string>& groups,

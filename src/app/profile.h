@@ -39,6 +39,7 @@ enum class Membership { none, asked, member };
 class Profile {
   public:
     explicit Profile(std::filesystem::path home, Random& random) : home_(std::move(home)), random_(random) {}
+    Random& random() { return random_; }
 
     bool exists() const;  // there are keys in the home
     bool open() const { return db_ != nullptr; }

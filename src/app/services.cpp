@@ -96,10 +96,15 @@ void Services::stop() {
 
 void Services::add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin,
                    Ask ask, Done done, std::optional<AccountId> beside) {
+    if (beside)
+        for (auto& [id, link] : links_)
+            if (id != beside && link->account().address == address.text() && !link->status.moved &&
+                link->account().alias == alias && has_node(id))
+                return done(link->status);
     for (auto& [id, link] : links_) {
         if (link->account().address != address.text() || link->status.moved_to || id == beside) continue;
-        if (beside && link->account().alias == alias && !link->account().uid.empty() && !link->adding)
-            return done(link->status);
+        // One more account of the person's there is another matter.
+        if (beside && !link->adding && !link->account().alias.empty()) continue;
         if (link->adding)
             return done(fail(Fault::refused, "this service is being added already", "wait a moment"));
         if (!link->account().alias.empty())
@@ -197,7 +202,14 @@ Result<> Services::learn(const store::Account& account) {
         link_for(account);
         if (events_.on_state) events_.on_state(account.id);
     }
-    return read_moves();
+    // Once for all that come together.
+    if (!std::exchange(moves_due_, true))
+        loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+            if (alive.expired()) return;
+            moves_due_ = false;
+            if (auto read = read_moves(); !read && events_.log) events_.log(read.error().what);
+        });
+    return {};
 }
 
 bool Services::drained(const AccountId& account) const {
@@ -222,8 +234,7 @@ Result<> Services::prepare_provisions(const DeviceId& device) {
 }
 
 Result<> Services::prepare_provision(const AccountId& account, const DeviceId& device) {
-    // Whoever holds a secret of an account that moved would be told of this one, too.
-    if (auto at = links_.find(account); at != links_.end() && at->second->status.moved_to) return {};
+    if (!gives_nodes(account)) return {};
     KITH_TRY_VALUE(known, profile_.store().provision(account, device));
     if (known || device == profile_.device()) return {};
     store::Provision provision;
@@ -245,8 +256,8 @@ Result<> Services::provision_at(Link& link, const DeviceId& device) {
     auto account = link.account().id;
     KITH_TRY_VALUE(found, profile_.store().provision(account, device));
     if (!found || found->state == made || found->state == handed_over) return {};
-    if (!is_active(device) || (link.status.moved_to && found->state == wanted))
-        return profile_.store().remove_provision(account, device);
+    if (!is_active(device)) return profile_.store().remove_provision(account, device);
+    if (!gives_nodes(account)) return {};    // one that was asked for may come yet
     if (rosters_.ruled(account)) return {};  // the device asks for it itself: take_request()
     bool maybe_asked = found->state != wanted;
     if (found->state != asked) {
@@ -266,32 +277,62 @@ std::vector<ServiceStatus> Services::list() const {
     return all;
 }
 
-const store::Account* Services::find(std::string_view address_site_or_uid) const {
-    const store::Account* found = nullptr;
+Result<store::Account> Services::named(std::string_view text) const {
+    std::vector<const store::Account*> found;
     for (const auto& [id, link] : links_) {
         const auto& account = link->account();
-        if (!account.uid.empty() && account.uid == address_site_or_uid) return &account;
-        if (link->status.moved_to) continue;
-        if (account.address == address_site_or_uid) return &account;
-        if (!address_site_or_uid.empty() && account.site != address_site_or_uid) continue;
-        if (found) return nullptr;  // two of that name: only an address can tell them apart
-        found = &account;
+        if (account.uid.empty()) continue;  // being registered
+        if (account.uid == text) return account;
+        if (!link->status.moved_to && (text.empty() || account.address == text || account.site == text))
+            found.push_back(&account);
     }
-    return found;
+    // Sites name themselves; an address is one service's.
+    if (std::any_of(found.begin(), found.end(), [&](const auto* one) { return one->address == text; }))
+        std::erase_if(found, [&](const auto* one) { return one->address != text; });
+    if (found.size() == 1) return *found.front();
+    if (found.empty() && !text.empty())
+        return fail(Fault::not_found, "there is no account at " + std::string(text),
+                    "'kith service list' shows them");
+    if (found.empty())
+        return fail(Fault::not_found, "there is no account yet", "'kith service add ADDRESS --alias NAME'");
+    return fail(
+        Fault::invalid, "several accounts could be meant",
+        "name one by its address, or where two have one address by its uid: 'kith service list --json' "
+        "shows it");
 }
 
 Result<> Services::read_moves() {
     KITH_TRY_VALUE(moves, account_moves(profile_));
     for (auto& [id, link] : links_) {
         auto at = moves.find(id);
-        link->status.moved_to = at == moves.end() ? std::nullopt : std::optional(at->second);
+        link->status.moved = at != moves.end();
+        link->status.moved_to =
+            at == moves.end() || !at->second.counts ? std::nullopt : std::optional(at->second.to);
     }
+    KITH_TRY_VALUE(provisions, profile_.store().provisions());
+    for (const auto& one : provisions)
+        if (moves.contains(one.account) && (one.state == wanted || one.state == refused))
+            KITH_TRY(profile_.store().remove_provision(one.account, one.device));
     return {};
+}
+
+// Whoever holds a secret of an account that moved would be told of another one.
+bool Services::gives_nodes(const AccountId& account) const {
+    auto at = links_.find(account);
+    return at == links_.end() || !at->second->status.moved;
 }
 
 const store::Account* Services::find(const AccountId& account) const {
     auto at = links_.find(account);
     return at == links_.end() ? nullptr : &at->second->account();
+}
+
+const store::Account* Services::current(AccountId account) const {
+    for (auto at = links_.find(account); at != links_.end(); at = links_.find(account)) {
+        if (!at->second->status.moved_to) return &at->second->account();
+        account = *at->second->status.moved_to;
+    }
+    return nullptr;
 }
 
 void Services::look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done) {
@@ -317,13 +358,18 @@ void Services::look(const ServiceAddress& address, std::function<void(Result<net
 }
 
 Result<> Services::repin(const AccountId& account, const net::Pin& pin) {
-    auto at = links_.find(account);
-    if (at == links_.end()) return fail(Fault::not_found, "no such account");
-    at->second->account().pin = to_bytes(pin.view());
-    KITH_TRY(profile_.store().put_account(at->second->account()));
-    if (at->second->client) {
-        at->second->backoff.reset();
-        connect(*at->second);
+    const auto* named = find(account);
+    if (!named) return fail(Fault::not_found, "no such account");
+    // The key is the service's: all accounts there that had the same one follow.
+    const auto address = named->address;
+    const auto former = named->pin;
+    for (auto& [id, link] : links_) {
+        if (link->account().address != address || link->account().pin != former) continue;
+        link->account().pin = to_bytes(pin.view());
+        KITH_TRY(profile_.store().put_account(link->account()));
+        if (!link->client) continue;
+        link->backoff.reset();
+        connect(*link);
     }
     return {};
 }
@@ -338,6 +384,11 @@ Result<std::int64_t> Services::queue(const AccountId& account, tmtp::Asking aski
     if (!links_.contains(account))
         return fail(Fault::not_found, "no such account", "'kith service list' shows them");
     return outbox_.add(account, std::move(asking), loop_.now());
+}
+
+void Services::send_all(const AccountId& account) {
+    auto at = links_.find(account);
+    if (at != links_.end() && at->second->status.state == ServiceState::online) (void)flush(*at->second);
 }
 
 void Services::send(const AccountId& account, std::int64_t id, std::function<void(Result<Outcome>)> done) {
@@ -386,6 +437,13 @@ Result<> Services::keep_shown_to(const AccountId& account, const std::set<std::s
         return fail(Fault::refused, "presence is shown to at most " + std::to_string(limits::presence_shown),
                     "hide it from others first");
     return profile_.store().put_setting(setting_of(of_presence, account), as_bytes(Json(uids).dump()));
+}
+
+Result<> Services::inherit_presence(const AccountId& to, const std::set<std::string>& uids) {
+    KITH_TRY_VALUE(shown, shown_to(to));
+    const auto before = shown.size();
+    shown.insert(uids.begin(), uids.end());
+    return shown.size() == before ? Result<>() : keep_shown_to(to, shown);
 }
 
 Result<> Services::show_to(const AccountId& account, const std::set<std::string>& uids, bool show) {
@@ -732,7 +790,8 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
             return;
         }
         look_for_answer();
-        const bool meets = message.kind == tmtp::Kind::ping || message.kind == tmtp::Kind::invite;
+        const bool meets = message.kind == tmtp::Kind::ping || message.kind == tmtp::Kind::invite ||
+                           message.kind == tmtp::Kind::member;
         if (meets && !large && events_.on_met)
             if (auto taken = events_.on_met(link.account().id, message); !taken) {
                 link.status.why = "an answer to an invitation waits at the service: " + taken.error().what;
@@ -817,10 +876,10 @@ void Services::settle(std::int64_t id, Result<Outcome> outcome) {
 // Sends what waits in the outbox. What lost its answer is sent again only once the queue was drained and
 // showed no copy of it.
 Result<> Services::flush(Link& link) {
-    KITH_TRY_VALUE(items, outbox_.list(link.account().id));
+    // Those without an answer yet, of this connection and of the last one, are among the oldest.
+    KITH_TRY_VALUE(items, outbox_.next(link.account().id, 3 * limits::posts_in_flight));
     for (auto& item : items) {
-        if (item.state == Outbox::State::refused || link.in_flight.contains(item.id) ||
-            (item.state == Outbox::State::sent && !link.caught_up))
+        if (link.in_flight.contains(item.id) || (item.state == Outbox::State::sent && !link.caught_up))
             continue;
         // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
         bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&

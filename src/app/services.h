@@ -38,14 +38,15 @@ struct ServiceStatus {
     std::int64_t binding_ms = 0;    // a roster is proposed for this account, and is bound then; 0: none is
     std::set<std::string> present;  // uids that let this account know that they are here
     std::optional<AccountId> moved_to;  // the person's account that took its place
+    bool moved = false;                 // or a device has said so that is not active any more
 };
 
 class Services {
   public:
     struct Events {
         std::function<void(const AccountId&)> on_state;  // any of ServiceStatus changed
-        // A ping or an invitation was stored. What it fails with keeps the message from being acknowledged:
-        // it comes again.
+        // A ping, an invitation or news of a group were stored. What it fails with keeps the message from
+        // being acknowledged: it comes again.
         std::function<Result<>(const AccountId&, const tmtp::Delivered&)> on_met;
         std::function<void()> on_history;  // records were added
         std::function<void(const DeviceId&)>
@@ -70,7 +71,7 @@ class Services {
     // new one.
     void add(const ServiceAddress& address, const std::string& alias, std::optional<net::Pin> pin, Ask ask,
              Done done, std::optional<AccountId> beside = {});
-    // Reads anew which accounts moved: what their records say, as far as their signers count.
+    // Reads anew which accounts moved.
     Result<> read_moves();
     // An account of this person at a service with node control, of which no device is left: `seed` is of the
     // recovery sheet, `act` this device's act key. All former nodes are dropped.
@@ -94,10 +95,12 @@ class Services {
     // Whether this device has a node of the account that the service has not refused.
     bool has_node(const AccountId& account) const;
     std::vector<ServiceStatus> list() const;
-    // By address, or by a site's name that only one has; by an empty text the only account. One that moved
-    // is found by its uid alone.
-    const store::Account* find(std::string_view address_site_or_uid) const;
+    // As their user names them: by uid, or by the address or the site's name that only one has; by an empty
+    // text the only account. One that moved is named by its uid alone.
+    Result<store::Account> named(std::string_view address_site_or_uid) const;
     const store::Account* find(const AccountId& account) const;
+    // The one that took its place, if it moved.
+    const store::Account* current(AccountId account) const;
 
     // What key the service shows now; nothing is accepted by it.
     void look(const ServiceAddress& address, std::function<void(Result<net::Pin>)> done);
@@ -114,6 +117,8 @@ class Services {
     // commit. send() without `done` is for what nobody waits for.
     Result<std::int64_t> queue(const AccountId& account, tmtp::Asking asking);
     void send(const AccountId& account, std::int64_t id, std::function<void(Result<Outcome>)> done = nullptr);
+    // Whatever waits for this account.
+    void send_all(const AccountId& account);
     // What was refused is sent once more; what has not gone out is taken back.
     Result<> ask_again(const AccountId& account, std::int64_t id);
     Result<> take_back(const AccountId& account, std::int64_t id);
@@ -121,6 +126,8 @@ class Services {
 
     // Who hears when this account's devices come and go. Kept, and told to the service after each login.
     Result<std::set<std::string>> shown_to(const AccountId& account) const;
+    // Within a transaction of the caller's; it is told with the next login.
+    Result<> inherit_presence(const AccountId& to, const std::set<std::string>& uids);
     Result<> show_to(const AccountId& account, const std::set<std::string>& uids, bool show);
 
     // The owner has seen the alarm.
@@ -207,6 +214,7 @@ class Services {
     Result<> provision_at(Link& link, const DeviceId& device);
     Result<> prepare_provision(const AccountId& account, const DeviceId& device);
     bool is_active(const DeviceId& device) const;
+    bool gives_nodes(const AccountId& account) const;
     void later(const AccountId& id, std::function<void(Link&)> fn);
     void receive_large(Link& link, tmtp::DeliveryBegin begin);
 
@@ -221,6 +229,7 @@ class Services {
     net::Timer act_key_timer_;
     Outbox outbox_;
     std::map<std::int64_t, std::function<void(Result<Outcome>)>> asking_;
+    bool moves_due_ = false;  // read_moves() once the present callback has returned
     std::uint64_t next_look_ = 1;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -449,7 +449,7 @@ Result<> Services::want_node(const AccountId& account, const PersonId& roster) {
 Result<> Services::take_request(const DeviceId& device, const AccountId& account, ByteView packed) {
     auto id = rosters_.id(account);
     auto request = roster::unpack_request(packed);
-    if (!id || !request) return {};
+    if (!id || !request || !gives_nodes(account)) return {};
     KITH_TRY_VALUE(read, roster::read_request(*request));
     if (read.person != *id || read.nonce != account::mark_of(account, device) || !is_active(device))
         return {};

@@ -96,7 +96,9 @@ int change_presence(Context& context, const char* method, const Options& options
 }
 
 void add_service_option(CLI::App* command, Options& options) {
-    command->add_option("--service", options.service, "address of the service, when there are several");
+    command->add_option(
+        "--service", options.service,
+        "the service, when there are several: its address or name, or the uid of the account there");
 }
 
 }  // namespace

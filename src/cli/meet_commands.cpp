@@ -31,7 +31,9 @@ void add_verify_command(CLI::App& contact, Command& chosen) {
     auto options = std::make_shared<MeetOptions>();
     auto* command = contact.add_subcommand("verify", "be sure of somebody who is beside you, by a code");
     command->add_option("NAME", options->who, "alias or uid")->required();
-    command->add_option("--service", options->service, "address of the service, when there are several");
+    command->add_option(
+        "--service", options->service,
+        "the service, when there are several: its address or name, or the uid of the account there");
     add_source_options(*command, options->source);
     command->callback([=, &chosen] {
         chosen = [=](Context& context) {

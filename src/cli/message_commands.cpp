@@ -119,7 +119,9 @@ void add_message_commands(CLI::App& app, Command& chosen) {
         auto* note = command->add_option("--note", options->note, "what those of --notify are told");
         command->add_option("--notify", options->notify, "who is only told of it; may be given again")
             ->needs(note);
-        command->add_option("--service", options->service, "address of the service, when there are several");
+        command->add_option(
+            "--service", options->service,
+            "the service, when there are several: its address or name, or the uid of the account there");
         command->callback([=, &chosen] {
             options->has_body = body->count() > 0;
             chosen = [=](Context& context) { return send(context, *options); };

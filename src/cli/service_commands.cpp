@@ -12,6 +12,7 @@ namespace {
 
 struct Options {
     std::string address, alias, pin, sign_in, passphrase_file, uid, sheet_file;
+    bool yes = false;
 };
 
 int add(Context& context, const Options& options) {
@@ -52,36 +53,57 @@ int restore(Context& context, const Options& options) {
     return exit_ok;
 }
 
+std::string joined(const Json& names) {
+    std::string text;
+    for (const auto& name : names)
+        if (name.is_string()) text += (text.empty() ? "" : ", ") + clean(name.get_ref<const std::string&>());
+    return text;
+}
+
+// Access cannot be taken back there, so who gets it is said before.
+Result<> agree_to_devices(Context& context) {
+    KITH_TRY_VALUE(devices, call(context, {"device.list", Json::object(), {}}));
+    Json others = Json::array();
+    for (const auto& device : list_in(devices))
+        if (text_in(device, "state") == "active" && !device.value("this", false))
+            others.push_back(text_in(device, "name"));
+    if (others.empty()) return {};
+    context.out.say("These devices get access to the new account, too: " + joined(others));
+    if (!context.can_ask)
+        return fail(Fault::invalid, "nothing was done: nobody was there to ask",
+                    "give --yes when all of these devices are in your hands");
+    const auto said = ask("Are all of them in your hands? [y/N] ");
+    if (said && (*said == "y" || *said == "Y" || *said == "yes")) return {};
+    return fail(Fault::cancelled, "nothing was done", "bar the lost one first: kith device revoke NAME");
+}
+
 int move(Context& context, const Options& options) {
+    if (!options.yes)
+        if (auto agreed = agree_to_devices(context); !agreed) return context.out.error(agreed.error());
     Json args{{"service", options.address}, {"alias", options.alias}};
     if (!options.sign_in.empty()) args["sign_in"] = options.sign_in;
     auto on_event = [&](const control::Event& event) { show_sign_in(context, event); };
-    return conclude(
-        context, call(context, {"service.move", std::move(args), {}}, on_event), [&](const Json& moved) {
-            auto& out = context.out;
-            const auto names = [](const Json& list) {
-                std::string joined;
-                for (const auto& name : list)
-                    if (name.is_string())
-                        joined += (joined.empty() ? "" : ", ") + clean(name.get_ref<const std::string&>());
-                return joined;
-            };
-            out.say("You are " + text_in(moved, "alias") + " at " + text_in(moved, "address") +
-                    " now, no longer " + text_in(moved, "from") + ". Your history stays.");
-            if (const auto told = moved.value("contacts", std::uint64_t{0}); told > 0)
-                out.say("Contacts that are told: " + std::to_string(told) + ".");
-            if (auto groups = names(list_in(moved, "groups")); !groups.empty())
-                out.say("These groups invite the new account and drop the former one: " + groups);
-            if (moved.value("withdrawn", std::uint64_t{0}) > 0)
-                out.say("Invitations to the former account are withdrawn; make new ones.");
-            if (auto devices = names(list_in(moved, "devices")); !devices.empty())
-                out.say("Access to the new account get: " + devices +
-                        ". Is one of these not in your hands? Now: kith device revoke NAME");
+    auto result = call(context, {"service.move", std::move(args), {}}, on_event);
+    return conclude(context, result, [&](const Json& moved) {
+        auto& out = context.out;
+        out.say("You are " + text_in(moved, "alias") + " at " + text_in(moved, "address") +
+                " now, no longer " + text_in(moved, "from") + ".");
+        if (const auto told = moved.value("contacts", std::uint64_t{0}); told > 0)
+            out.say("Messages go out to your contacts there: " + std::to_string(told) + ".");
+        if (const auto more = moved.value("left_out", std::uint64_t{0}); more > 0)
+            out.say("Not told, for there are too many who have written: " + std::to_string(more) + ".");
+        if (auto groups = joined(list_in(moved, "groups")); !groups.empty())
+            out.say("The new account is invited to these groups, and drops the former one there: " + groups);
+        if (moved.value("partial", false))
             out.say(
-                "What is still sent to the former account is shown here, and to whoever has the lost device: "
-                "he can "
-                "write in your former name, too. Who knows you well should ask you in person.");
-        });
+                "This device holds a part of your history only: contacts and groups of the rest are not "
+                "told.");
+        if (moved.value("withdrawn", std::uint64_t{0}) > 0)
+            out.say("Your open invitations to this service are withdrawn; make new ones.");
+        out.say(
+            "What is still sent to the former account is shown here; whoever has the lost device reads it, "
+            "too, and can write in that name. Who knows you well should ask you in person.");
+    });
 }
 
 int list(Context& context) {
@@ -166,6 +188,8 @@ void add_service_commands(CLI::App& app, Command& chosen) {
     {
         auto* command = service->add_subcommand(
             "move", "leave an account that a lost device still gets into for a new one at the same service");
+        command->add_flag("--yes", options->yes,
+                          "all devices that are not barred are in your hands: do not ask");
         command->add_option("SERVICE", options->address, "its address or name, or the account's uid")
             ->required();
         command->add_option("--alias", options->alias, "the name to have there from now on")->required();

@@ -49,6 +49,11 @@ Account read_account(Statement& row) {
             row.text(4),          row.text(5), row.text(6), row.text(7)};
 }
 
+Asked read_asked(Statement& row) {
+    return {row.number(0), row.id<AccountId>(1), to_bytes(row.bytes(2)), {}, row.text(3), row.number(5),
+            row.text(4),   row.count(6)};
+}
+
 Provision read_provision(Statement& row) {
     return {row.id<AccountId>(0),      row.id<DeviceId>(1), row.text(2),
             SecretBytes(row.bytes(3)), row.text(4),         row.text(5)};
@@ -176,16 +181,21 @@ Result<> ProfileStore::set_asked(std::int64_t id, std::string_view state, std::s
     return {};
 }
 
-Result<std::vector<Asked>> ProfileStore::asked(const AccountId& account) const {
+Result<std::vector<Asked>> ProfileStore::asked(const AccountId& account, const AskedOf& of) const {
     return read_all(
         db_.query("SELECT id, account, head, state, why, made_ms, length(body) FROM outbox "
-                  "WHERE account = ? ORDER BY id",
-                  account),
-        [](Statement& row) {
-            return Asked{
-                row.number(0), row.id<AccountId>(1), to_bytes(row.bytes(2)), {}, row.text(3), row.number(5),
-                row.text(4),   row.count(6)};
-        });
+                  "WHERE account = ?1 AND (?2 = '' OR state = ?2) AND (?3 = 0 OR state <> 'refused') "
+                  "ORDER BY id LIMIT ?4",
+                  account, of.state, of.open ? 1 : 0, of.most),
+        read_asked);
+}
+
+Result<std::optional<Asked>> ProfileStore::asked(std::int64_t id) const {
+    auto rows =
+        db_.query("SELECT id, account, head, state, why, made_ms, length(body) FROM outbox WHERE id = ?", id);
+    KITH_TRY_VALUE(row, rows.next());
+    if (!row) return std::optional<Asked>();
+    return std::optional(read_asked(rows));
 }
 
 Result<Bytes> ProfileStore::asked_body(std::int64_t id) const {

@@ -81,6 +81,13 @@ struct Receipt {
     Signature theirs;
 };
 
+// Which requests of the outbox: those of one state, or (`open`) all but the refused; at most `most`.
+struct AskedOf {
+    std::string_view state = {};
+    bool open = false;
+    std::size_t most = 1'000'000;
+};
+
 // On a database with profile_schema(), which must outlive this. `put_` adds or replaces, and `remove_` of
 // what is not there does no harm.
 class ProfileStore {
@@ -117,7 +124,9 @@ class ProfileStore {
     // The outbox.
     Result<std::int64_t> ask(const Asked& asked);
     Result<> set_asked(std::int64_t id, std::string_view state, std::string_view why = {});
-    Result<std::vector<Asked>> asked(const AccountId& account) const;  // oldest first, without bodies
+    // Oldest first, without bodies.
+    Result<std::vector<Asked>> asked(const AccountId& account, const AskedOf& of = {}) const;
+    Result<std::optional<Asked>> asked(std::int64_t id) const;
     Result<Bytes> asked_body(std::int64_t id) const;
     Result<> remove_asked(std::int64_t id);
 

@@ -113,6 +113,7 @@ Result<Asking> compose(const Draft& draft, const std::string& own_uid) {
     // Capitalised keys, as the reference client writes them.
     Json head{{"ThreadId", draft.threadid}, {"Alias", draft.alias}, {"Subject", draft.subject}};
     std::uint64_t total = draft.body.size();
+    if (!draft.key.empty()) head["KithKey"] = draft.key;
     for (const auto& one : draft.attachments) {
         if (one.name.empty() || one.name.size() > limits::tmtp_text)
             return fail(Fault::invalid, "an attachment's name is empty or too long", "rename the file");

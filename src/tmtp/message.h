@@ -59,6 +59,9 @@ struct DraftAttachment {
     ByteView bytes;    // borrowed
 };
 struct Draft {
+    // Random: by it the sender tells its own copy from that of another message of the same words. Normal
+    // clients pass over it.
+    std::string key;
     std::string threadid, alias, subject;
     std::string_view body;
     std::vector<DraftAttachment> attachments;

@@ -75,8 +75,8 @@ TEST_CASE("an account moves to another one at its service, and never in a ring")
     auto a = person.account(1), b = person.account(2), c = person.account(3),
          far = person.account(4, "=far:1");
     person.move(a, b);
-    using Moves = std::map<AccountId, AccountId>;
-    CHECK(must(account_moves(person.profile)) == Moves{{a.id, b.id}});
+    using Moves = std::map<AccountId, AccountMove>;
+    CHECK(must(account_moves(person.profile)) == Moves{{a.id, {b.id, true}}});
     person.move(b, c);
     person.move(c, a);
     person.move(c, c);
@@ -84,9 +84,9 @@ TEST_CASE("an account moves to another one at its service, and never in a ring")
     store::Account unknown;
     unknown.id.bytes[0] = 9;
     person.move(c, unknown);
-    CHECK(must(account_moves(person.profile)) == Moves{{a.id, b.id}, {b.id, c.id}});
+    CHECK(must(account_moves(person.profile)) == Moves{{a.id, {b.id, true}}, {b.id, {c.id, true}}});
     person.move(a, c);
-    CHECK(must(account_moves(person.profile)) == Moves{{a.id, c.id}, {b.id, c.id}});
+    CHECK(must(account_moves(person.profile)) == Moves{{a.id, {c.id, true}}, {b.id, {c.id, true}}});
     // What is said of the account later does not bring it back.
     must(keep_account_record(person.profile, a, {0, ++person.now}));
     CHECK(must(account_moves(person.profile)).size() == 2);

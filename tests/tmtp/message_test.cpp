@@ -38,6 +38,12 @@ TEST_CASE("a composed message is read back, part for part") {
 
     auto message = read_message(post->data, op.datahead, post->data.size());
     CHECK(message.structured);
+    draft.key = "0123";
+    auto another = compose(draft, "UA");
+    REQUIRE(another);
+    CHECK(another->data != post->data);
+    CHECK(read_message(another->data, std::get<Post>(another->op).datahead, another->data.size()).subject ==
+          draft.subject);
     CHECK(message.threadid.empty());
     CHECK(message.alias == draft.alias);
     CHECK(message.subject == draft.subject);
