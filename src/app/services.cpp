@@ -295,10 +295,10 @@ Result<store::Account> Services::named(std::string_view text) const {
                     "'kith service list' shows them");
     if (found.empty())
         return fail(Fault::not_found, "there is no account yet", "'kith service add ADDRESS --alias NAME'");
-    return fail(
-        Fault::invalid, "several accounts could be meant",
-        "name one by its address, or where two have one address by its uid: 'kith service list --json' "
-        "shows it");
+    if (text.empty())
+        return fail(Fault::invalid, "it is not clear at which service", "name it with --service");
+    return fail(Fault::invalid, "there are several accounts at " + std::string(text),
+                "name one by its uid: 'kith service list --json' shows it");
 }
 
 Result<> Services::read_moves() {
