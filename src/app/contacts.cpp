@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/labels.h"
+#include "app/own_records.h"
 
 namespace kith::app {
 namespace {
@@ -47,6 +48,14 @@ Result<std::vector<Contact>> contacts(Profile& profile) {
                 list.push_back({account.id, one.alias, uid, 0, one.trust});
     }
     std::erase_if(list, [](const Contact& one) { return one.trust == Trust::removed; });
+    // Whom the account knows that took the place of this one.
+    KITH_TRY_VALUE(moves, account_moves(profile));
+    std::set<std::pair<AccountId, std::string>> places;
+    for (const auto& one : list) places.emplace(one.account, one.uid);
+    std::erase_if(list, [&](const Contact& one) {
+        const auto at = moves.find(one.account);
+        return at != moves.end() && at->second.counts && places.contains({at->second.to, one.uid});
+    });
     return list;
 }
 

@@ -15,7 +15,8 @@ struct Contact {
     int met = 0;                 // of store::Met
     std::optional<Trust> trust;  // nothing: met at the service alone
 };
-// Without the person's own accounts, and without those that the owner removed.
+// Without the person's own accounts, without those that the owner removed, and of an account that moved only
+// those that the new one does not know.
 Result<std::vector<Contact>> contacts(Profile& profile);
 
 // The uids that the person has or had at this account's service.

@@ -35,6 +35,7 @@ Json Core::service_json(const ServiceStatus& status) const {
     if (status.moved_to)
         if (const auto* to = services_->find(*status.moved_to))
             json["moved_to"] = {{"alias", to->alias}, {"uid", to->uid}};
+    if (status.moved && !status.moved_to) json["moved_in_doubt"] = true;
     if (status.passed_over != 0) json["passed_over"] = status.passed_over;
     return json;
 }

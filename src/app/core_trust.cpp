@@ -253,6 +253,8 @@ Json Core::effects_of_bar(const roster::Device& device) {
         if (labels)
             if (auto at = labels->find(account.id); at != labels->end())
                 if (auto own = at->second.find(device.id); own != at->second.end()) label = own->second;
+        const auto by_address = services_->named(account.address);
+        const auto& named = by_address && by_address->id == account.id ? account.address : account.uid;
         const std::string node = label.empty() ? "one whose name this device does not know" : label;
         effects.push_back(
             {{"service", account.address},
@@ -266,7 +268,7 @@ Json Core::effects_of_bar(const roster::Device& device) {
                           "every node that is added later to that device, which can then log in as your "
                           "other devices "
                           "and take their messages"},
-             {"move", "kith service move " + account.address + " --alias NEW-NAME"},
+             {"move", "kith service move " + named + " --alias NEW-NAME"},
              {"ask", "Please remove a node of my account: the device is lost. Account (uid): " + account.uid +
                          ". Node: " + node +
                          ". Please tell me when this is done; until then I add no further device."}});

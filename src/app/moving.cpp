@@ -8,6 +8,7 @@
 #include "app/drafting.h"
 #include "app/labels.h"
 #include "app/limits.h"
+#include "app/node_labels.h"
 #include "app/own_records.h"
 #include "base/limits.h"
 #include "tmtp/message.h"
@@ -58,20 +59,26 @@ Result<Moving::Contacts> Moving::contacts_of(const store::Account& account) cons
     KITH_TRY_VALUE(known, acquaintances(profile_, account.id));
     std::map<std::string, Contacts::One> found;
     std::map<std::string, bool> knows;  // more than a group
+    const auto of = [&](const std::string& uid) -> const Acquaintance* {
+        auto at = known.find(uid);
+        return at == known.end() || at->second.doubtful ? nullptr : &at->second;
+    };
     for (const auto& one : all) {
-        if (one.account != account.id) continue;
+        // What only a device that is out has said must not become this one's word.
+        const bool doubtful = known.contains(one.uid) && !of(one.uid);
+        if (one.account != account.id || (doubtful && one.met == 0)) continue;
         auto& told = found[one.uid];
         told.uid = one.uid;
         const bool vouched = one.met & by_service;
         if (vouched) told.vouched = one.alias;
         told.aliases.insert(vouched ? told.aliases.begin() : told.aliases.end(), one.alias);
-        knows[one.uid] = knows[one.uid] || one.trust || one.met != store::shares_group;
+        knows[one.uid] = knows[one.uid] || of(one.uid) || one.met != store::shares_group;
     }
     Contacts contacts;
     for (auto& [uid, one] : found) {
         if (!knows[uid]) continue;
-        if (auto at = known.find(uid); at != known.end()) one.vouched = at->second.alias;
-        one.rank = known.contains(uid) ? 0 : one.vouched.empty() ? 2 : 1;
+        if (of(uid)) one.vouched = of(uid)->alias;
+        one.rank = of(uid) ? 0 : one.vouched.empty() ? 2 : 1;
         if (one.aliases.size() > limits::moved_aliases) one.aliases.resize(limits::moved_aliases);
         contacts.told.push_back(std::move(one));
     }
@@ -120,6 +127,28 @@ Result<> Moving::may_move(const store::Account& account, const std::string& alia
     return {};
 }
 
+// One that was there before may be in the same hands as the other: nobody can be dropped there either.
+Result<> Moving::may_take(const store::Account& account) const {
+    const auto is_out = [&](const DeviceId& device) {
+        const auto* known = profile_.roster().find(device);
+        return known && known->state != roster::DeviceState::active;
+    };
+    KITH_TRY_VALUE(labels, node_labels(profile_));
+    bool out = std::any_of(labels[account.id].begin(), labels[account.id].end(),
+                           [&](const auto& node) { return is_out(node.first); });
+    KITH_TRY(profile_.history().for_each_of_kind(
+        history::kind::account, [&](const history::Key&, const history::Record& record) -> Result<> {
+            if (record.account != account.id) return {};
+            const auto said = read_former_record(profile_, record);
+            out = out || (said && !said->active);
+            return {};
+        }));
+    if (!out) return {};
+    return fail(Fault::refused,
+                "a device that is barred may have access to the account " + account.alias + ", too",
+                "choose another --alias, for a new account");
+}
+
 void Moving::move(const Request& request) {
     auto fields = request->fields();
     auto service = fields.text("service", 300), alias = fields.text("alias", limits::tmtp_text);
@@ -141,9 +170,10 @@ void Moving::move(const Request& request) {
             events_.on_service();
             // Signing in takes its time, in which another device may have done the same.
             auto told = may_move(from, alias)
+                            .and_then([&] { return may_take(added->account); })
                             .and_then([&] { return tell(from, added->account); })
                             .map_error([](Error error) {
-                                error.what = "the new account is there, but nobody was told: " + error.what;
+                                error.what = "nobody was told: " + error.what;
                                 return error;
                             });
             if (!told) return request->fail(told.error());
@@ -159,7 +189,11 @@ Result<Json> Moving::tell(const store::Account& from, const store::Account& to) 
     };
     KITH_TRY_VALUE(contacts, contacts_of(from));
     KITH_TRY_VALUE(groups, groups_of(profile_, from));
-    if (groups.size() > limits::moved_groups) groups.resize(limits::moved_groups);
+    auto left_out = contacts.left_out;
+    if (groups.size() > limits::moved_groups) {
+        left_out += groups.size() - limits::moved_groups;
+        groups.resize(limits::moved_groups);
+    }
     KITH_TRY_VALUE(shown, services_().shown_to(from.id));
     KITH_TRY_VALUE(totals, profile_.history().totals());
     KITH_TRY_VALUE(jobs, profile_.store().jobs());
@@ -169,6 +203,7 @@ Result<Json> Moving::tell(const store::Account& from, const store::Account& to) 
         });
 
     KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
+    KITH_TRY(keep_account_record(profile_, to, now));
     KITH_TRY(keep_account_moved(profile_, from, to.id, now));
     KITH_TRY_VALUE(withdrawn, invitations_.withdraw_at(from));
     KITH_TRY(inherit_acquaintances(profile_, from.id, to.id, now));
@@ -216,18 +251,10 @@ Result<Json> Moving::tell(const store::Account& from, const store::Account& to) 
     for (const auto& device : profile_.roster().devices)
         if (device.state == roster::DeviceState::active && device.id != profile_.device())
             devices.push_back(device.name);
-    return Json{{"address", to.address},
-                {"alias", to.alias},
-                {"uid", to.uid},
-                {"from", from.alias},
-                {"from_uid", from.uid},
-                {"contacts", contacts.told.size()},
-                {"left_out", contacts.left_out},
-                {"pinged", pinged},
-                {"groups", std::move(names)},
-                {"withdrawn", withdrawn},
-                {"partial", partial},
-                {"devices", std::move(devices)}};
+    return Json{{"address", to.address},  {"alias", to.alias},    {"uid", to.uid},
+                {"from", from.alias},     {"from_uid", from.uid}, {"contacts", contacts.told.size()},
+                {"left_out", left_out},   {"pinged", pinged},     {"groups", std::move(names)},
+                {"withdrawn", withdrawn}, {"partial", partial},   {"devices", std::move(devices)}};
 }
 
 Result<> Moving::received(const AccountId& account, const tmtp::Delivered& message) {
@@ -248,9 +275,11 @@ Result<> Moving::follow(const store::Account& from, const store::Account& to,
     const auto text = as_text(kept->view());
     auto waiting = Json::parse(text.begin(), text.end(), nullptr, false);
     const auto at = waiting.is_object() ? waiting.find(message.gid) : waiting.end();
-    if (at == waiting.end() || !at->is_object()) return {};
-    const bool joined = at->value("joined", false);
-    auto alias = at->value("alias", std::string());
+    if (at == waiting.end() || !at->is_object() || !at->contains("joined") || !at->contains("alias") ||
+        !(*at)["joined"].is_boolean() || !(*at)["alias"].is_string())
+        return {};
+    const auto joined = (*at)["joined"].get<bool>();
+    auto alias = (*at)["alias"].get<std::string>();
     const auto queue = [&](tmtp::Asking asking) { return services_().queue(to.id, std::move(asking)); };
     std::optional<std::int64_t> dropping;
     const auto drop = [&]() -> Result<> {
@@ -264,7 +293,6 @@ Result<> Moving::follow(const store::Account& from, const store::Account& to,
         if (message.from != from.uid || joined) return {};
         KITH_TRY(queue({tmtp::GroupEdit{{}, "join", message.gid, {}, {}}, {}}));
     } else if (message.act == "join" && message.from == to.uid) {
-        if (joined) return {};
         (*at)["joined"] = true;
         tmtp::Draft draft;
         draft.key = message_key(profile_);
@@ -274,7 +302,7 @@ Result<> Moving::follow(const store::Account& from, const store::Account& to,
         draft.body = body;
         draft.groups = {message.gid};
         KITH_TRY_VALUE(post, tmtp::compose(draft, to.uid));
-        KITH_TRY(queue(std::move(post)));
+        if (!joined) KITH_TRY(queue(std::move(post)));
         KITH_TRY(drop());
     } else if (message.from == from.uid && (message.act == "alias" || message.act == "join")) {
         alias = message.act == "alias" ? message.newalias : message.alias;

@@ -44,6 +44,7 @@ class Moving {
     struct Contacts;
     Result<store::Account> former(const std::string& service, const std::string& alias) const;
     Result<> may_move(const store::Account& account, const std::string& alias) const;
+    Result<> may_take(const store::Account& account) const;
     Result<Json> tell(const store::Account& from, const store::Account& to);
     Result<Contacts> contacts_of(const store::Account& account) const;
     Result<> follow(const store::Account& from, const store::Account& to, const tmtp::Delivered& message);

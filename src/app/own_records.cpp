@@ -72,9 +72,9 @@ Result<> keep_account_moved(Profile& profile, const store::Account& account, con
 }
 
 Result<std::map<AccountId, AccountMove>> account_moves(const Profile& profile) {
-    std::vector<std::pair<AccountId, AccountId>>
-        said[2];                                // by devices that are out, that are active; oldest first
-    std::map<AccountId, std::string> services;  // of the person's accounts
+    // By devices that are out, and by active ones, which are heard first. Oldest first.
+    std::vector<std::pair<AccountId, AccountId>> said[2];
+    std::map<AccountId, std::string> services[2];  // of the person's accounts
     KITH_TRY(profile.history().for_each_of_kind(
         history::kind::account, [&](const history::Key&, const history::Record& record) -> Result<> {
             auto read = read_former_record(profile, record);
@@ -82,14 +82,19 @@ Result<std::map<AccountId, AccountMove>> account_moves(const Profile& profile) {
             auto identity = read->head.text("identity", 300);
             if (read->head.has("moved"))
                 said[read->active].emplace_back(record.account, read->head.id<AccountId>("moved"));
-            if (read->head.ok()) services[record.account] = std::move(identity);
+            if (read->head.ok()) services[read->active].try_emplace(record.account, std::move(identity));
             return {};
         }));
+    const auto service_of = [&](const AccountId& account) {
+        for (const bool active : {true, false})
+            if (auto at = services[active].find(account); at != services[active].end()) return at->second;
+        return std::string();
+    };
     std::map<AccountId, AccountMove> moves;
     for (const bool active : {true, false})
         for (const auto& [from, to] : said[active]) {
-            auto there = services.find(to), here = services.find(from);
-            if (there == services.end() || here == services.end() || there->second != here->second) continue;
+            const auto service = service_of(from);
+            if (service.empty() || service != service_of(to)) continue;
             if (!active && moves.contains(from)) continue;
             // None may take its own place, by way of others either: one account of each row is there to be
             // used.

@@ -99,7 +99,8 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
     if (beside)
         for (auto& [id, link] : links_)
             if (id != beside && link->account().address == address.text() && !link->status.moved &&
-                link->account().alias == alias && has_node(id))
+                !link->adding && !link->account().uid.empty() && link->account().alias == alias &&
+                has_node(id))
                 return done(link->status);
     for (auto& [id, link] : links_) {
         if (link->account().address != address.text() || link->status.moved_to || id == beside) continue;
@@ -304,15 +305,20 @@ Result<store::Account> Services::named(std::string_view text) const {
 Result<> Services::read_moves() {
     KITH_TRY_VALUE(moves, account_moves(profile_));
     for (auto& [id, link] : links_) {
-        auto at = moves.find(id);
-        link->status.moved = at != moves.end();
-        link->status.moved_to =
-            at == moves.end() || !at->second.counts ? std::nullopt : std::optional(at->second.to);
+        const auto at = moves.find(id);
+        const bool counts = at != moves.end() && at->second.counts;
+        link->status.moved_to = counts ? std::optional(at->second.to) : std::nullopt;
+        // A doubtful word is heeded where harm could come of it: where nodes' secrets are told to all others.
+        link->status.moved = counts || (at != moves.end() && !rosters_.ruled(id));
     }
     KITH_TRY_VALUE(provisions, profile_.store().provisions());
-    for (const auto& one : provisions)
-        if (moves.contains(one.account) && (one.state == wanted || one.state == refused))
+    for (const auto& one : provisions) {
+        if (gives_nodes(one.account)) continue;
+        if (one.state == wanted || one.state == refused)
             KITH_TRY(profile_.store().remove_provision(one.account, one.device));
+        auto at = links_.find(one.account);
+        if (at != links_.end() && at->second->client) at->second->client->forget_node(one.label);
+    }
     return {};
 }
 
@@ -364,7 +370,8 @@ Result<> Services::repin(const AccountId& account, const net::Pin& pin) {
     const auto address = named->address;
     const auto former = named->pin;
     for (auto& [id, link] : links_) {
-        if (link->account().address != address || link->account().pin != former) continue;
+        const auto& there = link->account();
+        if (there.uid.empty() || there.address != address || there.pin != former) continue;
         link->account().pin = to_bytes(pin.view());
         KITH_TRY(profile_.store().put_account(link->account()));
         if (!link->client) continue;
@@ -844,6 +851,7 @@ void Services::result(Link& link, tmtp::RequestResult result) {
     }
     if (result.outcome == Answer::refused && !not_now) {
         // Who waits for the answer is told; otherwise it is kept for the owner to see.
+        later(link.account().id, [this](Link& at) { (void)flush(at); });
         if (!asking_.contains(id)) return (void)outbox_.set(id, Outbox::State::refused, result.error.what);
         (void)outbox_.remove(id);
         return settle(id, fail(result.error));
@@ -876,11 +884,9 @@ void Services::settle(std::int64_t id, Result<Outcome> outcome) {
 // Sends what waits in the outbox. What lost its answer is sent again only once the queue was drained and
 // showed no copy of it.
 Result<> Services::flush(Link& link) {
-    // Those without an answer yet, of this connection and of the last one, are among the oldest.
-    KITH_TRY_VALUE(items, outbox_.next(link.account().id, 3 * limits::posts_in_flight));
+    KITH_TRY_VALUE(items, outbox_.next(link.account().id, link.caught_up, 2 * limits::posts_in_flight));
     for (auto& item : items) {
-        if (link.in_flight.contains(item.id) || (item.state == Outbox::State::sent && !link.caught_up))
-            continue;
+        if (link.in_flight.contains(item.id)) continue;
         // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
         bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&
                     link.tls->queued() < limits::post_pause_bytes &&

@@ -114,6 +114,12 @@ int list(Context& context) {
                             service.contains("moved_to") ? "moved to " + text_in(service["moved_to"], "alias")
                                                          : text_in(service, "state")});
         say_alarms(context, services);
+        for (const auto& service : list_in(services))
+            if (service.value("moved_in_doubt", false))
+                context.out.say("A device that is barred has said that " + text_in(service, "alias") +
+                                " at " + text_in(service, "address") +
+                                " moved. New devices get no access to it. To leave it: kith service move " +
+                                text_in(service, "uid") + " --alias NEW-NAME");
         if (rows.empty()) context.out.say("no service yet: kith service add ADDRESS --alias NAME");
         context.out.write(table(rows));
     });

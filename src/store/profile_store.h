@@ -81,10 +81,9 @@ struct Receipt {
     Signature theirs;
 };
 
-// Which requests of the outbox: those of one state, or (`open`) all but the refused; at most `most`.
+// Which requests of the outbox: by state; at most `most`.
 struct AskedOf {
-    std::string_view state = {};
-    bool open = false;
+    bool queued = true, sent = true, refused = true;
     std::size_t most = 1'000'000;
 };
 

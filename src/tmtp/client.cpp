@@ -243,6 +243,10 @@ ClientActions Client::ask(std::string_view local_id, Asking asking, Now now) {
     return out;
 }
 
+void Client::forget_node(std::string_view label) {
+    if (auto at = nodes_.find(label); at != nodes_.end() && at->second != NodeState::asked) nodes_.erase(at);
+}
+
 ClientActions Client::add_node(std::string label, bool maybe_asked, Now now) {
     ClientActions out;
     if (nodes_.contains(label)) return out;

@@ -214,6 +214,9 @@ class Client {
     // any state.
     ClientActions add_node(std::string label, bool maybe_asked, Now now);
 
+    // A node that has not been asked for in this connection is not wanted any more.
+    void forget_node(std::string_view label);
+
     // The answer to ProofWanted: a signature over restore_challenge().
     ClientActions prove(Bytes proof, Now now);
 
