@@ -91,7 +91,7 @@ bool Core::look_at(Sync& sync) {
 
 void Core::tell_progress(Sync& sync, const PeerSession& session) {
     auto progress = progress_json(session.transfer().progress(), session.transfer().pulling_blobs());
-    auto waiting = session.waiting();
+    auto waiting = session.waiting(loop_.now());
     if (!waiting.empty()) progress["waiting_for"] = waiting;
     if (progress == sync.told) return;
     sync.told = progress;
@@ -208,7 +208,7 @@ void Core::watch_followed() {
     if (followers_.empty() || !peers_) return told_waiting_.clear();
     for (const auto& [device, request] : followers_) {
         auto* session = peers_->find(device);
-        auto waiting = session ? session->waiting() : std::string();
+        auto waiting = session ? session->waiting(loop_.now()) : std::string();
         auto& told = told_waiting_[device];
         if (told != waiting) tell(device, "waiting", {{"for", waiting}});
         told = waiting;
@@ -218,7 +218,7 @@ void Core::watch_followed() {
 
 Json Core::transfer_json(const PeerSession& session) const {
     auto result = progress_json(session.progress(), session.transfer().pulling_blobs());
-    if (auto waiting = session.waiting(); !waiting.empty()) result["waiting_for"] = waiting;
+    if (auto waiting = session.waiting(loop_.now()); !waiting.empty()) result["waiting_for"] = waiting;
     return result;
 }
 

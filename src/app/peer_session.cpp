@@ -50,10 +50,12 @@ PeerSession::PeerSession(net::Loop& loop, net::Worker& worker, Profile& profile,
                events_.on_service(address, state);
            },
            [this](const history::Digest& digest, double seconds) { events_.on_done(digest, seconds); },
-           [this](Result<> result) { check(std::move(result)); }}) {}
+           [this](Result<> result) { check(std::move(result)); }}),
+      moved_ms_(loop.now().mono_ms) {}
 
 void PeerSession::link_up(Link link) {
     link_ = std::move(link);
+    met_ = true;
     moved_ms_ = loop_.now().mono_ms;
     crypto::SystemRandom random;
     send_hello(handshake_.start(random));
@@ -460,15 +462,18 @@ bool PeerSession::active() const {
                      loop_.now().mono_ms - moved_ms_ < limits::search_quiet_ms);
 }
 
-std::string PeerSession::waiting() const {
+std::string PeerSession::waiting(Now now) const {
     const auto* peer = profile_.roster().find(peer_);
     auto name = peer ? peer->name : std::string("the other device");
+    const bool stalled = now.mono_ms - moved_ms_ >= limits::stalled_ms;
+    // A first connection takes a moment to stand, which is no trouble. One that was lost is told at once.
+    if (!link_ && !met_ && !stalled) return {};
     if (!link_)
         return name + " is out of reach: asleep, off, or in another network; it is dialed all the time";
     if (!unselected_.empty()) return unselected_;
     if (!own_trouble_.empty()) return own_trouble_;
     if (!peer_trouble_.empty()) return peer_trouble_;
-    if (loop_.now().mono_ms - moved_ms_ < limits::stalled_ms) return {};
+    if (!stalled) return {};
     if (!handshake_.begun()) return name + " is connected but says nothing";
     if (!profile_.term_key()) return name + " has not handed over the person's keys yet";
     if (!transfer_.idle()) return name + " is connected but sends nothing more";

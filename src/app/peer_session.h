@@ -85,7 +85,7 @@ class PeerSession {
     const history::Transfer& transfer() const { return transfer_; }
     // What keeps this side from having all that it wants of the peer, when nothing moves; empty: nothing
     // does.
-    std::string waiting() const;
+    std::string waiting(Now now) const;
 
   private:
     // A frame that waits for its turn, and for the worker to read it.
@@ -152,9 +152,10 @@ class PeerSession {
     std::shared_ptr<history::Packer> packer_ = std::make_shared<history::Packer>();  // the worker's
     bool pumping_ = false;
     std::string own_trouble_, peer_trouble_;
-    std::size_t troubles_ = 0;   // that the peer told of
-    std::string unselected_;     // why it is not known what is wanted here
-    std::int64_t moved_ms_ = 0;  // when something last came of the transfer
+    std::size_t troubles_ = 0;  // that the peer told of
+    std::string unselected_;    // why it is not known what is wanted here
+    std::int64_t moved_ms_;     // when something last came of the transfer
+    bool met_ = false;          // a link has stood
     net::Timer announce_timer_, retry_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

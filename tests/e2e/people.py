@@ -20,6 +20,29 @@ import traceback
 os.environ.setdefault("KITH_NEARBY", "off")
 
 
+def sanitized(programs):
+    """Whether these were built with sanitizers, as their build folder says."""
+    try:
+        with open(f"{programs}/CMakeCache.txt") as cache:
+            return any(line.startswith("KITH_SANITIZE:") and not line.endswith("=\n") for line in cache)
+    except FileNotFoundError:
+        return False
+
+
+SANITIZED = len(sys.argv) > 1 and sanitized(sys.argv[1])
+
+
+def patience(seconds):
+    """How long is waited for what takes so long at most: several times as long with sanitizers."""
+    return seconds * 6 if SANITIZED else seconds
+
+
+def memory_bound(megabytes):
+    """What a daemon may take, in bytes. AddressSanitizer holds back 256 MiB and more of what was freed, and makes all
+    that is allocated larger."""
+    return (2 * megabytes + 400 if SANITIZED else megabytes) << 20
+
+
 class Failed(Exception):
     """A command ended with an error: its code, what it said, and the error that it named."""
 
@@ -53,7 +76,7 @@ class Service:
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         try:
-            self.process.wait(20)
+            self.process.wait(patience(20))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -80,9 +103,9 @@ class Events:
             self.lines.put(json.loads(line))
         self.lines.put(None)
 
-    def next(self, timeout=120):
+    def next(self, timeout=None):
         try:
-            event = self.lines.get(timeout=timeout)
+            event = self.lines.get(timeout=patience(120) if timeout is None else timeout)
         except queue.Empty:
             raise AssertionError(f"{' '.join(self.words[3:6])} says nothing more; last: {self.seen[-2:]}") from None
         if event is not None:
@@ -91,7 +114,7 @@ class Events:
 
     def wait_for(self, *names, like=lambda event: True, timeout=120):
         """The next event of one of these names; what comes before it is in `seen`."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience(timeout)
         while True:
             event = self.next(max(0.1, end - time.monotonic()))
             if event is None:
@@ -112,18 +135,18 @@ class Events:
         self.process.stdin.flush()
 
     def finish(self, timeout=120):
-        code = self.process.wait(timeout)
-        while self.next(5) is not None:
+        code = self.process.wait(patience(timeout))
+        while self.next(patience(5)) is not None:
             pass
         Events.running.discard(self)
         return code
 
     def fails(self, code, timeout=60):
         """Waits for the end, which must be an error of this exit code, told on both outputs; what it says."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience(timeout)
         while self.next(max(0.1, end - time.monotonic())) is not None:
             pass
-        ended, err = self.process.wait(10), self.process.stderr.read()
+        ended, err = self.process.wait(patience(10)), self.process.stderr.read()
         Events.running.discard(self)
         assert ended == code, f"exit code {ended} instead of {code}: {err}{self.seen[-2:]}"
         error = json.loads(err)["error"]
@@ -154,7 +177,7 @@ class Device:
         self.prefix = ["env", f"LD_PRELOAD={self.programs}/kith_clock_shift.so", f"KITH_CLOCK_SHIFT={seconds}"]
 
     def run(self, *words, timeout=300, text=None):
-        done = subprocess.run(self.words(*words), capture_output=True, text=True, timeout=timeout, input=text or "")
+        done = subprocess.run(self.words(*words), capture_output=True, text=True, timeout=patience(timeout), input=text or "")
         if done.returncode != 0:
             raise Failed(words, done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -179,7 +202,7 @@ class Device:
     def call(self, method, **args):
         """One request over the daemon's own socket, as src/control/README.md has it: a result, without a process."""
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(60)
+            line.settimeout(patience(60))
             line.connect(f"{self.home}/kithd.sock")
             line.sendall(json.dumps({"v": 1, "method": method, "args": args}).encode() + b"\n")
             for text in line.makefile("rb"):
@@ -234,13 +257,13 @@ class Device:
         if not os.path.isdir(self.home):
             return
         try:
-            subprocess.run(self.words("stop"), capture_output=True, timeout=20)
+            subprocess.run(self.words("stop"), capture_output=True, timeout=patience(20))
         except subprocess.TimeoutExpired:
             self.kill()
 
     def until(self, *words, like, timeout=60):
         """Runs a command until `like(result)` holds; the result."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience(timeout)
         while True:
             result = self.run(*words)
             if like(result):
@@ -260,13 +283,13 @@ def gone(pid):
 
 def wait_until(condition, what, timeout=60):
     """Looks again and again until the condition holds; its value."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + patience(timeout)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {timeout} s for {what}")
+            raise AssertionError(f"waited {patience(timeout)} s for {what}")
         time.sleep(0.02)
 
 
@@ -369,8 +392,11 @@ class World:
 
 def run_tests(*tests):
     """Runs each of these, in a world of its own. Arguments: the folder of the programs, the seconds that all may
-    take together, and the names of those to run (none: all)."""
+    take together, and which to run: their names, or "2/3" for the second, fifth and so on (nothing: all)."""
     programs, seconds, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    if wanted and "/" in wanted[0]:
+        part, parts = map(int, wanted[0].split("/"))
+        wanted = [test.__name__ for test in tests[part - 1::parts]]
 
     def too_long(*_):
         raise AssertionError(f"more than {seconds} s have gone by")

@@ -33,7 +33,7 @@ class Capture:
             self.line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 << 20)
         self.line.bind(("lo", 0))
         self.line.settimeout(0.2)
-        self.reader = threading.Thread(target=self._read)
+        self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self):

@@ -154,8 +154,8 @@ def init_and_join_on_a_full_disk_leave_nothing_half_done(world):
     error = new.begin("device", "join", text).fails(9)
     assert error["hint"], error
     assert new.run("status")["state"] == "new" and not os.path.exists(f"{new.home}/keys.json")
-    adding.close()
     old.run("device", "cancel")
+    adding.close()
     os.unlink(filler)
     assert new.run("init")["device"] == new.run("status")["device"]
 

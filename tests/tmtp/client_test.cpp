@@ -244,6 +244,19 @@ TEST_CASE("a node is known by its label and never ends up as a message") {
     CHECK_FALSE(rig.sent().empty());
 }
 
+TEST_CASE("a node that is not wanted any more is not asked for at the next login") {
+    Rig rig;
+    rig.client.add_node("one", false, rig.now);
+    rig.client.add_node("two", false, rig.now);
+    rig.client.forget_node("one");
+    rig.go_online();
+    CHECK(rig.sent().find(R"("newnode":"one")") == std::string::npos);
+    CHECK(rig.sent().find(R"("newnode":"two")") != std::string::npos);
+    rig.client.forget_node("two");  // too late: it is known by its label when it comes
+    rig.say(node_news("m1", "two"));
+    CHECK(rig.only<NodeAdded>().label == "two");
+}
+
 TEST_CASE("after a lost link a node is asked for again only when the queue is empty and did not hold it") {
     Rig rig;
     rig.go_online();

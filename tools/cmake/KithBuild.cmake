@@ -114,6 +114,33 @@ function(kith_test name)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} PROCESSORS 2)  # see tools/test
 endfunction()
 
+# kith_process_test(LABEL NAME SECONDS [PARTS number])
+# NAME_test.py, which runs the programs, as the ctest LABEL_NAME, or as several that each run some of its tests, so that
+# none is what all others are over before.
+function(kith_process_test label name seconds)
+    cmake_parse_arguments(ARG "" "PARTS" "" ${ARGN})
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    if(KITH_SANITIZE)
+        math(EXPR seconds "${seconds} * 6")
+    endif()
+    # The test ends by itself before that, and cleans up.
+    math(EXPR timeout "${seconds} + 60")
+    if(NOT ARG_PARTS)
+        set(ARG_PARTS 1)
+    endif()
+    foreach(part RANGE 1 ${ARG_PARTS})
+        set(test ${label}_${name})
+        set(which "")
+        if(ARG_PARTS GREATER 1)
+            set(test ${test}_${part})
+            set(which ${part}/${ARG_PARTS})
+        endif()
+        add_test(NAME ${test} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.py
+            $<TARGET_FILE_DIR:kithd> ${seconds} ${which})
+        set_tests_properties(${test} PROPERTIES TIMEOUT ${timeout} COST ${seconds} LABELS e2e)
+    endforeach()
+endfunction()
+
 # kith_fuzz(NAME SOURCE file [DEPENDS layers ...])
 # With KITH_FUZZ: a libFuzzer program kith_fuzz_NAME. Without: a program of the same name that runs every file
 # of tests/fuzz/corpus/NAME through the target, as the ctest fuzz_NAME.
