@@ -88,6 +88,42 @@ std::vector<DeviceId> unwanted(const roster::State& state, const Source& source)
     return nodes;
 }
 
+// Of nodes that fell for no doing of theirs: who added them was barred, by one that did not know of them.
+// That they are wanted their own devices have said. What names a node itself (a bar, the recovery key's word)
+// is not gone round.
+std::vector<roster::SignedRequest> fallen(std::span<const Entry> log, const roster::State& state,
+                                          const Source& source) {
+    std::map<EntryId, roster::Standing> standing;
+    for (const auto& line : state.lines) standing[line.id] = line.standing;
+    std::map<DeviceId, roster::SignedRequest> requests;
+    std::set<DeviceId> named;
+    for (const auto& entry : log) {
+        const auto at = standing.find(entry.id);
+        if (at == standing.end()) continue;
+        const bool is_void = at->second == roster::Standing::is_void;
+        if (const auto* add = std::get_if<roster::Add>(&entry.body.act)) {
+            requests.emplace(add->request.id(), add->request);
+            if (!is_void) named.insert(add->request.id());
+        } else if (const auto* bar = std::get_if<roster::Bar>(&entry.body.act); bar && !is_void) {
+            named.insert(bar->device);
+        } else if (const auto* recover = std::get_if<roster::Recover>(&entry.body.act); recover && !is_void) {
+            named.insert(recover->bars.begin(), recover->bars.end());
+        }
+    }
+    std::vector<roster::SignedRequest> found;
+    for (const auto& node : state.devices) {
+        const auto* owner = owner_of(node, source);
+        if (named.contains(node.id) || !owner || owner->state != DeviceState::active) continue;
+        const auto claim = source.claims.find(owner->id);
+        if (claim == source.claims.end() || claim->second != node.device_key ||
+            is_unwanted(node, state, source) ||
+            node_of(state, source, owner->id)->state != DeviceState::barred)
+            continue;
+        found.push_back(requests.at(node.id));
+    }
+    return found;
+}
+
 // Bars against nodes that the person's roster has nothing against.
 std::vector<EntryId> unjust(const roster::State& state, const Source& source) {
     std::vector<EntryId> bars;
@@ -152,6 +188,8 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
     if (wishes.lifts)
         for (const auto& bar : unjust(state, known))
             KITH_TRY(signing.take(roster::make_lift(state, self, act, bar, 0)));
+    for (const auto& request : fallen(log, state, known))
+        KITH_TRY(signing.take(roster::make_add(state, self, act, request, 0)));
     for (const auto& one : wishes.asked) {
         const auto* device = source.person.find(one.device);
         const auto request = roster::read_request(one.request);

@@ -31,9 +31,10 @@ struct Asked {
 
 // By this device: bars of nodes of devices that are barred, or that this device has barred, of nodes that
 // these added and no device has claimed, and of nodes under a mark that is not theirs; adds of those who ask
-// and are active. `contests`: also of the bars against this device, and `lifts`: of the bars against nodes of
-// active devices, as far as the rules let this device do so. Nothing when all is as it should be, or when
-// this device may sign nothing there.
+// and are active, and of claimed nodes of active devices that fell with who had added them. `contests`: also
+// of the bars against this device, and `lifts`: of the bars against nodes of active devices, as far as the
+// rules let this device do so. Nothing when all is as it should be, or when this device may sign nothing
+// there.
 struct Wishes {
     std::span<const Asked> asked = {};
     bool contests = false, lifts = false;

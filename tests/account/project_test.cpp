@@ -271,6 +271,47 @@ TEST_CASE("what a barred device added stays when its own device claims it, and f
     CHECK(owner.node(three) == "barred");
 }
 
+TEST_CASE("a node that fell with who had added it comes back when its own device has claimed it") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), lost = person.device("lost"), two = person.device("two");
+    person.add(one, lost);
+    person.add(one, two);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    // The thief's device was handed the request first; who bars it has not seen that.
+    const auto unseen = owner.log;
+    REQUIRE(owner.add(lost, two) == 1);
+    const auto added = owner.log.back();
+    const auto evil = owner.forge(owner.act(lost), two);
+    const auto forged = owner.log.back();
+    owner.log = unseen;
+    person.bar(one, lost);
+    REQUIRE(owner.project(one) == 1);
+    owner.log.push_back(added);
+    owner.log.push_back(forged);
+    CHECK(owner.node(two) == "barred");
+    CHECK(owner.project(one) == 0);  // whose it is nobody has said
+    owner.claims[two.id()] = owner.key(two);
+    SUBCASE("then it is there as if it had never been away") {
+        const auto before = roster::pack_entries(owner.log);
+        CHECK(owner.project(one) == 1);
+        CHECK(owner.node(two) == "active");
+        CHECK(owner.state_of(evil) == roster::DeviceState::barred);
+        CHECK(owner.project(one) == 0);
+        CHECK(owner.project(two) == 0);
+        const auto ruling = Rules().judge(before, roster::pack_entries({&owner.log.back(), 1}));
+        REQUIRE(ruling);
+        CHECK(std::count_if(ruling->nodes.begin(), ruling->nodes.end(),
+                            [](const auto& node) { return node.standing == tmtp::RuledNode::active; }) == 2);
+    }
+    SUBCASE("not when the person has barred the device") {
+        person.bar(one, two);
+        CHECK(owner.project(one) == 0);
+        CHECK(owner.node(two) == "barred");
+    }
+}
+
 TEST_CASE("the recovery key restores the owner whatever a thief's nodes have signed") {
     Owner owner;
     auto& person = owner.person;
