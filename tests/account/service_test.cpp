@@ -609,6 +609,7 @@ TEST_CASE(
     const auto ask = encode(Restore{"1", uid, {}}), answer = encode(Restore{"2", uid, seen});
     CHECK(say({answer}).find("does not hold") != std::string::npos);
     CHECK(say({ask, answer, answer}).find("does not hold") != std::string::npos);
+    CHECK(say({ask, ask}).find("asked before") != std::string::npos);
     CHECK(say({ask, encode(Roster{"2", "show", 0})}).find("unauthenticated") != std::string::npos);
     // What it is let in for is the roster alone.
     world.from_hub(
