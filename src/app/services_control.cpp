@@ -492,9 +492,13 @@ void Services::post_news() {
             if (events_.log) events_.log("news of this person's devices: " + news.error().what);
             return;
         }
-        auto kept = outbox_.add(id, std::move(*news), loop_.now());
-        if (!kept && events_.log) events_.log("news of this person's devices: " + kept.error().what);
-        if (kept) (void)flush(*link);
+        bool any = false;
+        for (auto& post : *news) {
+            auto kept = outbox_.add(id, std::move(post), loop_.now());
+            any = any || kept.has_value();
+            if (!kept && events_.log) events_.log("news of this person's devices: " + kept.error().what);
+        }
+        if (any) (void)flush(*link);
     }
 }
 

@@ -35,8 +35,8 @@ inline constexpr std::size_t foundings = 4;
 // A setup of a device goes on after the passphrase was given for it: for this long the act key signs what
 // that brings in accounts' rosters, and nothing else.
 inline constexpr std::int64_t act_key_kept_ms = 10 * 60 * 1000;
-// News of the roster by a Post: devices that can read one, its inner head, and its entries. A log that is
-// longer travels by the peer link alone.
+// News of the roster by a Post: devices that can read one, its inner head, and its entries. Of a log that is
+// longer each Post carries a part.
 inline constexpr std::size_t news_readers = 80;
 inline constexpr std::size_t news_head = 1024;
 inline constexpr std::size_t news_bytes = 4 * 1024 * 1024;
