@@ -42,10 +42,11 @@ struct Wishes {
 Result<std::vector<roster::Entry>> project(std::span<const roster::Entry> log, const Source& source,
                                            const crypto::SignKey& act, const Wishes& wishes);
 
-// By the recovery key: bars of the same nodes, with cuts where they barred others, and lifts of what still
-// keeps active devices out. `seed`: the person's; Fault::refused when none of its account keys counts here.
+// By the recovery key: bars of the same nodes, with cuts where they barred others, lifts of what still keeps
+// active devices out, and adds of those who ask, for which the devices may have no share and no place left.
+// `seed`: the person's; Fault::refused when none of its account keys counts here.
 Result<std::vector<roster::Entry>> recover(std::span<const roster::Entry> log, const Source& source,
-                                           const Key& seed);
+                                           const Key& seed, std::span<const Asked> asked = {});
 // The person's account key with this public half; nothing: it is none of that seed's.
 std::optional<crypto::SignKey> account_key_of(const Key& seed, const SignPublic& key);
 

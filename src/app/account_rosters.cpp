@@ -409,11 +409,12 @@ Result<std::vector<Entry>> AccountRosters::project(const AccountId& account, con
     return keep_signed(account, log, std::move(made));
 }
 
-Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, const Key& seed) {
+Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, const Key& seed,
+                                                   std::span<const account::Asked> asked) {
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
     KITH_TRY_VALUE(from, source(account, at->second.state.person));
-    KITH_TRY_VALUE(made, account::recover(at->second.entries, from, seed));
+    KITH_TRY_VALUE(made, account::recover(at->second.entries, from, seed, asked));
     return keep_signed(account, at->second, std::move(made));
 }
 

@@ -75,7 +75,8 @@ class AccountRosters {
     // What this device signs now, for one account: kept, to be brought to the service.
     Result<std::vector<roster::Entry>> project(const AccountId& account, const crypto::SignKey& act,
                                                const account::Wishes& wishes);
-    Result<std::vector<roster::Entry>> recover(const AccountId& account, const Key& seed);
+    Result<std::vector<roster::Entry>> recover(const AccountId& account, const Key& seed,
+                                               std::span<const account::Asked> asked);
     Result<std::vector<roster::Entry>> renew(const AccountId& account, const Key& seed, const Key& fresh);
     // The act key is open: foundings and requests are made with it, as many as are wanted.
     Result<> prepare(const crypto::SignKey& act);

@@ -56,7 +56,7 @@ std::vector<Services::Signed> Services::project(const crypto::SignKey& act, acco
 std::vector<Services::Signed> Services::recover_rosters(const Key& seed) {
     std::vector<Signed> all;
     for (const auto& account : rosters_.accounts())
-        all.push_back(signed_at(account, rosters_.recover(account, seed)));
+        all.push_back(signed_at(account, rosters_.recover(account, seed, requests(account))));
     return all;
 }
 
