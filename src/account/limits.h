@@ -17,5 +17,8 @@ inline constexpr std::size_t account_recovery_bytes = 256 * 1024;
 // Of one request to a service: what a device can bring at once.
 inline constexpr std::size_t account_request_bytes = 256 * 1024;
 inline constexpr std::size_t account_log_bytes = 2 * 1024 * 1024;
+// Of rosters whose meaning is kept at hand (Folds). In memory each takes several times its bytes.
+inline constexpr std::size_t account_folds = 64;
+inline constexpr std::size_t account_folds_bytes = 2 * account_log_bytes;
 
 }  // namespace kith::limits

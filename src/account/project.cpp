@@ -88,6 +88,69 @@ std::vector<DeviceId> unwanted(const roster::State& state, const Source& source)
     return nodes;
 }
 
+// Of nodes that fell for no doing of theirs: who added them was barred, by one that did not know of them.
+// That they are wanted their own devices have said. What names a node itself (a bar, the recovery key's word)
+// is not gone round.
+std::vector<roster::SignedRequest> fallen(std::span<const Entry> log, const roster::State& state,
+                                          const Source& source) {
+    std::map<EntryId, roster::Standing> standing;
+    for (const auto& line : state.lines) standing[line.id] = line.standing;
+    std::map<DeviceId, roster::SignedRequest> requests;
+    std::set<DeviceId> named;
+    for (const auto& entry : log) {
+        const auto at = standing.find(entry.id);
+        if (at == standing.end()) continue;
+        const bool is_void = at->second == roster::Standing::is_void;
+        if (const auto* add = std::get_if<roster::Add>(&entry.body.act)) {
+            requests.emplace(add->request.id(), add->request);
+            if (!is_void) named.insert(add->request.id());
+        } else if (const auto* bar = std::get_if<roster::Bar>(&entry.body.act); bar && !is_void) {
+            named.insert(bar->device);
+        } else if (const auto* recover = std::get_if<roster::Recover>(&entry.body.act); recover && !is_void) {
+            named.insert(recover->bars.begin(), recover->bars.end());
+        }
+    }
+    std::vector<roster::SignedRequest> found;
+    for (const auto& node : state.devices) {
+        const auto* owner = owner_of(node, source);
+        if (named.contains(node.id) || !owner || owner->state != DeviceState::active) continue;
+        const auto claim = source.claims.find(owner->id);
+        if (claim == source.claims.end() || claim->second != node.device_key ||
+            is_unwanted(node, state, source) ||
+            node_of(state, source, owner->id)->state != DeviceState::barred)
+            continue;
+        found.push_back(requests.at(node.id));
+    }
+    return found;
+}
+
+// Who asks says by that which key is its own.
+Source with_asked(const Source& source, std::span<const Asked> asked) {
+    Source known{source.account, source.person, source.self, source.claims};
+    for (const auto& one : asked)
+        if (auto request = roster::read_request(one.request);
+            request && request->nonce == mark_of(source.account, one.device))
+            known.claims.emplace(one.device, request->device_key);
+    return known;
+}
+
+// Of devices that are active and have no node.
+std::vector<roster::SignedRequest> wanted(const roster::State& state, const Source& known,
+                                          std::span<const Asked> asked) {
+    std::vector<roster::SignedRequest> requests;
+    for (const auto& one : asked) {
+        const auto* device = known.person.find(one.device);
+        const auto request = roster::read_request(one.request);
+        if (!device || device->state != DeviceState::active || !request ||
+            request->nonce != mark_of(known.account, one.device) ||
+            request->device_key != known.claims.at(one.device))
+            continue;
+        const auto* former = node_of(state, known, one.device);
+        if (!former || former->state == DeviceState::barred) requests.push_back(one.request);
+    }
+    return requests;
+}
+
 // Bars against nodes that the person's roster has nothing against.
 std::vector<EntryId> unjust(const roster::State& state, const Source& source) {
     std::vector<EntryId> bars;
@@ -131,12 +194,7 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
     const auto own = std::ranges::find(state.devices, act.public_key(), &roster::Device::act_key);
     if (own == state.devices.end()) return std::vector<Entry>();
     const DeviceId self = own->id;
-    // Who asks says by that which key is its own.
-    Source known{source.account, source.person, source.self, source.claims};
-    for (const auto& one : wishes.asked)
-        if (auto request = roster::read_request(one.request);
-            request && request->nonce == mark_of(source.account, one.device))
-            known.claims.emplace(one.device, request->device_key);
+    const auto known = with_asked(source, wishes.asked);
     if (wishes.contests)
         for (const auto& bar : std::vector(state.bars))
             if (bar.device == self)
@@ -152,17 +210,10 @@ Result<std::vector<Entry>> project(std::span<const Entry> log, const Source& sou
     if (wishes.lifts)
         for (const auto& bar : unjust(state, known))
             KITH_TRY(signing.take(roster::make_lift(state, self, act, bar, 0)));
-    for (const auto& one : wishes.asked) {
-        const auto* device = source.person.find(one.device);
-        const auto request = roster::read_request(one.request);
-        if (!device || device->state != DeviceState::active || !request ||
-            request->nonce != mark_of(source.account, one.device) ||
-            request->device_key != known.claims.at(one.device))
-            continue;
-        const auto* former = node_of(state, known, one.device);
-        if (former && former->state != DeviceState::barred) continue;
-        KITH_TRY(signing.take(roster::make_add(state, self, act, one.request, 0)));
-    }
+    for (const auto& request : fallen(log, state, known))
+        KITH_TRY(signing.take(roster::make_add(state, self, act, request, 0)));
+    for (const auto& request : wanted(state, known, wishes.asked))
+        KITH_TRY(signing.take(roster::make_add(state, self, act, request, 0)));
     return signing.made();
 }
 
@@ -192,7 +243,9 @@ std::optional<roster::Cut> cut_of(const DeviceId& node, const roster::State& sta
 
 }  // namespace
 
-Result<std::vector<Entry>> recover(std::span<const Entry> log, const Source& source, const Key& seed) {
+Result<std::vector<Entry>> recover(std::span<const Entry> log, const Source& heard, const Key& seed,
+                                   std::span<const Asked> asked) {
+    const auto source = with_asked(heard, asked);
     KITH_TRY_VALUE(signing, Signing::of(log));
     const auto& state = signing.state();
     std::uint32_t index = 0;
@@ -212,6 +265,8 @@ Result<std::vector<Entry>> recover(std::span<const Entry> log, const Source& sou
     }
     for (const auto& bar : unjust(state, source))
         KITH_TRY(signing.take(roster::make_lift(state, std::nullopt, key, bar, 0)));
+    for (const auto& request : wanted(state, source, asked))
+        KITH_TRY(signing.take(roster::make_add(state, std::nullopt, key, request, 0)));
     return signing.made();
 }
 

@@ -31,9 +31,10 @@ struct Asked {
 
 // By this device: bars of nodes of devices that are barred, or that this device has barred, of nodes that
 // these added and no device has claimed, and of nodes under a mark that is not theirs; adds of those who ask
-// and are active. `contests`: also of the bars against this device, and `lifts`: of the bars against nodes of
-// active devices, as far as the rules let this device do so. Nothing when all is as it should be, or when
-// this device may sign nothing there.
+// and are active, and of claimed nodes of active devices that fell with who had added them. `contests`: also
+// of the bars against this device, and `lifts`: of the bars against nodes of active devices, as far as the
+// rules let this device do so. Nothing when all is as it should be, or when this device may sign nothing
+// there.
 struct Wishes {
     std::span<const Asked> asked = {};
     bool contests = false, lifts = false;
@@ -41,10 +42,11 @@ struct Wishes {
 Result<std::vector<roster::Entry>> project(std::span<const roster::Entry> log, const Source& source,
                                            const crypto::SignKey& act, const Wishes& wishes);
 
-// By the recovery key: bars of the same nodes, with cuts where they barred others, and lifts of what still
-// keeps active devices out. `seed`: the person's; Fault::refused when none of its account keys counts here.
+// By the recovery key: bars of the same nodes, with cuts where they barred others, lifts of what still keeps
+// active devices out, and adds of those who ask, for which the devices may have no share and no place left.
+// `seed`: the person's; Fault::refused when none of its account keys counts here.
 Result<std::vector<roster::Entry>> recover(std::span<const roster::Entry> log, const Source& source,
-                                           const Key& seed);
+                                           const Key& seed, std::span<const Asked> asked = {});
 // The person's account key with this public half; nothing: it is none of that seed's.
 std::optional<crypto::SignKey> account_key_of(const Key& seed, const SignPublic& key);
 

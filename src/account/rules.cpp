@@ -117,31 +117,33 @@ Result<tmtp::Ruling> Rules::found(ByteView log) const {
 }
 
 Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) const {
-    KITH_TRY_VALUE(kept, read(kept_bytes, SIZE_MAX));
+    KITH_TRY_VALUE(kept, folds_.of(kept_bytes));
     KITH_TRY_VALUE(asked, read(fresh_bytes, limits::account_request_bytes));
-    if (kept.empty()) return refused("there is no roster");
     std::set<EntryId> known;
-    for (const auto& entry : kept) known.insert(entry.id);
+    for (const auto& entry : kept->entries) known.insert(entry.id);
     std::erase_if(asked, [&](const Entry& entry) { return !known.insert(entry.id).second; });
     if (!std::all_of(asked.begin(), asked.end(), is_nameless)) return refused("there are names in it");
-    KITH_TRY(check_shares(kept, asked));
-    roster::Memory memory;
-    KITH_TRY_VALUE(state, roster::fold(roster::person_of(kept.front().id), kept, memory));
-    std::map<Bytes, roster::DeviceState> before;
-    for (const auto& device : state.devices) before[to_bytes(device.id.view())] = device.state;
+    KITH_TRY(check_shares(kept->entries, asked));
+    auto now = kept;
     if (!asked.empty()) {
-        KITH_TRY_VALUE(taken, roster::take(state, kept, asked, memory));
+        // A copy: what is refused must not be remembered.
+        Fold more{kept->packed, kept->entries, {}, kept->memory};
+        KITH_TRY_VALUE(taken, roster::take(kept->state, kept->entries, asked, more.memory));
         std::set<EntryId> placed;
         for (const auto& line : taken.state.lines) placed.insert(line.id);
         // What waits for something else would let a stranger's garbage stay.
         if (!std::all_of(asked.begin(), asked.end(),
                          [&](const Entry& one) { return placed.contains(one.id); }))
             return refused("an entry does not fit the account's roster");
-        state = std::move(taken.state);
-        KITH_TRY(check_repeated_bars(state, asked));
-        kept.insert(kept.end(), asked.begin(), asked.end());
+        KITH_TRY(check_repeated_bars(taken.state, asked));
+        append(more.packed, roster::pack_entries(asked));
+        more.entries.insert(more.entries.end(), asked.begin(), asked.end());
+        more.state = std::move(taken.state);
+        now = folds_.keep(std::move(more));
     }
-    auto nodes = nodes_of(state, kept);
+    std::map<Bytes, roster::DeviceState> before;
+    for (const auto& device : kept->state.devices) before[to_bytes(device.id.view())] = device.state;
+    auto nodes = nodes_of(now->state, now->entries);
     for (auto& node : nodes) {
         const auto was = before.find(node.device);
         node.was_active = was != before.end() && was->second == roster::DeviceState::active;
@@ -151,20 +153,20 @@ Result<tmtp::Ruling> Rules::judge(ByteView kept_bytes, ByteView fresh_bytes) con
 }
 
 bool Rules::brings_news(ByteView kept, ByteView fresh) const {
-    auto old = roster::unpack_entries(kept), asked = roster::unpack_entries(fresh);
+    const auto fold = folds_.find(kept);
+    auto old = fold ? Result<std::vector<Entry>>(std::vector<Entry>()) : roster::unpack_entries(kept);
+    auto asked = roster::unpack_entries(fresh);
     if (!old || !asked) return true;  // for judge() to refuse
     std::set<EntryId> known;
-    for (const auto& entry : *old) known.insert(entry.id);
+    for (const auto& entry : fold ? fold->entries : *old) known.insert(entry.id);
     return std::any_of(asked->begin(), asked->end(),
                        [&](const Entry& entry) { return !known.contains(entry.id); });
 }
 
 Result<Bytes> Rules::recovery(ByteView kept) const {
-    KITH_TRY_VALUE(entries, read(kept, SIZE_MAX));
-    if (entries.empty()) return refused("there is no roster");
-    KITH_TRY_VALUE(state, roster::fold(roster::person_of(entries.front().id), entries));
-    if (state.recovery_disputed) return refused("which key recovers this account is in dispute");
-    return to_bytes(state.recovery.view());
+    KITH_TRY_VALUE(fold, folds_.of(kept));
+    if (fold->state.recovery_disputed) return refused("which key recovers this account is in dispute");
+    return to_bytes(fold->state.recovery.view());
 }
 
 bool Rules::proves(ByteView key, ByteView bytes, ByteView proof) const {

@@ -1,7 +1,8 @@
 // What a service makes of an account's roster: its verdicts for the server machine, from the fold of
-// src/roster. Pure: the same entries give the same verdict everywhere.
+// src/roster. The same entries give the same verdict everywhere.
 #pragma once
 
+#include "account/folds.h"
 #include "tmtp/node_rules.h"
 
 namespace kith::account {
@@ -13,6 +14,9 @@ class Rules : public tmtp::NodeRules {
     bool brings_news(ByteView kept, ByteView fresh) const override;
     Result<Bytes> recovery(ByteView kept) const override;
     bool proves(ByteView key, ByteView bytes, ByteView proof) const override;
+
+  private:
+    mutable Folds folds_;  // what is asked about one account comes in a row, and by strangers
 };
 
 }  // namespace kith::account

@@ -17,7 +17,8 @@ using roster::Entry;
 constexpr std::string_view foundings_setting = "foundings", log_setting = "roster",
                            wait_setting = "roster_wait", used_setting = "account_keys_used",
                            proposed_setting = "roster_proposed";
-constexpr char id_of_roster[] = "roster", id_of_nodeid[] = "nodeid", id_of_request[] = "request";
+constexpr char id_of_roster[] = "roster", id_of_nodeid[] = "nodeid", id_of_request[] = "request",
+               id_of_former[] = "former";
 
 std::string setting_of(std::string_view what, const AccountId& account) {
     return std::string(what) + "/" + account.hex();
@@ -34,6 +35,16 @@ Result<> put_json(Profile& profile, std::string_view name, const Json& json) {
     auto kept = profile.store().put_setting(name, as_bytes(text));
     wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     return kept;
+}
+
+// The secrets of a wanted node, newest first, before another one takes their place; nothing: these are
+// enough.
+std::optional<Json> given_up(const Json& kept) {
+    if (!kept.is_object()) return Json::array();
+    auto list = kept.contains(id_of_former) ? kept[id_of_former] : Json::array();
+    if (list.size() >= limits::former_nodeids) return std::nullopt;
+    list.insert(list.begin(), kept[id_of_nodeid]);
+    return list;
 }
 
 Bytes hex_in(const Json& json, const char* key) {
@@ -350,16 +361,42 @@ Result<bool> AccountRosters::want_node(const AccountId& account, const PersonId&
     const auto name = setting_of(wait_setting, account);
     KITH_TRY_VALUE(kept, read_json(profile_, name));
     if (!kept.is_object() || hex_in(kept, id_of_roster) != to_bytes(roster.view())) {
+        // Of several rosters that devices name, one of which may be a thief's: any request may be added yet.
+        auto former = given_up(kept);
+        if (!former) return !hex_in(kept, id_of_request).empty();
         const auto nodeid = account::make_nodeid(random_);
-        KITH_TRY(
-            put_json(profile_, name, {{id_of_roster, roster.hex()}, {id_of_nodeid, to_hex(nodeid.view())}}));
+        KITH_TRY(put_json(profile_, name,
+                          {{id_of_roster, roster.hex()},
+                           {id_of_nodeid, to_hex(nodeid.view())},
+                           {id_of_former, std::move(*former)}}));
         kept = Json::object();
     }
     KITH_TRY(claim(account, roster));
     if (!hex_in(kept, id_of_request).empty()) return true;
+    return sign_request_unasked(account);
+}
+
+// False: it takes the passphrase.
+Result<bool> AccountRosters::sign_request_unasked(const AccountId& account) {
     if (profile_.has_passphrase()) return false;
     KITH_TRY_VALUE(act, profile_.act_key({}));
     KITH_TRY(sign_request(account, act));
+    return true;
+}
+
+Result<bool> AccountRosters::want_another(const AccountId& account, const LinkPublic& taken) {
+    const auto name = setting_of(wait_setting, account);
+    KITH_TRY_VALUE(kept, read_json(profile_, name));
+    if (!kept.is_object() || hex_in(kept, id_of_request).empty() ||
+        account::hash_of(SecretBytes(hex_in(kept, id_of_nodeid))) != taken)
+        return false;
+    auto former = given_up(kept);
+    if (!former) return false;
+    KITH_TRY(put_json(profile_, name,
+                      {{id_of_roster, kept[id_of_roster]},
+                       {id_of_nodeid, to_hex(account::make_nodeid(random_).view())},
+                       {id_of_former, std::move(*former)}}));
+    KITH_TRY(sign_request_unasked(account));
     return true;
 }
 
@@ -392,7 +429,11 @@ Result<std::optional<SecretBytes>> AccountRosters::wanted_nodeid(const AccountId
     return std::optional(SecretBytes(hex_in(kept, id_of_nodeid)));
 }
 
+// It may be there by an earlier request, which a login tells.
 Result<> AccountRosters::node_given(const AccountId& account) {
+    KITH_TRY_VALUE(kept, read_json(profile_, setting_of(wait_setting, account)));
+    if (kept.is_object() && kept.contains(id_of_former) && !kept[id_of_former].empty())
+        KITH_TRY(put_json(profile_, setting_of(proposed_setting, account), kept[id_of_former]));
     return profile_.store().remove_setting(setting_of(wait_setting, account));
 }
 
@@ -409,11 +450,12 @@ Result<std::vector<Entry>> AccountRosters::project(const AccountId& account, con
     return keep_signed(account, log, std::move(made));
 }
 
-Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, const Key& seed) {
+Result<std::vector<Entry>> AccountRosters::recover(const AccountId& account, const Key& seed,
+                                                   std::span<const account::Asked> asked) {
     auto at = logs_.find(account);
     if (at == logs_.end()) return std::vector<Entry>();
     KITH_TRY_VALUE(from, source(account, at->second.state.person));
-    KITH_TRY_VALUE(made, account::recover(at->second.entries, from, seed));
+    KITH_TRY_VALUE(made, account::recover(at->second.entries, from, seed, asked));
     return keep_signed(account, at->second, std::move(made));
 }
 

@@ -68,14 +68,19 @@ class AccountRosters {
         Bytes request;  // packed; empty: not signed yet
     };
     Result<std::vector<Wanted>> wanted() const;
-    // The secret that the request was made for.
+    // The secret that the newest request was made for.
     Result<std::optional<SecretBytes>> wanted_nodeid(const AccountId& account) const;
+    // Somebody else has made a node with this hash: the request with it can be added no more, and is made
+    // anew with another secret. False: it has another hash already, or that was too often. The former secrets
+    // are kept, for who was handed a request could still add it.
+    Result<bool> want_another(const AccountId& account, const LinkPublic& taken);
     Result<> node_given(const AccountId& account);
 
     // What this device signs now, for one account: kept, to be brought to the service.
     Result<std::vector<roster::Entry>> project(const AccountId& account, const crypto::SignKey& act,
                                                const account::Wishes& wishes);
-    Result<std::vector<roster::Entry>> recover(const AccountId& account, const Key& seed);
+    Result<std::vector<roster::Entry>> recover(const AccountId& account, const Key& seed,
+                                               std::span<const account::Asked> asked);
     Result<std::vector<roster::Entry>> renew(const AccountId& account, const Key& seed, const Key& fresh);
     // The act key is open: foundings and requests are made with it, as many as are wanted.
     Result<> prepare(const crypto::SignKey& act);
@@ -98,6 +103,7 @@ class AccountRosters {
     Result<std::vector<Founding>> foundings() const;
     Result<> put_foundings(const std::vector<Founding>& list);
     Result<> sign_request(const AccountId& account, const crypto::SignKey& act);
+    Result<bool> sign_request_unasked(const AccountId& account);
     Result<account::Source> source(const AccountId& account, const PersonId& roster) const;
     Result<> claim(const AccountId& account, const PersonId& roster);
 

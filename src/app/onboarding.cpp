@@ -75,9 +75,9 @@ void Onboarding::stop() {
 }
 
 bool Onboarding::handles(std::string_view op) {
-    constexpr std::string_view ops[] = {"node",     "node.ask", "node.request", "node.ok",
-                                        "services", "service",  "progress",     "prove",
-                                        "prove.no", "receipt",  "receipt.ok"};
+    constexpr std::string_view ops[] = {"node",       "node.ask", "node.request", "node.ok",
+                                        "node.taken", "services", "service",      "progress",
+                                        "prove",      "prove.no", "receipt",      "receipt.ok"};
     return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
 }
 
@@ -85,6 +85,7 @@ Result<> Onboarding::on_frame(std::string_view op, wire::Fields& head, ByteView 
     if (op == "node") return on_node(head, body);
     if (op == "node.ask") return on_node_ask(head);
     if (op == "node.request") return on_node_request(head, body);
+    if (op == "node.taken") return on_node_taken(head);
     if (op == "node.ok") return on_node_ok(head);
     if (op == "services") return on_services(body);
     if (op == "progress") return on_progress(head);
@@ -123,6 +124,11 @@ Result<> Onboarding::send_nodes() {
                 {});
             continue;
         }
+        if (const auto taken = services_.taken_hash(provision))
+            events_.send(
+                wire::json_text(
+                    Json{{"op", "node.taken"}, {"account", provision.account.hex()}, {"hash", taken->hex()}}),
+                {});
         if (provision.state != "made") continue;
         KITH_TRY_VALUE(account, profile_.store().account(provision.account));
         if (!account) continue;
@@ -159,6 +165,15 @@ Result<> Onboarding::on_node_ask(wire::Fields& head) {
     }
     KITH_TRY(services_.want_node(account, roster));
     return send_requests();
+}
+
+Result<> Onboarding::on_node_taken(wire::Fields& head) {
+    auto account = head.id<AccountId>("account");
+    auto taken = head.id<LinkPublic>("hash");
+    KITH_TRY(head.finish("node.taken"));
+    if (services_.has_node(account)) return {};
+    KITH_TRY_VALUE(drawn, services_.want_another(account, taken));
+    return drawn ? send_requests() : Result<>();
 }
 
 Result<> Onboarding::on_node_request(wire::Fields& head, ByteView body) {

@@ -54,6 +54,7 @@ class Onboarding {
     Result<> send_nodes();
     Result<> send_requests();
     Result<> on_node_ask(wire::Fields& head);
+    Result<> on_node_taken(wire::Fields& head);
     Result<> on_node_request(wire::Fields& head, ByteView body);
     Result<> send_services();
     Result<> send_receipt_again();

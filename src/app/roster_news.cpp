@@ -14,24 +14,41 @@ constexpr std::string_view purpose = "kith.roster.news";
 constexpr std::uint8_t version = 1;
 constexpr std::size_t box_size = Key::size() + crypto::box_overhead;
 
-}  // namespace
+std::size_t packed_size(const roster::Entry& entry) {
+    return 4 + entry.bytes.size() + Signature::size;
+}
 
-Result<tmtp::Asking> make_roster_news(std::span<const roster::Entry> entries,
-                                      std::span<const LinkPublic> readers, const std::string& own_uid,
-                                      Random& random) {
-    if (readers.size() > limits::news_readers) return fail(Fault::invalid, "too many devices");
-    const Bytes packed = roster::pack_entries(entries);
-    if (packed.size() > limits::news_bytes) return fail(Fault::invalid, "the list of devices is too long");
+tmtp::Asking make_part(std::span<const roster::Entry> entries, std::span<const LinkPublic> readers,
+                       const std::string& own_uid, Random& random) {
     const Key key = crypto::random_secret(random);
     Bytes data = to_bytes(inner_head);
     data.push_back(version);
     data.push_back(static_cast<std::uint8_t>(readers.size()));
     for (const auto& reader : readers) append(data, crypto::seal_to(reader, key.view()));
-    append(data, crypto::seal(key, purpose, packed, random));
+    append(data, crypto::seal(key, purpose, roster::pack_entries(entries), random));
     tmtp::Post post;
     post.recipients = {{own_uid, tmtp::Recipient::uid}};
     post.datahead = inner_head.size();
-    return tmtp::Asking{std::move(post), std::move(data)};
+    return {std::move(post), std::move(data)};
+}
+
+}  // namespace
+
+Result<std::vector<tmtp::Asking>> make_roster_news(std::span<const roster::Entry> entries,
+                                                   std::span<const LinkPublic> readers,
+                                                   const std::string& own_uid, Random& random) {
+    if (readers.size() > limits::news_readers) return fail(Fault::invalid, "too many devices");
+    std::vector<tmtp::Asking> posts;
+    while (!entries.empty()) {
+        std::size_t count = 0;
+        for (std::size_t size = 0; count < entries.size(); ++count) {
+            size += packed_size(entries[count]);
+            if (count > 0 && size > limits::news_bytes) break;
+        }
+        posts.push_back(make_part(entries.first(count), readers, own_uid, random));
+        entries = entries.subspan(count);
+    }
+    return posts;
 }
 
 bool is_roster_news(ByteView data, std::uint64_t datahead) {

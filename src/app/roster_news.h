@@ -14,10 +14,11 @@
 
 namespace kith::app {
 
-// A Post to the account's own nodes; Fault::invalid when there is too much of it for one.
-Result<tmtp::Asking> make_roster_news(std::span<const roster::Entry> entries,
-                                      std::span<const LinkPublic> readers, const std::string& own_uid,
-                                      Random& random);
+// Posts to the account's own nodes, to be sent in this order: one, unless a thief has made the log long. Each
+// can be read by itself.
+Result<std::vector<tmtp::Asking>> make_roster_news(std::span<const roster::Entry> entries,
+                                                   std::span<const LinkPublic> readers,
+                                                   const std::string& own_uid, Random& random);
 // Whether a Post's data, of which the first `datahead` bytes are the inner head, is such news.
 bool is_roster_news(ByteView data, std::uint64_t datahead);
 // What it says; nothing: it is not for this key, or cannot be read.

@@ -160,6 +160,9 @@ class Services {
     Result<> want_node(const AccountId& account, const PersonId& roster);
     // `device` asks for a node. What is not in order is passed over.
     Result<> take_request(const DeviceId& device, const AccountId& account, ByteView packed);
+    // The hash by which `device` asked is another node's by now. And: another device says so of this one's.
+    std::optional<LinkPublic> taken_hash(const store::Provision& provision) const;
+    Result<bool> want_another(const AccountId& account, const LinkPublic& taken);
     // The node that this device wanted is there. False: it did not ask.
     Result<bool> adopt_wanted(const store::Account& account);
     // Tells the person's other devices by every service what the roster says now.

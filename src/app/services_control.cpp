@@ -56,7 +56,7 @@ std::vector<Services::Signed> Services::project(const crypto::SignKey& act, acco
 std::vector<Services::Signed> Services::recover_rosters(const Key& seed) {
     std::vector<Signed> all;
     for (const auto& account : rosters_.accounts())
-        all.push_back(signed_at(account, rosters_.recover(account, seed)));
+        all.push_back(signed_at(account, rosters_.recover(account, seed, requests(account))));
     return all;
 }
 
@@ -194,9 +194,17 @@ void Services::look_at_nodes(Link& link) {
     if (!state || !provisions) return;
     for (auto& provision : *provisions) {
         if (provision.account != id || provision.state != requested) continue;
+        if (taken_hash(provision) && events_.on_provision) events_.on_provision(provision.device);
+        // By its key: it may have been added by a request that it has made anew since.
         const auto request = roster::unpack_request(provision.nodeid.view());
-        const auto* node = request ? state->find(request->id()) : nullptr;
-        if (!node || node->state != roster::DeviceState::active) continue;
+        if (!request) continue;
+        const auto read = roster::read_request(*request);
+        if (!read) continue;
+        const auto node = std::ranges::find_if(state->devices, [&](const roster::Device& one) {
+            return one.device_key == read->device_key && one.nonce == read->nonce &&
+                   one.state == roster::DeviceState::active;
+        });
+        if (node == state->devices.end()) continue;
         const bool there =
             std::any_of(state->lines.begin(), state->lines.end(), [&](const roster::Line& line) {
                 return line.adds == node->id && link.roster_there.contains(line.id);
@@ -469,6 +477,24 @@ Result<> Services::take_request(const DeviceId& device, const AccountId& account
     return {};
 }
 
+std::optional<LinkPublic> Services::taken_hash(const store::Provision& provision) const {
+    const auto* state = rosters_.state(provision.account);
+    const auto request = roster::unpack_request(provision.nodeid.view());
+    if (!state || !request || provision.state != requested || state->find(request->id())) return std::nullopt;
+    const auto read = roster::read_request(*request);
+    if (!read || std::ranges::none_of(state->devices, [&](const roster::Device& node) {
+            return node.link_key == read->link_key && node.device_key != read->device_key;
+        }))
+        return std::nullopt;
+    return read->link_key;
+}
+
+Result<bool> Services::want_another(const AccountId& account, const LinkPublic& taken) {
+    KITH_TRY_VALUE(drawn, rosters_.want_another(account, taken));
+    if (drawn && act_key_) KITH_TRY(rosters_.prepare(*act_key_));
+    return drawn;
+}
+
 Result<bool> Services::adopt_wanted(const store::Account& account) {
     KITH_TRY_VALUE(nodeid, rosters_.wanted_nodeid(account.id));
     if (!nodeid) return false;
@@ -492,9 +518,13 @@ void Services::post_news() {
             if (events_.log) events_.log("news of this person's devices: " + news.error().what);
             return;
         }
-        auto kept = outbox_.add(id, std::move(*news), loop_.now());
-        if (!kept && events_.log) events_.log("news of this person's devices: " + kept.error().what);
-        if (kept) (void)flush(*link);
+        bool any = false;
+        for (auto& post : *news) {
+            auto kept = outbox_.add(id, std::move(post), loop_.now());
+            any = any || kept.has_value();
+            if (!kept && events_.log) events_.log("news of this person's devices: " + kept.error().what);
+        }
+        if (any) (void)flush(*link);
     }
 }
 

@@ -32,11 +32,13 @@ inline constexpr std::int64_t erase_wait_ms = 3ll * 24 * 3600 * 1000;
 // Foundings of accounts' rosters that are made in advance, when the passphrase was given: so many services
 // can be added before it is needed again.
 inline constexpr std::size_t foundings = 4;
+// Secrets of requests for one node that were made anew; each is one more to try at a login.
+inline constexpr std::size_t former_nodeids = 16;
 // A setup of a device goes on after the passphrase was given for it: for this long the act key signs what
 // that brings in accounts' rosters, and nothing else.
 inline constexpr std::int64_t act_key_kept_ms = 10 * 60 * 1000;
-// News of the roster by a Post: devices that can read one, its inner head, and its entries. A log that is
-// longer travels by the peer link alone.
+// News of the roster by a Post: devices that can read one, its inner head, and its entries. Of a log that is
+// longer each Post carries a part.
 inline constexpr std::size_t news_readers = 80;
 inline constexpr std::size_t news_head = 1024;
 inline constexpr std::size_t news_bytes = 4 * 1024 * 1024;

@@ -63,6 +63,16 @@ std::vector<EntryId> heads_for(const State& state, const Signer& signer, std::ve
     return heads;
 }
 
+// Those whose `add` the signer's next entry follows.
+std::set<DeviceId> known_devices(const State& state, const Signer& signer) {
+    std::vector<bool> known;
+    (void)heads_for(state, signer, known);
+    std::set<DeviceId> devices;
+    for (std::size_t n = 0; n < known.size(); ++n)
+        if (known[n] && state.lines[n].adds) devices.insert(*state.lines[n].adds);
+    return devices;
+}
+
 Result<Entry> make_entry(const State& state, const Signer& signer, const crypto::SignKey& key, Act act,
                          std::int64_t time_ms) {
     KITH_TRY(check_state(state, signer, act));
@@ -129,14 +139,17 @@ Result<Entry> make_add(const State& state, const Signer& signer, const crypto::S
     KITH_TRY_VALUE(read, read_request(request));
     if (!read.may_join(state.person))
         return fail(Fault::refused, "the device asks to be added to another person's devices");
-    if (state.find(request.id()))
+    // Whom only void entries added, and none that the signer's entry will follow, is not on the list.
+    const auto listed = known_devices(state, signer);
+    if (listed.contains(request.id()))
         return fail(Fault::refused, "the device is on the list already", "it needs a new request");
     const std::size_t room = limits::roster_devices + (signer ? 0 : limits::roster_recovery_devices);
     if (state.devices.size() >= room)
         return fail(Fault::forbidden, "there are too many devices on the list", "barred ones count too");
     for (const auto& device : state.devices)
-        if (device.link_key == read.link_key || device.act_key == read.act_key ||
-            device.device_key == read.device_key)
+        if (listed.contains(device.id) &&
+            (device.link_key == read.link_key || device.act_key == read.act_key ||
+             device.device_key == read.device_key))
             return fail(Fault::refused, "the device uses the keys of another one", "make it new keys");
     return make_entry(state, signer, key, Add{request}, time_ms);
 }
@@ -180,11 +193,7 @@ Result<Entry> make_lift(const State& state, const Signer& signer, const crypto::
 
 Result<Entry> make_recover(const State& state, const crypto::SignKey& key, const Recover& recover,
                            std::int64_t time_ms) {
-    std::vector<bool> known;
-    (void)heads_for(state, std::nullopt, known);
-    std::set<DeviceId> devices;
-    for (std::size_t n = 0; n < known.size(); ++n)
-        if (known[n] && state.lines[n].adds) devices.insert(*state.lines[n].adds);
+    const auto devices = known_devices(state, std::nullopt);
     Recover named{recover.recovery, {}, {}};
     for (const auto& device : recover.bars) {
         KITH_TRY(check_known(state, device));

@@ -149,6 +149,9 @@ bool Hub::may_object(const Session& session) {
 // --- without a node: by the key that recovers the account
 
 void Hub::restore(Session& session, const Restore& op, Now now) {
+    // Whoever knows a uid may ask, and each answer takes a look at all of a roster: once a link.
+    if (op.proof.empty() && !session.restored_uid.empty())
+        return refuse(session, "Restore: asked before", now);
     auto kept = store_.roster(op.uid);
     if (!kept) return refuse(session, no_store, now);
     if (kept->log.empty()) return refuse(session, "Restore: no such account", now);

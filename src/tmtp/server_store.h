@@ -89,7 +89,7 @@ class ServerStore {
     // A new account with one node.
     virtual Result<NodeRef> add_account(const std::string& uid, const SecretBytes& nodeid,
                                         const std::string& label) = 0;
-    // Nothing: no such account, or it has no such node.
+    // Nothing: no such account, or it has no such node. Of several with one secret, one that is not held.
     virtual Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) = 0;
     // All nodes of an account, in the order they were made; empty when there is no such account.
     virtual Result<std::vector<NodeRef>> nodes(const std::string& uid) = 0;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "account/limits.h"
 #include "account/rules.h"
 #include "roster/people.h"
 
@@ -271,6 +272,47 @@ TEST_CASE("what a barred device added stays when its own device claims it, and f
     CHECK(owner.node(three) == "barred");
 }
 
+TEST_CASE("a node that fell with who had added it comes back when its own device has claimed it") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), lost = person.device("lost"), two = person.device("two");
+    person.add(one, lost);
+    person.add(one, two);
+    owner.found(one);
+    REQUIRE(owner.add(one, lost) == 1);
+    // The thief's device was handed the request first; who bars it has not seen that.
+    const auto unseen = owner.log;
+    REQUIRE(owner.add(lost, two) == 1);
+    const auto added = owner.log.back();
+    const auto evil = owner.forge(owner.act(lost), two);
+    const auto forged = owner.log.back();
+    owner.log = unseen;
+    person.bar(one, lost);
+    REQUIRE(owner.project(one) == 1);
+    owner.log.push_back(added);
+    owner.log.push_back(forged);
+    CHECK(owner.node(two) == "barred");
+    CHECK(owner.project(one) == 0);  // whose it is nobody has said
+    owner.claims[two.id()] = owner.key(two);
+    SUBCASE("then it is there as if it had never been away") {
+        const auto before = roster::pack_entries(owner.log);
+        CHECK(owner.project(one) == 1);
+        CHECK(owner.node(two) == "active");
+        CHECK(owner.state_of(evil) == roster::DeviceState::barred);
+        CHECK(owner.project(one) == 0);
+        CHECK(owner.project(two) == 0);
+        const auto ruling = Rules().judge(before, roster::pack_entries({&owner.log.back(), 1}));
+        REQUIRE(ruling);
+        CHECK(std::count_if(ruling->nodes.begin(), ruling->nodes.end(),
+                            [](const auto& node) { return node.standing == tmtp::RuledNode::active; }) == 2);
+    }
+    SUBCASE("not when the person has barred the device") {
+        person.bar(one, two);
+        CHECK(owner.project(one) == 0);
+        CHECK(owner.node(two) == "barred");
+    }
+}
+
 TEST_CASE("the recovery key restores the owner whatever a thief's nodes have signed") {
     Owner owner;
     auto& person = owner.person;
@@ -304,6 +346,64 @@ TEST_CASE("the recovery key restores the owner whatever a thief's nodes have sig
     // And again, as often as it takes: what they sign now changes nothing.
     CHECK(owner.recover(one) == 1);
     CHECK(owner.node(one) == "active");
+}
+
+TEST_CASE(
+    "a thief who uses up shares and places leaves the others theirs, and the recovery key room for more") {
+    Owner owner;
+    auto& person = owner.person;
+    const auto one = person.first("one"), two = person.device("two"), lost = person.device("lost"),
+               late = person.device("late"), nobody = person.device("nobody");
+    for (const auto* device : {&two, &lost, &late}) person.add(one, *device);
+    owner.found(one);
+    REQUIRE(owner.add(one, two) == 1);
+    REQUIRE(owner.add(one, lost) == 1);
+    owner.claims = {{one.id(), owner.key(one)}, {two.id(), owner.key(two)}};
+    const Rules rules;
+    const auto taken = [&](std::span<const roster::Entry> kept, std::span<const roster::Entry> fresh) {
+        return rules.judge(roster::pack_entries(kept), roster::pack_entries(fresh)).has_value();
+    };
+    // His device's share, then that of the first node that it made, and so on until there is no place left.
+    std::vector<crypto::SignKey> evil;
+    evil.push_back(owner.act(lost));
+    std::size_t signer = 0;
+    while (owner.state().devices.size() < limits::roster_devices) {
+        const auto before = owner.log;
+        auto made = owner.forge(evil[signer], nobody);
+        if (taken(before, {&owner.log.back(), 1})) {
+            evil.push_back(std::move(made));
+            continue;
+        }
+        owner.log = before;
+        REQUIRE(++signer < evil.size());
+    }
+    CHECK(signer > 2);
+    CHECK(owner.add(one, late) == 0);
+    // One bar for each node: of several devices, as long as each has a share.
+    person.bar(one, lost);
+    std::vector<std::size_t> bars;
+    for (const auto* device : {&one, &two}) {
+        const auto view = person.view();
+        auto made = *account::project(owner.log, owner.source(*device, view), owner.act(*device), {});
+        while (!made.empty() && !taken(owner.log, made)) made.pop_back();
+        owner.log.insert(owner.log.end(), made.begin(), made.end());
+        bars.push_back(made.size());
+    }
+    CHECK(bars[0] == limits::account_signer_entries - 2);  // it has added two
+    CHECK(bars[0] + bars[1] == limits::roster_devices - 2);
+    for (const auto& node : evil) CHECK(owner.state_of(node) == roster::DeviceState::barred);
+    CHECK(owner.node(one) == "active");
+    CHECK(owner.node(two) == "active");
+    // Places stay used up. The recovery key has some of its own.
+    CHECK(owner.add(two, late) == 0);
+    const Asked asked{late.id(), owner.request(late)};
+    const auto view = person.view();
+    const auto word = account::recover(owner.log, owner.source(one, view), person.seed, {&asked, 1});
+    REQUIRE(word);
+    CHECK(taken(owner.log, *word));
+    owner.log.insert(owner.log.end(), word->begin(), word->end());
+    CHECK(owner.node(late) == "active");
+    CHECK(owner.node(lost) == "barred");
 }
 
 TEST_CASE("a device's word about its key holds for this account, roster, device and key alone") {

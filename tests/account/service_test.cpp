@@ -609,6 +609,7 @@ TEST_CASE(
     const auto ask = encode(Restore{"1", uid, {}}), answer = encode(Restore{"2", uid, seen});
     CHECK(say({answer}).find("does not hold") != std::string::npos);
     CHECK(say({ask, answer, answer}).find("does not hold") != std::string::npos);
+    CHECK(say({ask, ask}).find("asked before") != std::string::npos);
     CHECK(say({ask, encode(Roster{"2", "show", 0})}).find("unauthenticated") != std::string::npos);
     // What it is let in for is the roster alone.
     world.from_hub(
@@ -722,6 +723,42 @@ TEST_CASE("where it is turned off nobody notices, and who was held stays out") {
     world.enrol(fresh);  // makes a roster, and the service does not ask for it
     CHECK(fresh.online);
     CHECK_FALSE(fresh.founded);
+}
+
+TEST_CASE(
+    "a node that was made with the hash of another's request keeps that one's device out no longer than its "
+    "maker") {
+    World world;
+    Node one = world.make(), lost = world.make(), two = world.make(), forged = world.make();
+    world.enrol(one);
+    world.bring(one, {world.add(one, lost)});
+    forged.nodeid = two.nodeid.copy();  // of which the thief knows the hash alone
+    const auto known = world.log;
+    const auto his = world.add(lost, forged);
+    CHECK(world.bring(one, {his}).outcome == RequestResult::Outcome::accepted);
+    // By one that has not seen it.
+    const auto honest = *roster::make_add(*roster::fold(world.begun.id, known), world.name(one),
+                                          world.act(one), world.request(two), 0);
+    world.log.push_back(honest);
+    CHECK(world.bring(one, {honest}).outcome == RequestResult::Outcome::accepted);
+    CHECK(world.nodes() == 4);
+    world.log_in(two, one.uid);
+    REQUIRE(two.online);
+    world.bring(one, {world.bar(one, forged)});
+    world.connect(two);
+    CHECK(two.online);
+    world.post(one, one.uid, "to two");
+    CHECK(world.count(two, "to two") == 1);
+    // Where the signer has seen it there is no room for the other: it needs another secret.
+    Node three = world.make();
+    forged = world.make();
+    forged.nodeid = three.nodeid.copy();
+    world.bring(one, {world.add(lost, forged)});
+    CHECK_FALSE(roster::make_add(world.state(), world.name(one), world.act(one), world.request(three), 0));
+    three.nodeid = account::make_nodeid(world.other);
+    CHECK(world.bring(one, {world.add(one, three)}).outcome == RequestResult::Outcome::accepted);
+    world.log_in(three, one.uid);
+    CHECK(three.online);
 }
 
 TEST_CASE("what the operator dropped stays gone") {

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "account/folds.h"
+#include "account/limits.h"
 #include "account/log.h"
 #include "account/rules.h"
 #include "roster/recovery.h"
@@ -98,4 +100,68 @@ TEST_CASE("foundings and later entries are ruled as another implementation rules
         if (ruling) CHECK(described(ruling->nodes) == item.at("nodes"));
         if (!ruling) CHECK(ruling.error().kind == Fault::refused);
     }
+}
+
+TEST_CASE("what is remembered of rosters changes no verdict") {
+    const auto v = vectors();
+    const account::Rules rules;
+    // Each twice, and after all others: with what it follows remembered, or not.
+    for (int round = 0; round < 2; ++round)
+        for (const auto& item : v.at("rulings")) {
+            CAPTURE(item.at("name").get<std::string>());
+            const auto kept = hex(item.at("kept")), fresh = hex(item.at("fresh"));
+            for (int i = 0; i < 2; ++i) {
+                const bool news = rules.brings_news(kept, fresh);
+                const auto ruling = rules.judge(kept, fresh);
+                const account::Rules none;
+                const auto expected = none.judge(kept, fresh);
+                REQUIRE(ruling.has_value() == expected.has_value());
+                CHECK(news == account::Rules().brings_news(kept, fresh));
+                if (!ruling) {
+                    CHECK(ruling.error().what == expected.error().what);
+                    continue;
+                }
+                CHECK(ruling->fresh == expected->fresh);
+                CHECK(described(ruling->nodes) == described(expected->nodes));
+                for (std::size_t n = 0; n < ruling->nodes.size(); ++n) {
+                    CHECK(ruling->nodes[n].was_active == expected->nodes[n].was_active);
+                    CHECK(ruling->nodes[n].contested == expected->nodes[n].contested);
+                    CHECK(ruling->nodes[n].was_contested == expected->nodes[n].was_contested);
+                }
+                // What it grows to is remembered as it was folded, and means what its bytes do.
+                Bytes grown = kept;
+                append(grown, ruling->fresh);
+                CHECK(described(rules.judge(grown, {})->nodes) == described(none.judge(grown, {})->nodes));
+                CHECK(described(rules.judge(grown, {})->nodes) ==
+                      described(account::Rules().judge(grown, {})->nodes));
+                CHECK(*rules.recovery(grown) == *account::Rules().recovery(grown));
+            }
+        }
+}
+
+TEST_CASE("no more rosters are remembered than there is room for, and those that were wanted last") {
+    REQUIRE(crypto::start());
+    account::Folds folds;
+    FixedRandom random;
+    std::vector<Bytes> logs;
+    for (std::size_t i = 0; i < limits::account_folds + 3; ++i) {
+        random.bytes = Bytes(32, static_cast<std::uint8_t>(i));
+        const auto begun = account::begin(random);
+        logs.push_back(roster::pack_entries({&begun.genesis, 1}));
+        const auto fold = folds.of(logs.back());
+        REQUIRE(fold);
+        CHECK(*folds.of(logs.back()) == *fold);  // the same one
+        CHECK(folds.find(logs.front()));
+    }
+    CHECK(folds.count() == limits::account_folds);
+    CHECK(folds.bytes() == limits::account_folds * logs.front().size());
+    CHECK_FALSE(folds.find(logs[1]));
+    CHECK(folds.find(logs.back()));
+    // One that nobody would look at is not kept for its size either.
+    account::Fold large{Bytes(limits::account_folds_bytes + 1, 0), {}, {}, {}};
+    CHECK(folds.keep(std::move(large)));
+    CHECK(folds.count() == 0);
+    CHECK(folds.bytes() == 0);
+    CHECK_FALSE(folds.of(Bytes(5, 1)));
+    CHECK_FALSE(folds.of({}));
 }

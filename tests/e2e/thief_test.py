@@ -3,6 +3,7 @@ the device and after. And what is left in the daemon's memory once it is locked.
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import mails
 from people import Failed, onboard, run_tests, same_digest, wait_until
+from thief_program import ThiefsProgram
 from tmtp_client import TmtpClient
 
 os.environ["KITH_DEBUGGABLE"] = "1"  # the tests read the daemon's memory
@@ -221,6 +223,58 @@ def the_service_keeps_him_out(world, service, uid, secret):
     client.close()
 
 
+def his_nodes_fall_and_no_others(world):
+    one, two, lost, fresh = (world.device(name) for name in ("one", "two", "lost", "fresh"))
+    one.run("init", "--name", "one")
+    service = world.service()
+    uid = one.run("service", "add", service.address, "--alias", "the-owner")["uid"]
+    onboard(one, two, "two")
+    onboard(one, lost, "lost")
+    two.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    for device in (one, two):
+        device.stop()
+    onboard(lost, fresh, "fresh")
+    honest = (one, two, fresh)
+
+    def online(devices):
+        for device in devices:
+            device.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    online((*honest, lost))
+    for device in honest:
+        device.until("status", like=lambda status: [peer["state"] for peer in status["peers"]] == ["connected"] * 3)
+    with open(f"{lost.home}/keys.json") as keys:
+        act = bytes.fromhex(json.load(keys)["act"])
+    secret = own_nodeid(lost, service.address, uid)
+    thief = ThiefsProgram(service.address, uid, secret, act)
+    [ones] = thief.added_by(None)
+    [twos] = [node for node in thief.added_by(ones) if node != thief.node]
+    assert len(thief.added_by(thief.node)) == 1  # that of the fresh one
+
+    world.say("a node under the mark of a device that has claimed another key is barred by whoever sees it")
+    two.stop()
+    first, second = ("".join(random.choices(ALPHABET, k=40)) for _ in range(2))
+    thief.add(first, thief.mark_of(twos))
+    wait_until(lambda: says(service.address, uid, first)[0] == "node held", "the bar of the node under another's mark")
+    world.say("one under no device's mark may be that of a device which nobody has heard of yet")
+    thief.add(second, os.urandom(16).hex())
+    time.sleep(1)
+    assert says(service.address, uid, second)[0] == "login ok"
+    two.run("status")
+    online(honest)
+    world.say("when the device is barred the nodes that it made fall, and what it added for another device does not")
+    [effect] = [effect for effect in revoke(one, "lost") if "service" in effect]
+    assert effect["outcome"] == "dropped", effect
+    for nodeid in (secret, first, second):
+        wait_until(lambda: says(service.address, uid, nodeid)[0] == "node held", "the bar of each of his nodes")
+    online(honest)
+    for device in honest:
+        device.kill()
+    online(honest)
+    one.run("message", "send", "--to", uid, "--subject", "to those that remain", "--body", "x")
+    for device in honest:
+        wait_until(lambda: device.count("to those that remain") == 1, "the message")
+
+
 def a_copy_that_signs_is_noticed(world):
     one, two = world.device("one"), world.device("two")
     one.run("init", "--name", "one")
@@ -249,6 +303,7 @@ def a_copy_that_signs_is_noticed(world):
     wait_until(notices, "the notice", 90)
 
 
+ALPHABET = "%+123456789BCDFGHJKLMNPQRSTVWXYZ"
 NODEID = re.compile(rb"(?<![%+1-9B-DF-HJ-NP-TV-Z])[%+1-9B-DF-HJ-NP-TV-Z]{40}(?![%+1-9B-DF-HJ-NP-TV-Z])")
 
 
@@ -333,4 +388,5 @@ def nothing_is_left_in_memory_after_the_lock(world):
     two.fails(5, "lock", "--after", "1")
 
 
-run_tests(a_copy_of_a_device, a_copy_at_a_service_without_node_control, a_copy_that_signs_is_noticed, nothing_is_left_in_memory_after_the_lock)
+run_tests(a_copy_of_a_device, a_copy_at_a_service_without_node_control, his_nodes_fall_and_no_others,
+          a_copy_that_signs_is_noticed, nothing_is_left_in_memory_after_the_lock)

@@ -76,11 +76,15 @@ class MemoryStore : public ServerStore {
         return insert(uid, nodeid, label);
     }
     Result<std::optional<NodeRef>> find_node(const std::string& uid, const SecretBytes& nodeid) override {
-        for (const auto& [ref, node] : all_nodes)
-            if (node.uid == uid && (node.secret_hash.empty() ? node.nodeid == as_text(nodeid.view())
-                                                             : node.secret_hash == hash(nodeid.view())))
-                return ref;
-        return std::nullopt;
+        std::optional<NodeRef> held;
+        for (const auto& [ref, node] : all_nodes) {
+            if (node.uid != uid || (node.secret_hash.empty() ? node.nodeid != as_text(nodeid.view())
+                                                             : node.secret_hash != hash(nodeid.view())))
+                continue;
+            if (node.held_ms == 0) return ref;
+            if (!held) held = ref;
+        }
+        return held;
     }
     Result<std::vector<NodeRef>> nodes(const std::string& uid) override {
         std::vector<NodeRef> list;

@@ -273,6 +273,28 @@ TEST_CASE("a change of an account's roster is kept whole, with the nodes that fo
     CHECK(*rig.store->queue_bytes("U") == 0);
 }
 
+TEST_CASE("of two nodes with one secret the one that is not held logs in, else the older one") {
+    Rig rig;
+    const auto sum = crypto::hash(rig.first.view());
+    const Bytes hash(sum.begin(), sum.end());
+    const auto older = *rig.store->add_ruled_account("U", {Bytes(32, 1), hash, "one", 0}, to_bytes("log"));
+    RosterChange change;
+    change.uid = "U";
+    change.added.push_back({Bytes(32, 2), hash, "two", 0});
+    REQUIRE(rig.store->change_roster(change));
+    const auto newer = rig.store->controlled("U")->back().node;
+    REQUIRE(newer != older);
+    CHECK(*rig.store->find_node("U", rig.first) == older);
+    change = {};
+    change.uid = "U";
+    change.held = {{older, 1000}};
+    REQUIRE(rig.store->change_roster(change));
+    CHECK(*rig.store->find_node("U", rig.first) == newer);
+    change.held = {{newer, 2000}};
+    REQUIRE(rig.store->change_roster(change));
+    CHECK(*rig.store->find_node("U", rig.first) == older);
+}
+
 TEST_CASE("a node can begin with what any node of its account has still to get, while these are dropped") {
     Rig rig;
     auto one = *rig.store->add_account("U", rig.first, "one");

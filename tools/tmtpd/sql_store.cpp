@@ -102,7 +102,9 @@ Result<NodeRef> SqlStore::add_account(const std::string& uid, const SecretBytes&
 Result<std::optional<NodeRef>> SqlStore::find_node(const std::string& uid, const SecretBytes& nodeid) {
     auto row = db_->query(
         "SELECT node.id FROM node JOIN account ON account.id = account WHERE uid = ? AND secret = ?"
-        " ORDER BY node.id",  // the older one: whoever names its secret again gets nothing by that
+        // A node may be there that somebody else has made with a hash that was seen in another's request.
+        // It has no secret of its own to log in with, and where it is held it must not keep that one out.
+        " ORDER BY held <> 0, node.id",
         uid, hash_of(nodeid));
     KITH_TRY_VALUE(found, row.next());
     if (!found) return std::nullopt;

@@ -213,6 +213,22 @@ def rulings():
         words.append(account.recover(two))
         account.log.append(words[-1])
     case("the recovery key has a share of its own", with_two, words)
+    other = Account(11)
+    one, two, lost, thief = (other.device() for _ in range(4))
+    other.found(one)
+    other.log.append(other.by(one, "add", other.request(lost)))
+    begun = list(other.log)
+    thief.nodeid = two.nodeid  # of which he knows the hash alone
+    his, honest = other.by(lost, "add", other.request(thief)), other.by(one, "add", other.request(two))
+    case("a node with the hash of another that its signer knew", begun + [his],
+         [other.by(one, "add", other.request(two), begun + [his])])
+    case("a node with the hash of another that its signer did not know", begun + [his], [honest])
+    handed = other.by(lost, "add", other.request(two))
+    bar = other.bar(one, lost, begun)
+    case("who added it was barred by one that did not know of it", begun + [handed], [bar])
+    case("it is added anew", begun + [handed, bar], [other.by(one, "add", other.request(two), begun + [bar])])
+    case("what the signer knew of is not added anew", begun + [handed],
+         [other.by(one, "add", other.request(two), begun + [handed])])
     return cases
 
 
