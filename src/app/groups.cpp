@@ -7,6 +7,11 @@
 
 namespace kith::app {
 
+Result<> possible_group(const std::string& name) {
+    if (name.size() >= 8) return {};
+    return fail(Fault::invalid, "a group's name has at least 8 characters", "choose a longer one");
+}
+
 Result<std::vector<JoinedGroup>> groups_of(Profile& profile, const store::Account& account) {
     std::map<std::string, std::string> in;  // the alias by the group
     KITH_TRY_VALUE(noted, noted_contacts(profile, account.id));

@@ -8,6 +8,9 @@
 
 namespace kith::app {
 
+// A service would refuse any other.
+Result<> possible_group(const std::string& name);
+
 struct JoinedGroup {
     std::string group, alias;  // the name that the account has there
 };

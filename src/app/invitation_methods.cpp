@@ -4,6 +4,7 @@
 #include "app/acquaintances.h"
 #include "app/card_records.h"
 #include "app/contacts.h"
+#include "app/groups.h"
 #include "app/invitations.h"
 #include "app/limits.h"
 #include "base/limits.h"
@@ -116,6 +117,7 @@ Result<Invitations::Given*> Invitations::issue(const std::vector<std::string>& n
     if (!is_active())
         return fail(Fault::forbidden, "a device that is not active invites nobody",
                     "'kith device list' says why");
+    if (!group.empty()) KITH_TRY(possible_group(group));
     if (!group.empty() && names.size() > 1)
         return fail(Fault::invalid, "a group belongs to one service", "name that one alone");
     forget_old();
@@ -355,18 +357,14 @@ void Invitations::begin(const std::shared_ptr<Accepting>& accepting, const std::
         if (!only.empty() && service.address != only && service.site != only) continue;
         auto member = member_at(service);
         if (!member) return done(fail(member.error()));
-        if (!*member && accepting->alias.size() < 8)
+        if ((!*member || (*member)->alias.empty()) && accepting->alias.size() < 8)
             return done(fail(Fault::invalid,
-                             accepting->alias.empty()
-                                 ? "an alias is needed, to register at " + service.address
-                                 : "an alias has at least 8 characters",
+                             accepting->alias.empty() ? "an alias is needed at " + service.address
+                                                      : "an alias has at least 8 characters",
                              "choose one with --alias"));
         if (*member)
             if (auto same = check_person(**member, service, card->identity); !same)
                 return done(fail(same.error()));
-        if (*member && (*member)->alias.empty())
-            return done(fail(Fault::refused, "the account at " + service.address + " has no alias yet",
-                             "give it one with 'kith service add ADDRESS --alias A'"));
         accepting->services.push_back(i);
     }
     if (accepting->services.empty())
@@ -399,7 +397,9 @@ void Invitations::accept_next(std::shared_ptr<Accepting> accepting) {
     const auto service = card->services[at];
     auto member = member_at(service);
     if (!member) return accepted_one(accepting, service, fail(member.error()));
-    if (*member) return answer(accepting, at, **member);
+    // One whose alias the service has refused before gets another one.
+    const bool nameless = *member && (*member)->alias.empty() && !accepting->alias.empty();
+    if (*member && !nameless) return answer(accepting, at, **member);
     auto address = parse_address(service.address);
     if (!address) return accepted_one(accepting, service, fail(address.error()));
     std::optional<net::Pin> pin;

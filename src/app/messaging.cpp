@@ -46,6 +46,9 @@ Json outbox_json(const Outbox::Item& item, const std::string& service) {
     } else if (const auto* edit = std::get_if<tmtp::GroupEdit>(&item.op)) {
         json["what"] = (edit->act == "join" ? "joining " : "leaving ") + edit->gid;
         json["to"] = Json::array();
+    } else {
+        json["what"] = "unreadable";
+        json["to"] = Json::array();
     }
     return json;
 }
@@ -283,6 +286,7 @@ void Messaging::invite(const Request& request) {
     auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     if (account->alias.empty()) return request->fail(no_alias());
+    if (auto possible = possible_group(group); !possible) return request->fail(possible.error());
     auto data = short_text(words);
     if (!data) return request->fail(data.error());
     ask(request, *account, {tmtp::GroupInvite{{}, group, account->alias, to, 0}, std::move(*data)});
@@ -306,6 +310,7 @@ void Messaging::leave(const Request& request) {
     auto account = services_().named(service);
     if (!account) return request->fail(account.error());
     if (alias.empty()) alias = account->alias;
+    if (alias.empty()) return request->fail(no_alias());
     ask(request, *account, {tmtp::GroupEdit{{}, "drop", group, {}, alias}, {}});
 }
 

@@ -14,12 +14,14 @@ Outbox::State read_state(std::string_view text) {
                              : Outbox::State::queued;
 }
 
-Result<Outbox::Item> read_item(store::Asked row) {
+// One that is damaged is shown as refused, and keeps no other from going out.
+Outbox::Item read_item(store::Asked row) {
     auto head = tmtp::Head::parse(as_text(row.head));
     auto op = head ? tmtp::parse_op(*head) : Result<tmtp::Op>(fail(Fault::corrupt, ""));
-    if (!op) return fail(Fault::corrupt, "a request in the outbox is damaged");
-    return Outbox::Item{row.id,      row.account,  std::move(*op), read_state(row.state), std::move(row.why),
-                        row.made_ms, row.body_size};
+    if (!op)
+        return {row.id, row.account, tmtp::Pulse{}, Outbox::State::refused, "it is damaged", row.made_ms, 0};
+    return {row.id,      row.account,  std::move(*op), read_state(row.state), std::move(row.why),
+            row.made_ms, row.body_size};
 }
 
 }  // namespace
@@ -45,22 +47,20 @@ const tmtp::Post* post_in(const tmtp::Op& op) {
 Result<std::int64_t> Outbox::add(const AccountId& account, tmtp::Asking asking, Now now) {
     if (!tmtp::complete(asking, "-")) return fail(Fault::invalid, "this is no request to a service");
     KITH_TRY_VALUE(head, tmtp::encode(asking.op));
-    return profile_.store().ask({0,
-                                 account,
-                                 to_bytes(std::string_view(head).substr(length_prefix)),
-                                 std::move(asking.data),
-                                 std::string(queued),
-                                 now.unix_ms,
-                                 {}});
+    // It is read again before it is sent.
+    const auto text = std::string_view(head).substr(length_prefix);
+    auto parsed = tmtp::Head::parse(text);
+    if (!parsed || !tmtp::parse_op(*parsed))
+        return fail(Fault::invalid,
+                    "this is no request to a service: a name in it is missing or not possible");
+    return profile_.store().ask(
+        {0, account, to_bytes(text), std::move(asking.data), std::string(queued), now.unix_ms, {}});
 }
 
 Result<std::vector<Outbox::Item>> Outbox::read(const AccountId& account, const store::AskedOf& of) const {
     KITH_TRY_VALUE(rows, profile_.store().asked(account, of));
     std::vector<Item> items;
-    for (auto& row : rows) {
-        KITH_TRY_VALUE(item, read_item(std::move(row)));
-        items.push_back(std::move(item));
-    }
+    for (auto& row : rows) items.push_back(read_item(std::move(row)));
     return items;
 }
 
@@ -75,8 +75,7 @@ Result<std::vector<Outbox::Item>> Outbox::next(const AccountId& account, bool se
 Result<std::optional<Outbox::Item>> Outbox::find(const AccountId& account, std::int64_t id) const {
     KITH_TRY_VALUE(row, profile_.store().asked(id));
     if (!row || row->account != account) return std::nullopt;
-    KITH_TRY_VALUE(item, read_item(std::move(*row)));
-    return std::optional(std::move(item));
+    return std::optional(read_item(std::move(*row)));
 }
 
 Result<Bytes> Outbox::data(const Item& item) const {

@@ -550,7 +550,7 @@ void Services::lost(Link& link, const Error& why, bool key_refused) {
     link.roster_brought.clear();
     link.status.present.clear();
     Error error = why;
-    if (key_refused && link.address.pinned)
+    if (key_refused && link.address.pinned && !link.account().uid.empty())
         error.hint =
             "if the operator confirms it, accept it with 'kith service repin " + link.account().address + "'";
     if (link.adding && link.account().uid.empty()) {
@@ -886,7 +886,7 @@ void Services::settle(std::int64_t id, Result<Outcome> outcome) {
 Result<> Services::flush(Link& link) {
     KITH_TRY_VALUE(items, outbox_.next(link.account().id, link.caught_up, 2 * limits::posts_in_flight));
     for (auto& item : items) {
-        if (link.in_flight.contains(item.id)) continue;
+        if (link.in_flight.contains(item.id) || item.state == Outbox::State::refused) continue;
         // A few at a time: what is on the way is held in memory, and acknowledgements must get through.
         bool room = link.client && link.client->state() == tmtp::Client::State::online && link.tls &&
                     link.tls->queued() < limits::post_pause_bytes &&

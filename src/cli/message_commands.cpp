@@ -96,8 +96,8 @@ int change_outbox(Context& context, const char* method, std::uint64_t number, co
 }  // namespace
 
 void say_asked(Context& context, const Json& result) {
-    std::string id = text_in(result, "id"), state = text_in(result, "state");
-    context.out.say(state + (id.empty() ? "" : "  " + id));
+    const auto state = text_in(result, "state");
+    context.out.say(state);
     if (state == "queued")
         context.out.note("It goes out when the service is reached; 'kith outbox list' shows what waits.");
 }

@@ -84,8 +84,12 @@ void show_status(Context& context, const Json& status) {
     auto& out = context.out;
     std::string name = text_in(status, "name"), device = text_in(status, "device");
     out.say("profile   " + clean(context.home.string()));
-    out.say("device    " + (name.empty() ? (device.empty() ? "none yet" : device) : name));
-    out.say("state     " + text_in(status, "state"));
+    const bool locked = text_in(status, "state") == "locked";
+    out.say("device    " + (!name.empty()     ? name
+                            : !device.empty() ? device
+                            : locked          ? "(locked)"
+                                              : "none yet"));
+    out.say("state     " + text_in(status, "state") + (locked ? ": kith unlock" : ""));
     if (auto standing = text_in(status, "standing"); !standing.empty())
         out.say("standing  " + standing + ": " + text_in(status, "why"));
     std::vector<std::vector<std::string>> rows;

@@ -106,11 +106,16 @@ int move(Context& context, const Options& options) {
     });
 }
 
+std::string alias_shown(const Json& service) {
+    auto alias = text_in(service, "alias");
+    return alias.empty() ? "no alias yet: kith service add, with --alias" : alias;
+}
+
 int list(Context& context) {
     return conclude(context, call(context, {"service.list", Json::object(), {}}), [&](const Json& services) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& service : list_in(services))
-            rows.push_back({text_in(service, "address"), text_in(service, "site"), text_in(service, "alias"),
+            rows.push_back({text_in(service, "address"), text_in(service, "site"), alias_shown(service),
                             service.contains("moved_to") ? "moved to " + text_in(service["moved_to"], "alias")
                                                          : text_in(service, "state")});
         say_alarms(context, services);

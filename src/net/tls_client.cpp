@@ -165,10 +165,11 @@ Result<Pin> TlsClient::State::check_server() {
     auto pin = certificate != nullptr ? pin_of(certificate) : std::nullopt;
     if (!pin) return fail(Fault::refused, where + " showed no certificate", "check the address");
     if (to.trust == TlsConnect::Trust::pinned && to.pin && *to.pin != *pin) {
-        return fail(
-            Fault::refused,
-            where + " has another key than before: expected " + to.pin->hex() + ", found " + pin->hex(),
-            "ask whoever runs the service whether the key was changed; if not, somebody is in between");
+        return fail(Fault::refused,
+                    where + " has another key than is expected: " + to.pin->hex() + " is, " + pin->hex() +
+                        " was found",
+                    "ask whoever runs the service which is right; if not the one that was found, somebody is "
+                    "in between");
     }
     return *pin;
 }

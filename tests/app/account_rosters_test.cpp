@@ -10,7 +10,7 @@ using namespace kith::app;
 
 TEST_CASE(
     "a request is made anew with another secret when its hash is another node's, and none is forgotten") {
-    roster::test::SeededRandom random(21);
+    SeededRandom random(21);
     Profile profile(make_home(), random);
     must(profile.found("one", {}, {0, 1'700'000'000'000}));
     AccountRosters rosters(profile, random);
@@ -55,7 +55,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the secret that was made for one roster is not forgotten when a device names another") {
-    roster::test::SeededRandom random(22);
+    SeededRandom random(22);
     Profile profile(make_home(), random);
     must(profile.found("one", {}, {0, 1'700'000'000'000}));
     AccountRosters rosters(profile, random);

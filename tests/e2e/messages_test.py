@@ -77,6 +77,23 @@ def a_group(world):
     alice.run("message", "send", "--group", "the hiking group", "--subject", "who comes", "--body", "?")
     newest(bobby, "who comes")
     assert carol.count("who comes") == 0
+    assert carol.fails(3, "group", "invite", "short", "Bobby Brown")["hint"]
+
+
+def an_account_without_an_alias_loses_nothing(world):
+    service, alice, bobby, alice_uid, bobby_uid = two_people(world)
+    carol = world.device("carol")
+    carol.run("init")
+    carol.fails(5, "service", "add", service.address, "--alias", "Bobby Brown")
+    carol.until("service", "list", like=lambda items: [item["state"] for item in items] == ["online"])
+    error = carol.fails(5, "group", "leave", "the hiking group")
+    assert "no alias" in error["message"] and carol.run("outbox", "list") == [], error
+    world.say("an invitation gives it one")
+    text = alice.run("invite", "new")["text"]
+    carol.fails(5, "invite", "accept", "--yes", text, "--alias", "Alice Adams")
+    carol.run("invite", "accept", "--yes", text, "--alias", "Carol Clark")
+    alice.until("contact", "list", like=lambda items: [item["alias"] for item in items] == ["Carol Clark"])
+    assert carol.run("service", "list")[0]["alias"] == "Carol Clark"
 
 
 def several_recipients_and_a_note(world):
@@ -166,5 +183,5 @@ def another_client_writes_in_capitals(world):
             assert file.read() == "aFile"
 
 
-run_tests(a_first_contact_by_ping_then_a_thread, a_group, several_recipients_and_a_note, presence_comes_and_goes,
+run_tests(a_first_contact_by_ping_then_a_thread, a_group, an_account_without_an_alias_loses_nothing, several_recipients_and_a_note, presence_comes_and_goes,
           what_is_asked_while_the_service_is_away, another_client_writes_in_capitals)
