@@ -68,8 +68,9 @@ Result<std::vector<Outbox::Item>> Outbox::list(const AccountId& account) const {
     return read(account, {});
 }
 
-Result<std::vector<Outbox::Item>> Outbox::next(const AccountId& account, bool sent, std::size_t most) const {
-    return read(account, {true, sent, false, most});
+Result<std::vector<Outbox::Item>> Outbox::next(const AccountId& account, bool with_sent,
+                                               std::size_t most) const {
+    return read(account, {queued, with_sent ? sent : queued, most});
 }
 
 Result<std::optional<Outbox::Item>> Outbox::find(const AccountId& account, std::int64_t id) const {
@@ -92,7 +93,7 @@ Result<> Outbox::remove(std::int64_t id) {
 
 Result<std::optional<Outbox::Item>> Outbox::find_sent(const AccountId& account, ByteView data,
                                                       const std::function<bool(const Item&)>& open) const {
-    KITH_TRY_VALUE(items, read(account, {false, true, false}));
+    KITH_TRY_VALUE(items, read(account, {sent, sent}));
     for (auto& item : items) {
         auto* notify = std::get_if<tmtp::PostNotify>(&item.op);
         const auto note = notify ? notify->notelen : 0;  // goes to others, and stands in front

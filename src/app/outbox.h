@@ -34,7 +34,7 @@ class Outbox {
     Result<std::int64_t> add(const AccountId& account, tmtp::Asking asking, Now now);
     Result<std::vector<Item>> list(const AccountId& account) const;  // oldest first
     // The oldest that are not sent yet, and if wanted those that are.
-    Result<std::vector<Item>> next(const AccountId& account, bool sent, std::size_t most) const;
+    Result<std::vector<Item>> next(const AccountId& account, bool with_sent, std::size_t most) const;
     Result<std::optional<Item>> find(const AccountId& account, std::int64_t id) const;
     Result<Bytes> data(const Item& item) const;
     Result<> set(std::int64_t id, State state, std::string_view why = {});

@@ -183,10 +183,9 @@ Result<> ProfileStore::set_asked(std::int64_t id, std::string_view state, std::s
 
 Result<std::vector<Asked>> ProfileStore::asked(const AccountId& account, const AskedOf& of) const {
     return read_all(
-        db_.query("SELECT id, account, head, state, why, made_ms, length(body) FROM outbox WHERE account = ? "
-                  "AND ((? AND state = 'queued') OR (? AND state = 'sent') OR (? AND state = 'refused')) "
-                  "ORDER BY id LIMIT ?",
-                  account, of.queued, of.sent, of.refused, of.most),
+        db_.query("SELECT id, account, head, state, why, made_ms, length(body) FROM outbox "
+                  "WHERE account = ?1 AND (?2 = '' OR state = ?2 OR state = ?3) ORDER BY id LIMIT ?4",
+                  account, of.state, of.or_state, of.most),
         read_asked);
 }
 

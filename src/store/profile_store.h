@@ -81,9 +81,9 @@ struct Receipt {
     Signature theirs;
 };
 
-// Which requests of the outbox: by state; at most `most`.
+// Which requests of the outbox: those of one of these states, or all; at most `most`.
 struct AskedOf {
-    bool queued = true, sent = true, refused = true;
+    std::string_view state = {}, or_state = {};
     std::size_t most = 1'000'000;
 };
 
