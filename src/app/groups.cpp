@@ -22,7 +22,7 @@ Result<std::vector<JoinedGroup>> groups_of(Profile& profile, const store::Accoun
         auto record = profile.history().read(key);
         auto event = record ? read_message_record(record->leading_bytes())
                             : Result<MessageParts>(fail(Fault::not_found, ""));
-        if (!event) continue;  // erased, or left out here
+        if (!event || event->gid.empty()) continue;  // erased, or left out here; or made up by the service
         const bool own = event->from == account.uid;
         auto at = in.find(event->gid);
         // Who is in a group may drop anyone, himself included, by the alias.
@@ -34,7 +34,8 @@ Result<std::vector<JoinedGroup>> groups_of(Profile& profile, const store::Accoun
         if (event->act == "invite") in.try_emplace(event->gid, account.alias);
     }
     std::vector<JoinedGroup> groups;
-    for (auto& [group, alias] : in) groups.push_back({group, std::move(alias)});
+    for (auto& [group, alias] : in)
+        groups.push_back({group, alias.empty() ? account.alias : std::move(alias)});
     return groups;
 }
 

@@ -306,6 +306,7 @@ Result<> Moving::follow(const store::Account& from, const store::Account& to,
         KITH_TRY(drop());
     } else if (message.from == from.uid && (message.act == "alias" || message.act == "join")) {
         alias = message.act == "alias" ? message.newalias : message.alias;
+        if (alias.empty()) alias = from.alias;
         (*at)["alias"] = alias;
         if (joined) KITH_TRY(drop());
     } else {
