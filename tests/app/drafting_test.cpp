@@ -14,9 +14,8 @@ using namespace kith::app;
 
 namespace {
 
-struct Person {
-    Person() : home(make_home()), profile(home, random) {
-        must(profile.found("device", {}, {}));
+struct Person : FirstDevice {
+    Person() {
         for (int number : {1, 2}) {
             auto& account = number == 1 ? former : current;
             account.id.bytes[0] = static_cast<std::uint8_t>(number);
@@ -26,14 +25,6 @@ struct Person {
             must(profile.store().put_account(account));
         }
     }
-    ~Person() {
-        profile.lock();
-        std::error_code ignored;
-        std::filesystem::remove_all(home, ignored);
-    }
-    std::filesystem::path home;
-    crypto::SystemRandom random;
-    Profile profile;
     store::Account former, current;
 };
 

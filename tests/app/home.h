@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/profile.h"
 #include "base/result.h"
 #include "crypto/keys.h"
 
@@ -28,5 +29,18 @@ inline std::filesystem::path make_home() {
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     return pattern;
 }
+
+// A person's first device, gone again with its folder.
+struct FirstDevice {
+    FirstDevice() : home(make_home()), profile(home, random) { must(profile.found("device", {}, {})); }
+    ~FirstDevice() {
+        profile.lock();
+        std::error_code ignored;
+        std::filesystem::remove_all(home, ignored);
+    }
+    std::filesystem::path home;
+    crypto::SystemRandom random;
+    Profile profile;
+};
 
 }  // namespace kith::app

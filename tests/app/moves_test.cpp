@@ -14,13 +14,7 @@ using namespace kith::app;
 
 namespace {
 
-struct Person {
-    Person() : home(make_home()), profile(home, random) { must(profile.found("device", {}, {})); }
-    ~Person() {
-        profile.lock();
-        std::error_code ignored;
-        std::filesystem::remove_all(home, ignored);
-    }
+struct Person : FirstDevice {
     store::Account account(std::uint8_t number, const std::string& service = "=here:1") {
         store::Account made;
         made.id.bytes[0] = number;
@@ -60,9 +54,6 @@ struct Person {
             names.push_back(one.group + " as " + one.alias);
         return names;
     }
-    std::filesystem::path home;
-    crypto::SystemRandom random;
-    Profile profile;
     std::int64_t now = 0;
 };
 
