@@ -117,6 +117,7 @@ void Core::device_list(const Request& request) {
 void Core::device_log(const Request& request) {
     std::map<EntryId, const roster::Entry*> entries;
     for (const auto& entry : profile_.entries()) entries[entry.id] = &entry;
+    std::map<DeviceId, std::string> names;  // as they were when a line was signed
     Json list = Json::array();
     auto add_line = [&](const EntryId& id, std::string_view standing) {
         auto at = entries.find(id);
@@ -129,6 +130,14 @@ void Core::device_log(const Request& request) {
         auto seen = profile_.seen_ms(id);
         line["seen"] = seen == 0 ? Json() : Json(control::to_time_text(seen));
         line["standing"] = standing;
+        if (const auto* added = std::get_if<roster::Add>(&body.act)) {
+            if (auto asked = roster::read_request(added->request))
+                names.try_emplace(added->request.id(), asked->name);
+        } else if (const auto* renamed = std::get_if<roster::Rename>(&body.act)) {
+            auto& name = names[renamed->device];
+            line["former"] = name;
+            if (standing == "counts") name = renamed->name;
+        }
         list.push_back(std::move(line));
     };
     for (const auto& line : profile_.roster().lines) add_line(line.id, standing_name(line.standing));

@@ -74,11 +74,7 @@ Result<Json> accept_card(Context& context, const AcceptOptions& options, const s
             return !service.value("member", true);
         });
         if (!options.yes && !context.can_ask) return fail(nobody_to_ask());
-        if (!options.yes) {
-            const auto said = ask("Accept? [y/N] ");
-            if (!said || (*said != "y" && *said != "Y" && *said != "yes"))
-                return fail(Fault::cancelled, "nothing was accepted");
-        }
+        if (!options.yes && !agrees("Accept?")) return fail(Fault::cancelled, "nothing was accepted");
         if (registers && alias.empty() && context.can_ask)
             alias = ask("The name that you want to have there (8 characters or more): ").value_or("");
     }

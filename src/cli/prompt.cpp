@@ -143,6 +143,11 @@ std::optional<std::string> ask(const std::string& question) {
     return standard_input().wait();
 }
 
+bool agrees(const std::string& question) {
+    const auto said = ask(question + " [y/N] ");
+    return said && (*said == "y" || *said == "Y" || *said == "yes");
+}
+
 Result<SecretBytes> ask_secret(const std::string& question) {
     std::optional<std::string> line;
     {

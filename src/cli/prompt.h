@@ -29,7 +29,9 @@ InputLines& standard_input();
 
 // Asks on standard error; nothing at the end of input. Only when context.can_ask.
 std::optional<std::string> ask(const std::string& question);
-// The same without echo. Empty when only Enter was pressed. Fault::cancelled at the end of input.
+// `ask` for what is done only when the answer is "y" or "yes".
+bool agrees(const std::string& question);
+// `ask` without echo. Empty when only Enter was pressed. Fault::cancelled at the end of input.
 Result<SecretBytes> ask_secret(const std::string& question);
 // Asks twice until both are the same.
 Result<SecretBytes> ask_new_secret(const std::string& question, const std::string& again);

@@ -72,8 +72,7 @@ Result<> agree_to_devices(Context& context) {
     if (!context.can_ask)
         return fail(Fault::invalid, "nothing was done: nobody was there to ask",
                     "give --yes when all of these devices are in your hands");
-    const auto said = ask("Are all of them in your hands? [y/N] ");
-    if (said && (*said == "y" || *said == "Y" || *said == "yes")) return {};
+    if (agrees("Are all of them in your hands?")) return {};
     return fail(Fault::cancelled, "nothing was done", "bar the lost one first: kith device revoke NAME");
 }
 

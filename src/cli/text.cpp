@@ -126,6 +126,7 @@ std::string count_text(std::uint64_t count, std::string_view one, std::string_vi
 std::string local_time(std::string_view time_text) {
     auto unix_ms = control::from_time_text(time_text);
     if (!unix_ms) return clean(time_text);
+    if (*unix_ms == 0) return "no date";
     std::time_t seconds = static_cast<std::time_t>(*unix_ms / 1000);
     std::tm parts{};
     if (!localtime_r(&seconds, &parts)) return clean(time_text);

@@ -24,7 +24,8 @@ std::string cut(std::string_view text, std::size_t columns);
 std::string size_text(std::uint64_t bytes);       // "1.4 MB"
 std::string duration_text(std::int64_t seconds);  // "1 h 05 min", "12 s"
 std::string count_text(std::uint64_t count, std::string_view one, std::string_view many);
-// A time of the control protocol in local time, "2002-08-22 13:26"; as it came when it is no time.
+// A time of the control protocol in local time, "2002-08-22 13:26"; "no date" for 0, as of a mail that gives
+// none; as it came when it is no time.
 std::string local_time(std::string_view time_text);
 
 // Columns side by side, the last as wide as it is. Cells must be clean.

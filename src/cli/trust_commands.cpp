@@ -12,6 +12,7 @@ namespace {
 struct ActOptions {
     std::string device, name, passphrase_file, sheet_file;
     bool erase = false;
+    bool yes = false;
 };
 struct RecoverOptions {
     std::vector<std::string> revoke;
@@ -60,7 +61,8 @@ int log(Context& context) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& line : list_in(lines)) {
             std::string what = text_in(line, "act") + " " + text_in(line, "device");
-            if (auto name = text_in(line, "name"); !name.empty()) what += ": " + name;
+            if (auto former = text_in(line, "former"); !former.empty())
+                what = text_in(line, "act") + " " + former + " to " + text_in(line, "name");
             for (const auto& barred : list_in(line, "bars"))
                 if (barred.is_string()) what += " " + clean(barred.get_ref<const std::string&>());
             rows.push_back({local_time(text_in(line, "time")), "by " + text_in(line, "by"), what,
@@ -79,7 +81,15 @@ int rename(Context& context, const ActOptions& options) {
     return exit_ok;
 }
 
+// What cannot be taken back is asked about once; who gives his passphrase for it has been asked.
+bool sure(Context& context, const ActOptions& options, const std::string& question) {
+    return options.yes || !context.can_ask || !options.passphrase_file.empty() || agrees(question);
+}
+
 int revoke(Context& context, const ActOptions& options) {
+    if (!sure(context, options,
+              "Bar " + clean(options.device) + " for good? It can come back only as a new device."))
+        return context.out.error({Fault::cancelled, "nothing was done", ""});
     auto result =
         act(context, options, "device.revoke", {{"device", options.device}, {"erase", options.erase}});
     if (!result) return context.out.error(result.error());
@@ -101,6 +111,9 @@ int revoke(Context& context, const ActOptions& options) {
 }
 
 int contest(Context& context, const ActOptions& options) {
+    if (!sure(context, options,
+              "Contest? This device and those that barred it are suspended until that is decided."))
+        return context.out.error({Fault::cancelled, "nothing was done", ""});
     auto result = act(context, options, "device.contest", Json::object());
     if (!result) return context.out.error(result.error());
     if (context.out.json()) context.out.value(**result);
@@ -225,8 +238,13 @@ void add_trust_commands(CLI::App& app, CLI::App& device, Command& chosen) {
         auto [command, options] = add("revoke", "bar a device that is lost, for good", revoke);
         command->add_option("DEVICE", options->device, "its name, or the first digits of its id")->required();
         command->add_flag("--erase", options->erase, "it is to erase its keys when it hears of this");
+        command->add_flag("--yes", options->yes, "ask nothing");
     }
-    add("contest", "this device was barred by one that is not in your hands", contest);
+    {
+        auto [command, options] =
+            add("contest", "this device was barred by one that is not in your hands", contest);
+        command->add_flag("--yes", options->yes, "ask nothing");
+    }
     {
         auto [command, options] = add("lift", "decide a quarrel: take back what bars a device", lift);
         command->add_option("DEVICE", options->device, "its name, or the first digits of its id")->required();

@@ -9,13 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define KITH_FREE_AS_IT_IS
-#endif
-#endif
-#ifndef KITH_FREE_AS_IT_IS
+#if defined(__GLIBC__) && !defined(KITH_SANITIZED)
 
 // All that is freed in this process, by the libraries too: links hold frames, TLS holds what it decrypted,
 // SQLite holds pages. A secret that is wiped where we see it is worth little while copies of it lie about.
@@ -43,7 +37,6 @@ __attribute__((visibility("default"))) void* realloc(void* at, std::size_t size)
 }
 
 }  // extern "C"
-#endif
 #endif
 
 namespace kith {

@@ -10,7 +10,7 @@ class Library {
   public:
     explicit Library(const char* name) {
         int flags = RTLD_NOW | RTLD_LOCAL;
-#ifdef RTLD_DEEPBIND
+#if defined(RTLD_DEEPBIND) && !defined(KITH_SANITIZED)
         flags |= RTLD_DEEPBIND;
 #endif
         handle_ = dlopen(name, flags);

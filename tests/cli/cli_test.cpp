@@ -197,6 +197,22 @@ TEST_CASE("wrong usage is exit code 2 and starts nothing") {
     CHECK(has(run(setting.command({"--version"})).out, "kith "));
 }
 
+TEST_CASE("a command that there is not is named, with the one that was meant") {
+    Setting setting;
+    CHECK(run(setting.command({"dance"})).err ==
+          "kith: there is no command 'kith dance'\nhint: kith --help lists the commands\n");
+    CHECK(
+        run(setting.command({"device", "lsit", "--json"})).err ==
+        R"({"error":{"hint":"did you mean 'kith device list'? kith device --help lists the commands","kind":"usage",)"
+        R"("message":"there is no command 'kith device lsit'"}})"
+        "\n");
+    CHECK(run(setting.command({"device"})).err ==
+          "kith: 'kith device' needs to be told what to do\nhint: kith device --help lists the commands\n");
+    CHECK(run(setting.command({"device", "revoke"})).err ==
+          "kith: DEVICE is required\nhint: see kith device revoke --help\n");
+    CHECK(has(run(setting.command({"x\x1b[2J"})).err, "there is no command 'kith x\xef\xbf\xbd[2J'"));
+}
+
 TEST_CASE("what nobody can be asked for is an error that names the option") {
     Setting setting;
     CHECK(has(run(setting.command({"device", "join"})).err, "TEXT"));

@@ -248,6 +248,27 @@ TEST_CASE("a message is written at the terminal when no --body is given") {
     CHECK(mentions(setting.seen(), R"("body":"one\ntwo\n")"));
 }
 
+TEST_CASE("at a terminal a device is barred only after a yes, or --yes") {
+    Setting setting;
+    for (const char* answer : {"\n", "n\n", "phone\n"}) {
+        Terminal terminal(setting.command({"device", "revoke", "phone"}));
+        REQUIRE(terminal.expect("Bar phone for good?"));
+        terminal.type(answer);
+        REQUIRE(terminal.expect("nothing was done"));
+        CHECK(terminal.wait() == kith::cli::exit_code(Fault::cancelled));
+    }
+    CHECK_FALSE(mentions(setting.seen(), "device.revoke"));
+    Terminal agreed(setting.command({"device", "revoke", "phone"}));
+    REQUIRE(agreed.expect("[y/N]"));
+    agreed.type("y\n");
+    REQUIRE(agreed.expect("phone is barred."));
+    CHECK(agreed.wait() == 0);
+    Terminal given(setting.command({"device", "revoke", "phone", "--yes"}));
+    REQUIRE(given.expect("phone is barred."));
+    CHECK(given.wait() == 0);
+    CHECK_FALSE(mentions(given.screen(), "[y/N]"));
+}
+
 TEST_CASE("under --json a terminal is asked nothing") {
     Setting setting;
     Terminal terminal(setting.command({"passphrase", "--json"}));

@@ -47,6 +47,13 @@ class ScriptedDaemon {
         add("version", [](const RequestPtr& request) {
             request->finish({{"version", "9.9"}, {"protocol", 1}});
         });
+        add("device.revoke", [](const RequestPtr& request) {
+            request->finish({{"device", "d2"},
+                             {"name", "phone"},
+                             {"state", "barred"},
+                             {"secrets", "renewed"},
+                             {"effects", Json::array()}});
+        });
         add("service.add", [](const RequestPtr& request) { request->finish(service()); });
         add("service.list", [](const RequestPtr& request) { request->finish(Json::array({service()})); });
         add("service.repin", [](const RequestPtr& request) {

@@ -61,6 +61,12 @@ TEST_CASE("sizes and durations read well") {
     CHECK(count_text(1, "mail", "mails") == "1 mail");
 }
 
+TEST_CASE("a time that nobody knows is none") {
+    CHECK(local_time("1970-01-01T00:00:00.000Z") == "no date");
+    CHECK(local_time("2002-08-22T13:26:25.000Z").starts_with("2002-08-2"));
+    CHECK(local_time("soon\x1b") == "soon\xef\xbf\xbd");
+}
+
 TEST_CASE("a table lines up by characters, not bytes") {
     CHECK(table({{"ä", "x"}, {"bcd", "y"}}) == "ä    x\nbcd  y\n");
     CHECK(table({}) == "");

@@ -40,12 +40,13 @@ def family(world, *names, service=False):
 
 def names_and_the_log_are_told_to_all(world):
     one, two, three, _ = family(world, "one", "two", "three")
-    lines(one, "device", "rename", "two", "kitchen")
+    lines(one, "device", "rename", "two", "cellar")
+    lines(one, "device", "rename", "cellar", "kitchen")
     for device in (one, two, three):
         device.until("device", "list", like=lambda items: {i["name"] for i in items} == {"one", "kitchen", "three"})
     log = three.run("device", "log")
-    assert [line["act"] for line in log] == ["genesis", "add", "add", "add", "rename"], log
-    assert log[-1] == {**log[-1], "by": "one", "device": "kitchen", "name": "kitchen", "standing": "counts"}
+    assert [line["act"] for line in log] == ["genesis", "add", "add", "add", "rename", "rename"], log
+    assert log[-1] == {**log[-1], "by": "one", "device": "kitchen", "former": "cellar", "name": "kitchen", "standing": "counts"}
     assert all(item["this"] == (item["name"] == "one") for item in one.run("device", "list"))
     world.say("the list is confirmed once a second device has shown it")
     assert all(item["confirmed"] for item in one.run("device", "list"))

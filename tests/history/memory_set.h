@@ -56,17 +56,20 @@ class MemorySet : public RecordSet, public BlobSet {
     BlobId add_blob(Bytes bytes) {
         BlobHasher hasher;
         hasher.add(bytes);
-        auto id = hasher.finish().id;
-        blobs[id] = std::move(bytes);
-        missing_blobs.erase(id);
-        return id;
+        return add_blob(hasher.finish(), std::move(bytes));
+    }
+    BlobId add_blob(const BlobHasher::Named& named, Bytes bytes) {
+        blobs[named.id] = std::move(bytes);
+        hashes_[named.id] = named.piece_hashes;
+        missing_blobs.erase(named.id);
+        return named.id;
     }
 
     Result<Fingerprint> fingerprint(const Range& range) const override {
         ++reads;
         Fingerprint total;
         for (auto at = rows.lower_bound(range.from); at != rows.end() && at->first < range.to; ++at)
-            total += {1, term(term_key, at->first.id)};
+            total += {1, term_of(at->first.id)};
         return total;
     }
     Result<std::vector<Range>> split(const Range& range) const override {
@@ -148,11 +151,9 @@ class MemorySet : public RecordSet, public BlobSet {
         return list;
     }
     Result<Bytes> piece_hashes(const BlobId& id) const override {
-        auto at = blobs.find(id);
-        if (at == blobs.end()) return fail(Fault::not_found, "no such blob");
-        BlobHasher hasher;
-        hasher.add(at->second);
-        return hasher.finish().piece_hashes;
+        auto at = hashes_.find(id);
+        if (at == hashes_.end()) return fail(Fault::not_found, "no such blob");
+        return at->second;
     }
     Result<Bytes> piece(const BlobId& id, std::uint64_t index) const override {
         auto at = blobs.find(id);
@@ -181,13 +182,24 @@ class MemorySet : public RecordSet, public BlobSet {
     }
     Result<> finish(std::span<const BlobId> ids) override {
         for (const auto& id : ids) {
+            auto [hashes, pieces] = std::move(partial.extract(id).mapped());
             Bytes all;
-            for (auto& [index, bytes] : partial[id].second) append(all, bytes);
-            partial.erase(id);
-            if (add_blob(std::move(all)) != id) return fail(Fault::corrupt, "not the blob");
+            for (auto& [index, bytes] : pieces) append(all, bytes);
+            if (blob_id(all.size(), hashes) != id) return fail(Fault::corrupt, "not the blob");
+            add_blob({id, all.size(), std::move(hashes)}, std::move(all));
         }
         return {};
     }
+
+  private:
+    // Hashing is most of what a simulation does, so nothing is hashed twice.
+    const Sum& term_of(const RecordId& id) const {
+        auto [at, fresh] = terms_.try_emplace(id);
+        if (fresh) at->second = term(term_key, id);
+        return at->second;
+    }
+    std::map<BlobId, Bytes> hashes_;  // of the pieces of those in `blobs`
+    mutable std::map<RecordId, Sum> terms_;
 };
 
 }  // namespace kith::history

@@ -197,8 +197,8 @@ class World {
             BlobHasher hasher;
             hasher.add(bytes);
             auto named = hasher.finish();
-            blobs_[named.id] = bytes;
             record.parts.push_back({true, {}, named.id, named.size});
+            blobs_.emplace(record.parts.back().blob, std::pair(std::move(named), std::move(bytes)));
         }
         return record;
     }
@@ -209,7 +209,11 @@ class World {
         for (auto& device : devices_)
             if (device.vault.set.rows.contains(key_of(record, canonical)))
                 for (const auto& part : record.parts)
-                    if (part.is_blob) device.vault.set.add_blob(blobs_.at(part.blob));
+                    if (part.is_blob) add_blob(device.vault.set, part.blob);
+    }
+    void add_blob(MemorySet& set, const BlobId& id) const {
+        const auto& [named, bytes] = blobs_.at(id);
+        set.add_blob(named, bytes);
     }
     // The service delivers to both, or an import adds to one.
     void deliver() {
@@ -385,7 +389,7 @@ class World {
     std::mt19937_64 random_;
     std::array<Device, 2> devices_;
     std::map<history::Key, Bytes> all_;
-    std::map<BlobId, Bytes> blobs_;
+    std::map<BlobId, std::pair<BlobHasher::Named, Bytes>> blobs_;
     std::priority_queue<Event> events_;
     std::array<std::deque<wire::Frame>, 2> on_the_way_;
     std::uint64_t now_ = 0, order_ = 0, steps_ = 0, made_ = 0, link_ = 0, crash_after_ = 0;
@@ -404,7 +408,7 @@ TEST_CASE("whatever breaks, both devices end with all there is, once") {
         World(seed).run();
         return;
     }
-#if defined(__SANITIZE_ADDRESS__) || !defined(NDEBUG)
+#if defined(KITH_SANITIZED) || !defined(NDEBUG)
     const auto runs = number_from("KITH_RUNS", 500);
 #else
     const auto runs = number_from("KITH_RUNS", 10'000);

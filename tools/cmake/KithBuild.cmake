@@ -46,6 +46,7 @@ endif()
 if(KITH_SANITIZE)
     add_compile_options(-fsanitize=${KITH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${KITH_SANITIZE})
+    add_compile_definitions(KITH_SANITIZED)  # for what their runtimes do not go with
 endif()
 if(KITH_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
