@@ -1,4 +1,4 @@
-// Randomness that a seed repeats, for tests.
+// Randomness that a seed repeats, for tests, and how many seeds they try.
 #pragma once
 
 #include <random>
@@ -16,5 +16,15 @@ struct SeededRandom : Random {
     bool chance(unsigned percent) { return below(100) < percent; }
     std::mt19937_64 engine;
 };
+
+// How many of `count` seeds a test tries: a quarter with sanitizers, under which each takes several times as
+// long.
+constexpr std::uint64_t seeds(std::uint64_t count) {
+#ifdef KITH_SANITIZED
+    return (count + 3) / 4;
+#else
+    return count;
+#endif
+}
 
 }  // namespace kith

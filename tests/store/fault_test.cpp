@@ -100,7 +100,7 @@ TEST_CASE("at whichever operation the power is cut or the program killed, what w
 TEST_CASE("nothing is lost that was built on a commit whose sync failed before the program was killed") {
     TempFolder folder;
     const auto begun = begin(folder.path);
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(20); ++seed) {
         const auto runs = at_each_operation([&](std::uint64_t number) {
             INFO("error at turn ", number, ", seed ", seed);
             Run run(folder.path, number * 16 + seed, begun.image);
@@ -120,7 +120,7 @@ TEST_CASE("of a database that was opened no file is lost, whichever operation of
     TempFolder folder;
     const auto file = folder.path / "kith.db";
     const std::vector<std::string_view> schema{"CREATE TABLE note (text TEXT NOT NULL) STRICT"};
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(5); ++seed) {
         const auto runs = at_each_operation([&](std::uint64_t number) {
             INFO("error at turn ", number, ", seed ", seed);
             FaultDisk disk(number * 16 + seed);
@@ -152,7 +152,7 @@ TEST_CASE("a blob that is complete can be read, whatever happened before and wha
     const auto begun = begin(folder.path);
     // What a power cut leaves is a matter of luck: each operation is tried several times.
     auto try_all = [&](Trouble trouble, const Step& step, bool until_done) {
-        for (std::uint64_t seed = 1; seed <= 3; ++seed)
+        for (std::uint64_t seed = 1; seed <= seeds(3); ++seed)
             at_each_operation([&](std::uint64_t number) {
                 INFO("trouble ", static_cast<int>(trouble), " at turn ", number, ", seed ", seed);
                 Run run(folder.path, number * 16 + seed, begun.image);
@@ -200,7 +200,7 @@ TEST_CASE("of a large blob that is received through troubles, only pieces that a
 TEST_CASE("through any troubles of the disk no acknowledged record is lost and none is half there") {
     TempFolder folder;
     const auto begun = begin(folder.path);
-    for (auto seed = first_seed(); seed < end_of_seeds(60); ++seed) {
+    for (auto seed = first_seed(); seed < end_of_seeds(seeds(60)); ++seed) {
         INFO("KITH_SEED=", seed);
         SeededRandom random(seed);
         Run run(folder.path, seed, seed % 4 == 0 ? FaultDisk::Image() : begun.image);

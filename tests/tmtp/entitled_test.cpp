@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/limits.h"
+#include "base/seeded_random.h"
 #include "memory_store.h"
 #include "sql_store.h"
 #include "tmtp/limits.h"
@@ -342,7 +343,7 @@ std::uint64_t first_seed() {
 TEST_CASE("every accepted message reaches every node that was entitled to it, and leaves nothing behind") {
     REQUIRE(crypto::start());
     const char* runs = std::getenv("KITH_RUNS");
-    const auto count = std::getenv("KITH_SEED") ? 1u : runs ? std::strtoul(runs, nullptr, 10) : 25u;
+    const auto count = std::getenv("KITH_SEED") ? 1u : runs ? std::strtoul(runs, nullptr, 10) : seeds(25);
     std::size_t crashes = 0, takeovers = 0, accepted = 0, nodes = 0;
     for (std::uint64_t seed = first_seed(); seed < first_seed() + count; ++seed) {
         INFO("KITH_SEED=", seed);

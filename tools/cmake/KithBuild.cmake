@@ -95,15 +95,19 @@ function(kith_layer name)
     target_link_libraries(kith_${name} PUBLIC ${ARG_DEPENDS} PRIVATE kith_warnings ${ARG_LINK})
 endfunction()
 
-# kith_test(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...])
-# A doctest program kith_test_NAME, run by ctest under NAME.
+# kith_test(NAME SOURCES ... [DEPENDS layers ...] [LINK libraries ...] [COMPUTES])
+# A doctest program kith_test_NAME, run by ctest under NAME. One that COMPUTES for long is optimized when sanitized, too:
+# what headers define is linked from here into the layers, and decides how long it takes.
 function(kith_test name)
-    cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+    cmake_parse_arguments(ARG "COMPUTES" "" "SOURCES;DEPENDS;LINK" ${ARGN})
     add_executable(kith_test_${name} ${ARG_SOURCES})
     list(TRANSFORM ARG_DEPENDS PREPEND kith_)
     target_include_directories(kith_test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(kith_test_${name} PRIVATE ${ARG_DEPENDS} kith_test_main kith_warnings ${ARG_LINK})
     kith_build_fast(kith_test_${name} OUTSIDE)
+    if(ARG_COMPUTES AND KITH_SANITIZE)
+        target_compile_options(kith_test_${name} PRIVATE -O1)
+    endif()
     target_compile_definitions(kith_test_${name} PRIVATE KITH_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors"
         DOCTEST_CONFIG_SUPER_FAST_ASSERTS)  # fast to compile, which is what takes long
     add_test(NAME ${name} COMMAND kith_test_${name})
