@@ -256,6 +256,7 @@ void Core::close() {
     hung_bell_.reset();
     adding_.reset();
     joining_.reset();
+    former_.reset();
     stick_export_.reset();
     stick_import_.reset();
     stick_act_key_.reset();

@@ -117,6 +117,8 @@ class Core {
     Moving::Events moving_events();
     void joined(Result<DeviceId> host, bool undecided);
     void rest();  // no network: the profile may change under it
+    void return_to(const Profile::Former& former, const Request& request);
+    static void warn_of_void_sheet(const Request& request);
     Result<> leave_asked();
     void end_void_jobs();
     void roster_changed();
@@ -243,7 +245,8 @@ class Core {
     DeviceId stick_export_device_;
     std::int64_t stick_began_ms_ = 0;
     net::Timer stick_ask_timer_, stick_end_timer_;
-    bool asked_now_ = false;  // the join under way has made its request
+    bool asked_now_ = false;                 // the join under way has made its request
+    std::optional<Profile::Former> former_;  // whom this device left for it
     std::unique_ptr<SignIn> sign_in_;
     std::unique_ptr<ImportJob> importer_;
     std::unique_ptr<Indexer> indexer_;

@@ -143,6 +143,10 @@ void Core::device_join(const Request& request) {
     if (auto read = fields.finish("device.join"); !read)
         return request->fail({Fault::invalid, read.error().what, ""});
     if (!choice) return request->fail(choice.error());
+    if (adding_)
+        return request->fail({Fault::refused,
+                              "this device is adding another one: what it shows is for the new device",
+                              "run 'kith device join' there; 'kith device cancel' ends the adding here"});
     if (joining_ || join_request_ || stick_import_)
         return request->fail(
             {Fault::refused, "this device is joining already", "'kith device cancel' stops it"});
@@ -170,7 +174,11 @@ void Core::prepare_join(const Request& request, const Source& source, const std:
 Result<> Core::joinable(const SecretBytes& passphrase) {
     if (!profile_.exists()) return profile_.prepare_joining(passphrase);
     if (!profile_.open()) return fail(Fault::locked, "this device is locked", "run 'kith unlock'");
-    return profile_.check_joinable();
+    KITH_TRY(profile_.check_joinable());
+    // Who gives one means this device to have it.
+    if (!passphrase.empty() && !profile_.has_passphrase())
+        return profile_.change_passphrase(SecretBytes(), passphrase);
+    return {};
 }
 
 void Core::join_started(const Request& request, const Source& source, const std::string& name,
@@ -180,25 +188,21 @@ void Core::join_started(const Request& request, const Source& source, const std:
         if (join_request_) join_request_->event("code", {{"code", code}});
     };
     events.on_code_wrong = [this](int left) {
-        if (join_request_)
-            join_request_->event(
-                "warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
+        if (join_request_) join_request_->event("warning", {{"text", another_code_text(left)}});
     };
     auto key = std::make_shared<crypto::SignKey>(std::move(act_key));
     events.ask = [this, name, choice, key](const Introduction& host,
                                            const roster::State& state) -> Result<roster::SignedRequest> {
         asked_now_ = true;
         tell_whose(host, state);
-        bool had_person = profile_.membership() == Membership::member;
+        if (profile_.membership() == Membership::member) {
+            KITH_TRY_VALUE(former, profile_.former());
+            former_ = std::move(former);
+        }
         if (profile_.membership() != Membership::none) {
             rest();
             KITH_TRY(profile_.drop_person());
         }
-        if (had_person && join_request_)
-            join_request_->event("warning",
-                                 {{"text",
-                                   "the person made here by 'kith init' is gone: its recovery sheet is void, "
-                                   "tear it up"}});
         KITH_TRY_VALUE(tx, store::Transaction::begin(profile_.db()));
         KITH_TRY_VALUE(asked, profile_.ask_to_join(state, host.entries, name, *key,
                                                    {host.device, host.endpoints, loop_.now().unix_ms}));
@@ -246,9 +250,12 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
     hung_bell_.reset();
     auto request = std::move(join_request_);
     join_request_ = nullptr;
+    const auto former = std::exchange(former_, std::nullopt);
     if (!host && !undecided) {
         // Nothing was asked for, or it was declined: this device is as it was before.
-        if (asked_now_)
+        if (former)
+            return_to(*former, request);
+        else if (asked_now_)
             (void)leave_asked();
         else if (!peers_ && profile_.open() && profile_.membership() == Membership::none)
             (void)profile_.discard();
@@ -261,6 +268,7 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
             return;
         }
     if (!request) return;
+    if (former) warn_of_void_sheet(request);
     if (!host) {
         auto error = host.error();
         error.hint =
@@ -272,6 +280,22 @@ void Core::joined(Result<DeviceId> host, bool undecided) {
     const auto* peer = profile_.roster().find(*host);
     request->event("approved", {{"device", host->hex()}, {"name", peer ? peer->name : std::string()}});
     follow(request, *host);
+}
+
+void Core::warn_of_void_sheet(const Request& request) {
+    request->event(
+        "warning",
+        {{"text", "the person made here by 'kith init' is gone: its recovery sheet is void, tear it up"}});
+}
+
+// To the person that this device had before it asked to join another one.
+void Core::return_to(const Profile::Former& former, const Request& request) {
+    rest();
+    auto returned = profile_.restore_former(former);
+    if (returned) returned = open();
+    if (returned) return;
+    log_("the person made here could not be restored: " + returned.error().what);
+    if (request) warn_of_void_sheet(request);
 }
 
 void Core::device_cancel(const Request& request) {
@@ -295,7 +319,8 @@ void Core::device_cancel(const Request& request) {
     if (!profile_.open() && profile_.exists())
         return request->fail({Fault::locked, "this device is locked", "run 'kith unlock'"});
     if (!profile_.open() || !peers_)
-        return request->fail({Fault::not_found, "there is nothing to cancel", ""});
+        return request->fail(
+            {Fault::not_found, "there is nothing to cancel", "'kith status' shows what goes on"});
     if (profile_.membership() == Membership::asked) {
         if (auto left = leave_asked(); !left) return request->fail(left.error());
         return request->finish(
@@ -348,7 +373,7 @@ void Core::device_cancel(const Request& request) {
         refresh_peers();
         return request->finish(std::move(*result));
     }
-    request->fail({Fault::not_found, "there is nothing to cancel", ""});
+    request->fail({Fault::not_found, "there is nothing to cancel", "'kith status' shows what goes on"});
 }
 
 // Ends the services and links, and leaves the profile open.

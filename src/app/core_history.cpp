@@ -303,7 +303,9 @@ Result<Json> Core::raw_piece(const std::string& id, std::optional<std::uint64_t>
     std::uint64_t begin = 0, size = content.size();
     if (attachment) {
         KITH_TRY_VALUE(view, shown(record, profile_.blobs()));
-        if (*attachment >= view.attachments.size()) return fail(Fault::not_found, "no such attachment");
+        if (*attachment >= view.attachments.size())
+            return fail(Fault::not_found, "no such attachment",
+                        "they are numbered as 'kith history show' lists them");
         if (view.is_mail) {
             KITH_TRY_VALUE(mail, content.read(0, size));
             raw_bytes_ = history::mail_attachment(mail, *attachment);

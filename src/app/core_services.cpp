@@ -18,7 +18,9 @@ struct NamedService {
 Result<NamedService> read_service(const std::string& address, const std::string& pin) {
     KITH_TRY_VALUE(read, parse_address(address));
     NamedService named{std::move(read), net::Pin::from_hex(pin)};
-    if (!pin.empty() && !named.pin) return fail(Fault::invalid, "a pin is 64 hexadecimal digits");
+    if (!pin.empty() && !named.pin)
+        return fail(Fault::invalid, "a pin is 64 hexadecimal digits",
+                    "copy all of it; the operator knows it");
     return named;
 }
 
@@ -29,6 +31,7 @@ Json Core::service_json(const ServiceStatus& status) const {
               {"alias", status.account.alias},     {"uid", status.account.uid},
               {"pin", to_hex(status.account.pin)}, {"state", service_state_name(status.state)}};
     if (!status.why.empty()) json["why"] = status.why;
+    if (!status.why.empty() && !status.hint.empty()) json["hint"] = status.hint;
     if (status.alarm_ms != 0) json["alarm"] = control::to_time_text(status.alarm_ms);
     json["control"] = services_->rosters().ruled(status.account.id);
     if (status.binding_ms != 0) json["binding"] = control::to_time_text(status.binding_ms);
@@ -128,18 +131,21 @@ void Core::service_repin(const Request& request) {
     auto address = parse_address(account->address);
     if (!address) return request->fail(address.error());
     if (!address->pinned)
-        return request->fail(
-            {Fault::refused, "an address with + is vouched for by an authority and has no pin", ""});
+        return request->fail({Fault::refused,
+                              "an address with + is vouched for by an authority and has no pin",
+                              "there is nothing to accept; if it is not reached, its operator knows why"});
     if (!pin_text.empty()) {
         auto pin = net::Pin::from_hex(pin_text);
-        if (!pin) return request->fail({Fault::invalid, "a pin is 64 hexadecimal digits", ""});
+        if (!pin)
+            return request->fail({Fault::invalid, "a pin is 64 hexadecimal digits",
+                                  "'kith service repin " + account->address + "' shows the one offered"});
         if (auto done = services_->repin(account->id, *pin); !done) return request->fail(done.error());
         return request->finish({{"address", account->address}, {"pin", pin->hex()}, {"state", "offline"}});
     }
     services_->look(*address, [request, text = account->address,
                                pinned = to_hex(account->pin)](Result<net::Pin> offered) {
-        if (!offered) return request->fail(offered.error());
-        request->finish({{"address", text}, {"pinned", pinned}, {"offered", offered->hex()}});
+        request->finish(
+            {{"address", text}, {"pinned", pinned}, {"offered", offered ? Json(offered->hex()) : Json()}});
     });
 }
 

@@ -157,4 +157,9 @@ void Entering::end(Result<> result, bool undecided) {
         });
 }
 
+std::string another_code_text(int tries_left) {
+    return "another code was typed; " +
+           (tries_left == 1 ? std::string("1 try is left") : std::to_string(tries_left) + " tries are left");
+}
+
 }  // namespace kith::app

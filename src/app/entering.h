@@ -22,6 +22,9 @@ struct FoundOffer {
     std::vector<net::Endpoint> endpoints;
 };
 
+// What is said when somebody typed another code than the one shown.
+std::string another_code_text(int tries_left);
+
 class Entering {
   public:
     struct Events {

@@ -203,9 +203,7 @@ void Meeting::enter(const Request& request, const Offer& offer) {
     if (auto made = make_card(0); !made) return request->fail(made.error());
     Entering::Events events;
     events.on_code = [this](const std::string& code) { tell("code", {{"code", code}}); };
-    events.on_code_wrong = [this](int left) {
-        tell("warning", {{"text", "another code was typed; " + std::to_string(left) + " tries are left"}});
-    };
+    events.on_code_wrong = [this](int left) { tell("warning", {{"text", another_code_text(left)}}); };
     events.introduced = [this](ByteView introduction, const std::string&) -> Result<Bytes> {
         const auto& door = entering_->server_key();
         KITH_TRY_VALUE(theirs, invite::read_greeting(introduction, GreetingFrom::host, door, nullptr));

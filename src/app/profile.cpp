@@ -1,6 +1,7 @@
 #include "app/profile.h"
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 
 #include "app/inbox.h"
@@ -177,6 +178,21 @@ Result<> Profile::check_joinable() const {
                 "another person");
 }
 
+namespace {
+
+constexpr std::array settings_of_person{setting::person,
+                                        setting::device,
+                                        setting::request_name,
+                                        setting::term_key,
+                                        setting::term_number,
+                                        setting::recovery_accounts,
+                                        setting::recovery_accounts_next,
+                                        setting::renewal,
+                                        setting::confirmed,
+                                        setting::identity};
+
+}  // namespace
+
 Result<> Profile::drop_person() {
     KITH_TRY(check_joinable());
     KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
@@ -185,15 +201,38 @@ Result<> Profile::drop_person() {
     for (const auto& peer : peers) KITH_TRY(store_->remove_peer(peer.device));
     KITH_TRY_VALUE(jobs, store_->jobs());
     for (const auto& job : jobs) KITH_TRY(store_->remove_job(job.role, job.peer));
-    for (auto name : {setting::person, setting::device, setting::request_name, setting::term_key,
-                      setting::term_number, setting::recovery_accounts, setting::recovery_accounts_next,
-                      setting::renewal, setting::confirmed, setting::identity})
-        KITH_TRY(store_->remove_setting(name));
+    for (auto name : settings_of_person) KITH_TRY(store_->remove_setting(name));
     // The next person must not be able to link this device to the former one.
     KITH_TRY(store_->put_setting(setting::device_seed, crypto::random_secret(random_).view()));
     KITH_TRY(store_->put_setting(setting::link_secret, crypto::random_secret(random_).view()));
     KITH_TRY(tx.commit());
     return read_identity();
+}
+
+Result<Profile::Former> Profile::former() const {
+    Former former;
+    KITH_TRY_VALUE(entries, store_->entries());
+    former.entries = std::move(entries);
+    auto keep = [&](std::string_view name) -> Result<> {
+        KITH_TRY_VALUE(value, store_->setting(name));
+        if (value) former.settings.emplace_back(name, std::move(*value));
+        return {};
+    };
+    for (auto name : settings_of_person) KITH_TRY(keep(name));
+    for (auto name : {setting::device_seed, setting::link_secret}) KITH_TRY(keep(name));
+    return former;
+}
+
+Result<> Profile::restore_former(const Former& former) {
+    {
+        KITH_TRY_VALUE(tx, store::Transaction::begin(*db_));
+        KITH_TRY(drop_person());
+        for (const auto& entry : former.entries) KITH_TRY(store_->add_entry(entry));
+        for (const auto& [name, value] : former.settings) KITH_TRY(store_->put_setting(name, value.view()));
+        KITH_TRY(tx.commit());
+    }
+    KITH_TRY(read_identity());
+    return reload_secrets();
 }
 
 Result<roster::SignedRequest> Profile::ask_to_join(const roster::State& state,

@@ -10,6 +10,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/env.h"
@@ -70,6 +72,14 @@ class Profile {
     Result<> check_joinable() const;
     // Drops the person (and with it its recovery sheet's use), keeping nothing of it.
     Result<> drop_person();
+    // What drop_person() takes from a device that could join, to be put back in the place of a person that
+    // declined it.
+    struct Former {
+        std::vector<std::pair<std::string_view, SecretBytes>> settings;
+        std::vector<store::RosterEntry> entries;
+    };
+    Result<Former> former() const;
+    Result<> restore_former(const Former& former);
     // Belongs to `state.person` from now on, once the host has added the request. Durable when it returns.
     Result<roster::SignedRequest> ask_to_join(const roster::State& state,
                                               std::span<const roster::Entry> entries, const std::string& name,

@@ -111,6 +111,9 @@ void Services::add(const ServiceAddress& address, const std::string& alias, std:
         if (!link->account().alias.empty())
             return done(fail(Fault::refused, "this device has an account there: " + link->account().alias,
                              "'kith service list' shows it"));
+        if (pin && stored_pin(link->account()) != pin)
+            return done(fail(Fault::refused, "another key of this service is trusted here",
+                             "'kith service repin " + link->account().address + "' shows it"));
         if (link->status.state != ServiceState::online)
             return done(fail(Fault::unreachable, "the service is not reached now: " + link->status.why,
                              "try again later"));
@@ -565,7 +568,7 @@ void Services::lost(Link& link, const Error& why, bool key_refused) {
     }
     run(link, link.client->disconnected(loop_.now()));
     if (link.status.state != ServiceState::barred)
-        set_state(link, link.was_online ? ServiceState::offline : ServiceState::pending, error.what);
+        set_state(link, link.was_online ? ServiceState::offline : ServiceState::pending, error);
     link.status.settled = true;
     if (events_.on_state) events_.on_state(link.account().id);
     link.timer = loop_.after(link.backoff.next(random_), [this, &link] { connect(link); });
@@ -579,9 +582,15 @@ void Services::arm(Link& link) {
                              [this, &link] { run(link, link.client->tick(loop_.now())); });
 }
 
-void Services::set_state(Link& link, ServiceState state, std::string why) {
+void Services::set_state(Link& link, ServiceState state, Error why) {
     link.status.state = state;
-    link.status.why = std::move(why);
+    link.status.why = std::move(why.what);
+    link.status.hint = std::move(why.hint);
+}
+
+void Services::passed_over(Link& link) {
+    if (link.status.passed_over++ == 0 && events_.log)
+        events_.log("a service sends messages that this version of kith does not know; they are passed over");
 }
 
 void Services::run(Link& link, tmtp::ClientActions actions) {
@@ -628,9 +637,7 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
         } else if (std::get_if<tmtp::NodeHeld>(&action)) {
             raise_alarm(link);
         } else if (std::get_if<tmtp::PassedOver>(&action)) {
-            if (link.status.passed_over++ == 0 && events_.log)
-                events_.log(
-                    "a service sends messages that this version of kith does not know; they are passed over");
+            passed_over(link);
         } else if (std::get_if<tmtp::CaughtUp>(&action)) {
             caught_up(link);
         } else if (auto* message = std::get_if<tmtp::Delivered>(&action)) {
@@ -651,7 +658,7 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             result(link, std::move(*answer));
         } else if (auto* failed = std::get_if<tmtp::Failed>(&action)) {
             if (failed->permanent && !link.account().uid.empty() && !try_proposed(link))
-                set_state(link, ServiceState::barred, failed->error.what);
+                set_state(link, ServiceState::barred, failed->error);
             return later(id, [this, error = failed->error](Link& at) {
                 if (at.tls) lost(at, error);
             });
@@ -661,8 +668,10 @@ void Services::run(Link& link, tmtp::ClientActions actions) {
             if (link.large && link.large_head && data->msgid == link.large_head->msgid)
                 if (auto kept = link.large->append(data->bytes); !kept) {
                     link.large.reset();
-                    set_state(link, link.status.state,
-                              "a large message waits at the service: " + kept.error().what);
+                    set_state(
+                        link, link.status.state,
+                        {kept.error().kind, "a large message waits at the service: " + kept.error().what,
+                         kept.error().hint});
                 }
         } else if (auto* ending = std::get_if<tmtp::DeliveryEnd>(&action)) {
             if (link.large && link.large_head && ending->msgid == link.large_head->msgid) {
@@ -759,8 +768,10 @@ void Services::receive_large(Link& link, tmtp::DeliveryBegin begin) {
     link.large.reset();
     link.status.settled = true;  // as far as it goes: this message keeps what is behind it waiting
     set_state(link, link.status.state,
-              "a message of " + std::to_string(begin.datalen >> 20) +
-                  " MiB waits at the service: " + spool.error().what);
+              {spool.error().kind,
+               "a message of " + std::to_string(begin.datalen >> 20) +
+                   " MiB waits at the service: " + spool.error().what,
+               spool.error().hint});
     if (events_.on_state) events_.on_state(link.account().id);
 }
 
@@ -811,7 +822,7 @@ void Services::delivered(Link& link, tmtp::Delivered message, const Spool* large
     } else if (message.kind == tmtp::Kind::roster) {
         if (!roster_news(link, message)) return;
     } else if (message.kind == tmtp::Kind::other) {
-        ++link.status.passed_over;
+        passed_over(link);
     }
     run(link, link.client->acked(message.msgid, loop_.now()));
 }

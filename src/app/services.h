@@ -33,6 +33,7 @@ struct ServiceStatus {
     ServiceState state = ServiceState::pending;
     bool settled = false;           // online and its queue drained, or an attempt has failed
     std::string why;                // when not online: what happened last
+    std::string hint;               // what can be done about that
     std::int64_t alarm_ms = 0;      // somebody else was connected as this node then; 0: no
     std::uint64_t passed_over = 0;  // messages of kinds that this version does not know, since the start
     std::int64_t binding_ms = 0;    // a roster is proposed for this account, and is bound then; 0: none is
@@ -197,7 +198,8 @@ class Services {
     void run(Link& link, tmtp::ClientActions actions);
     void lost(Link& link, const Error& why, bool key_refused = false);
     void arm(Link& link);
-    void set_state(Link& link, ServiceState state, std::string why);
+    void set_state(Link& link, ServiceState state, Error why);
+    void passed_over(Link& link);
     void registered(Link& link, tmtp::Registered registered);
     void delivered(Link& link, tmtp::Delivered message, const Spool* large = nullptr);
     void node_added(Link& link, tmtp::NodeAdded added);

@@ -244,12 +244,14 @@ void Services::held(Link& link) {
     link.backoff.reset();
     if (link.restoration) return ask_roster(link, {tmtp::Roster{{}, "show", 0}, {}});
     // Without a list of devices it is to let this one object to a proposed one.
-    set_state(
-        link, ServiceState::barred,
-        rosters_.ruled(link.account().id)
-            ? "the account's list of devices keeps this one out: it was barred, or is in doubt"
-            : "somebody else is connected as this device, and a list of devices is proposed: 'kith service "
-              "object' stops that");
+    set_state(link, ServiceState::barred,
+              rosters_.ruled(link.account().id)
+                  ? Error{Fault::refused,
+                          "the account's list of devices keeps this one out: it was barred, or is in doubt",
+                          "'kith device list' says why"}
+                  : Error{Fault::refused,
+                          "somebody else is connected as this device, and a list of devices is proposed",
+                          "'kith service object " + link.account().address + "' stops that"});
     if (!rosters_.ruled(link.account().id)) raise_alarm(link);
     link.status.settled = true;
     bring(link);

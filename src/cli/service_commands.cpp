@@ -163,6 +163,10 @@ int bind(Context& context, const Options& options) {
 
 void say_alarms(Context& context, const Json& services) {
     for (const auto& service : list_in(services)) {
+        if (auto why = text_in(service, "why"); !why.empty() && !service.contains("moved_to")) {
+            context.out.say(text_in(service, "address") + ": " + why);
+            if (auto hint = text_in(service, "hint"); !hint.empty()) context.out.say("  hint: " + hint);
+        }
         auto when = text_in(service, "alarm");
         auto address = text_in(service, service.contains("moved_to") ? "uid" : "address");
         if (auto due = text_in(service, "binding"); !due.empty())

@@ -20,6 +20,7 @@ struct Worker::State {
     std::deque<Job> jobs;
     bool ended = false;
     std::thread thread;
+    std::shared_ptr<void> listening = std::make_shared<char>();  // as long as the worker is there
 };
 
 Worker::Worker(Loop& loop) : state_(std::make_unique<State>(loop)) {}
@@ -54,9 +55,9 @@ void Worker::State::work() {
         lock.unlock();
         next.job();
         // The loop is given all of the job: what it holds is destroyed there, where it was made.
-        loop.post([next = std::move(next)]() mutable {
+        loop.post([next = std::move(next), listener = std::weak_ptr(listening)]() mutable {
             next.job = nullptr;
-            next.done();
+            if (!listener.expired()) next.done();
         });
         lock.lock();
     }

@@ -15,7 +15,8 @@ class Worker {
     explicit Worker(Loop& loop);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
-    // Waits for the job that runs; those that wait are destroyed unrun, and nothing is said of them.
+    // Waits for the job that runs; those that wait are destroyed unrun. No `done` runs any more, of what is
+    // done neither.
     ~Worker();
 
     // On the loop's thread. `job` runs on the worker's and touches nothing that others touch; then `done`

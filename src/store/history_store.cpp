@@ -280,7 +280,8 @@ Result<history::Key> HistoryStore::find(std::string_view hex_prefix) const {
         *from, *to, whole ? 1 : 2);
     KITH_TRY_VALUE(one, rows.next());
     if (!one)
-        return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix));
+        return fail(Fault::not_found, "no record has an id that begins with " + std::string(hex_prefix),
+                    "'kith history list' shows ids");
     auto key = load_key(rows, 0);
     KITH_TRY_VALUE(more, rows.next());
     if (more)

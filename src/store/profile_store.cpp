@@ -177,7 +177,8 @@ Result<std::int64_t> ProfileStore::ask(const Asked& asked) {
 
 Result<> ProfileStore::set_asked(std::int64_t id, std::string_view state, std::string_view why) {
     KITH_TRY_VALUE(count, db_.run("UPDATE outbox SET state = ?, why = ? WHERE id = ?", state, why, id));
-    if (count == 0) return fail(Fault::not_found, "no such request in the outbox");
+    if (count == 0)
+        return fail(Fault::not_found, "no such request in the outbox", "'kith outbox list' shows them");
     return {};
 }
 
@@ -200,7 +201,7 @@ Result<std::optional<Asked>> ProfileStore::asked(std::int64_t id) const {
 Result<Bytes> ProfileStore::asked_body(std::int64_t id) const {
     auto rows = db_.query("SELECT body FROM outbox WHERE id = ?", id);
     KITH_TRY_VALUE(row, rows.next());
-    if (!row) return fail(Fault::not_found, "no such request in the outbox");
+    if (!row) return fail(Fault::not_found, "no such request in the outbox", "'kith outbox list' shows them");
     return to_bytes(rows.bytes(0));
 }
 

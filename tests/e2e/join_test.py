@@ -1,6 +1,7 @@
 """Who may join: a fresh home, and a profile that holds nothing; never one that would lose something."""
 
 import os
+import shutil
 
 from people import offered, onboard, pair, run_tests, same_digest
 
@@ -47,6 +48,48 @@ def an_initialised_but_empty_profile_gives_up_its_person(world):
     adding.fails(13)
     joining.fails(5)
     assert other.run("status")["device"] == kept["device"]
+
+
+def who_is_declined_has_the_person_it_had(world):
+    old = world.device("old")
+    old.run("init", "--name", "old")
+    old.stop()
+    shutil.copytree(old.home, world.path("copy"))  # its keys are those of a device that is on the list
+    copy = world.device("copy")
+    before = [copy.run(*words) for words in (("status",), ("device", "list"), ("device", "log"), ("history", "digest"))]
+    adding, joining, code = offered(old, copy)
+    adding.say(code)
+    adding.fails(5)
+    joining.fails(5)
+    assert not any(event["event"] == "warning" for event in joining.seen), joining.seen
+    for restart in (False, True):
+        if restart:
+            copy.stop()
+        assert [copy.run(*words) for words in (("status",), ("device", "list"), ("device", "log"), ("history", "digest"))] == before
+    world.say("it can join another person still, and it did not take its own offer")
+    adding = copy.begin("device", "add")
+    error = copy.begin("device", "join", adding.wait_for("offer")["text"]).fails(5)
+    assert "new device" in error["message"] and "cancel" in error["hint"], error
+    copy.run("device", "cancel")
+    adding.fails(13)
+    other, _ = person(world, "other")
+    onboard(other, copy)
+
+
+def the_passphrase_that_is_given_is_had(world):
+    old, _ = person(world, "old")
+    words = ("--passphrase-file", world.file("passphrase", "the ferns of the north wall\n"))
+    for name in ("fresh", "made in vain"):
+        new = world.device(name)
+        if name != "fresh":
+            new.run("init")
+        onboard(old, new, name, join_words=words)
+        new.run("lock")
+        assert new.run("status")["state"] == "locked"
+        new.stop()
+        new.fails(6, "history", "digest")
+        new.run("unlock", *words)
+        same_digest(old, new)
 
 
 def a_profile_that_holds_something_refuses_and_loses_nothing(world):
@@ -199,6 +242,7 @@ def what_is_shown_and_taken_back(world):
 
 
 run_tests(the_new_device_shows_and_the_old_one_takes, a_second_one_who_answers_ends_it_for_all, what_is_shown_and_taken_back,
+          who_is_declined_has_the_person_it_had, the_passphrase_that_is_given_is_had,
           a_fresh_home_joins_without_init, an_initialised_but_empty_profile_gives_up_its_person,
           a_profile_that_holds_something_refuses_and_loses_nothing,
           a_failed_join_leaves_a_fresh_home_that_can_be_initialised,

@@ -198,5 +198,5 @@ TEST_CASE("a worker that ends waits for the job that runs, and leaves out the ot
     CHECK(begun == ended);
     CHECK(begun < 3);
     settle(loop, 1);
-    CHECK(told <= ended);
+    CHECK(told == 0);  // of what was done, too: whoever asked may be gone
 }
