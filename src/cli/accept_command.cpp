@@ -134,6 +134,10 @@ int accept(Context& context, const AcceptOptions& options) {
                                        "give one of them");
     if (options.nearby) return accept_beside(context, options, {{}, {}, options.nearby});
     const ShownText card{"invitation's text", "The invitation's text (KITH-INVITE:...): ", "kith invite new"};
+    if (options.text.empty() && options.scan.empty() && !context.can_ask) {
+        const auto lacking = missing(card);
+        return context.out.usage_error(lacking.what, lacking.hint);
+    }
     auto text = options.scan.empty() ? read_shown(context, options.text, card)
                                      : scan_text(context, options.scan, reads_invitation);
     if (!text) return context.out.error(text.error());

@@ -42,10 +42,13 @@ Result<std::optional<Json>> with_passphrase(
     return result;
 }
 
-Result<SecretBytes> new_passphrase(Context& context, const std::string& file) {
+Result<SecretBytes> new_passphrase(Context& context, const std::string& file, EmptyLine empty) {
     SecretBytes passphrase;
     if (!file.empty()) {
         KITH_TRY_VALUE(read, read_secret_file(file));
+        if (read.empty() && empty == EmptyLine::refused)
+            return fail(Fault::invalid, "the passphrase file is empty",
+                        "leave the option out for no passphrase");
         passphrase = std::move(read);
     } else if (context.can_ask) {
         KITH_TRY_VALUE(asked, ask_new_secret("New passphrase for this device (Enter alone: none): ",

@@ -31,7 +31,7 @@ void add_contact_commands(CLI::App& app, Command& chosen);
 // `show`, of history and of messages.
 void add_show_command(CLI::App& parent, Command& chosen);
 
-// Of a list of services: where somebody else used this device's secret.
+// Of a list of services: why one is not online, and where somebody else used this device's secret.
 void say_alarms(Context& context, const Json& services);
 // What became of a request to a service.
 void say_asked(Context& context, const Json& result);
@@ -48,8 +48,12 @@ Result<std::optional<Json>> with_passphrase(
     Context& context, const std::string& file, Opens opens,
     const std::function<Result<std::optional<Json>>(SecretBytes)>& run);
 
-// A new passphrase: from `file`, or asked for twice, or none. Says what it means to have none.
-Result<SecretBytes> new_passphrase(Context& context, const std::string& file);
+// A new passphrase: from `file`, or asked for twice, or none. Says what it means to have none. A file that is
+// empty by mistake must not leave a profile open to everybody: only where a command has no other way to say
+// "none" does its empty line mean that.
+enum class EmptyLine { refused, means_none };
+Result<SecretBytes> new_passphrase(Context& context, const std::string& file,
+                                   EmptyLine empty = EmptyLine::refused);
 
 // What this device is called unless its owner says otherwise: the host's name.
 std::string default_device_name();

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,16 @@ constexpr const char* log_name = "kithd.log";
 // How often a starting daemon is looked for: short beside what a start takes.
 constexpr int look_ms = 10;
 
+Error no_room(const fs::path& home) {
+    return {Fault::disk_full, "the disk is full on which the profile's folder is: " + home.string(),
+            "make room on the disk"};
+}
+
+bool is_full(const fs::path& home) {
+    struct statvfs disk {};
+    return statvfs(home.c_str(), &disk) == 0 && disk.f_blocks > 0 && disk.f_bavail == 0;
+}
+
 // Makes the profile's folder, private. One that is there and open to others is closed only when it is empty:
 // it may be a folder that was named by mistake, /tmp say.
 Result<> make_home(const fs::path& home) {
@@ -40,6 +51,7 @@ Result<> make_home(const fs::path& home) {
     mode_t before = umask(077);
     fs::create_directories(home, error);
     umask(before);
+    if (error == std::errc::no_space_on_device) return fail(no_room(home));
     if (error)
         return fail(Fault::io, "the profile's folder cannot be made: " + error.message(),
                     "check " + home.string());
@@ -78,9 +90,9 @@ Result<Log> open_log(const fs::path& home) {
     if (lstat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) > limits::log_bytes)
         std::rename(path.c_str(), (path.string() + ".old").c_str());
     int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ENOSPC) return fail(no_room(home));
     if (fd < 0)
-        return fail(errno == ENOSPC ? Fault::disk_full : Fault::io,
-                    "the log cannot be opened: " + std::string(std::strerror(errno)),
+        return fail(Fault::io, "the log cannot be opened: " + std::string(std::strerror(errno)),
                     "check " + path.string());
     fchmod(fd, 0600);
     return Log{fd, fstat(fd, &status) == 0 ? status.st_size : 0};
@@ -208,6 +220,8 @@ Result<net::LocalCaller> find_or_start_daemon(const fs::path& home) {
         if (ended) poll(nullptr, 0, look_ms);
     } while (Clock::now() < deadline);
     std::string last = last_line(home, log.start);
+    // What the daemon had to say had no room either.
+    if (ended && last.empty() && is_full(home)) return fail(no_room(home));
     return fail(
         ended ? Fault::unavailable : Fault::timed_out,
         ended ? "the daemon ended as soon as it was started" : "the daemon was started but does not answer",

@@ -23,6 +23,8 @@ struct JoinOptions {
     SelectOptions select;
 };
 
+const ShownText shown_offer{"offer's text", "The text below the other device's QR code: ", "kith device add"};
+
 // The end of a pairing, which under --json is its last event.
 int conclude_pairing(Context& context, PairingView& view, const Result<std::optional<Json>>& result) {
     if (!result) {
@@ -36,13 +38,21 @@ int conclude_pairing(Context& context, PairingView& view, const Result<std::opti
     return exit_ok;
 }
 
+// What is wrong with the command line, and the parser could not see: a program still gets the last event.
+template <class View>
+int wrong_usage(Context& context, View& view, const Error& error) {
+    view.failed(error);
+    return context.out.usage_error(error.what, error.hint);
+}
+
 int add_by_stick(Context& context, const AddOptions& options) {
-    if (options.expires > 0)
-        return context.out.usage_error("--to and --expires exclude each other",
-                                       "a request on a stick does not expire");
-    auto folder = absolute_path(options.to);
-    if (!folder) return context.out.error(folder.error());
     StickView view(context, options.to);
+    if (options.expires > 0)
+        return wrong_usage(context, view,
+                           {Fault::invalid, "--to and --expires exclude each other",
+                            "a request on a stick does not expire"});
+    auto folder = absolute_path(options.to);
+    if (!folder) return view.conclude_add(fail(folder.error()));
     auto run = [&](SecretBytes passphrase) {
         control::Start start{"device.add", {{"to", *folder}}, {}};
         start.secrets.set("passphrase", std::move(passphrase));
@@ -52,19 +62,20 @@ int add_by_stick(Context& context, const AddOptions& options) {
 }
 
 int add(Context& context, const AddOptions& options) {
+    PairingView view(context, PairingView::Side::adding);
     if (!options.to.empty() + !options.text.empty() + !options.scan.empty() > 1)
-        return context.out.usage_error("a new device's text, --scan and --to exclude each other",
-                                       "give one of them");
+        return wrong_usage(
+            context, view,
+            {Fault::invalid, "a new device's text, --scan and --to exclude each other", "give one of them"});
     if (!options.to.empty()) return add_by_stick(context, options);
     Json args = Json::object();
     if (!options.scan.empty() || !options.text.empty()) {
         auto bell = options.scan.empty() ? read_shown(context, options.text,
                                                       {"new device's text", {}, "kith device join --show"})
                                          : scan_bell(context, options.scan);
-        if (!bell) return context.out.error(bell.error());
+        if (!bell) return conclude_pairing(context, view, fail(bell.error()));
         args["bell"] = *bell;
     }
-    PairingView view(context, PairingView::Side::adding);
     auto run = [&](SecretBytes passphrase) {
         control::Start start{"device.add", args, {}};
         if (options.expires > 0) start.args["expires"] = options.expires;
@@ -81,49 +92,63 @@ Result<SecretBytes> passphrase_of(Context& context, const std::string& file) {
     return new_passphrase(context, file);
 }
 
-int join_by_stick(Context& context, const JoinOptions& options) {
-    auto folder = absolute_path(options.from);
-    if (!folder) return context.out.error(folder.error());
-    Json args{{"from", *folder}, {"name", options.name.empty() ? default_device_name() : options.name}};
-    if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
-    auto passphrase = passphrase_of(context, options.passphrase_file);
-    if (!passphrase) return context.out.error(passphrase.error());
-    StickView view(context, options.from);
+Result<control::Start> stick_request(Context& context, const JoinOptions& options) {
+    KITH_TRY_VALUE(folder, absolute_path(options.from));
+    Json args{{"from", folder}, {"name", options.name.empty() ? default_device_name() : options.name}};
+    KITH_TRY(add_selection(args, options.select));
+    KITH_TRY_VALUE(passphrase, passphrase_of(context, options.passphrase_file));
     control::Start start{"device.join", std::move(args), {}};
-    start.secrets.set("passphrase", std::move(*passphrase));
-    return view.conclude_join(converse(context, std::move(start), view.listener()));
+    start.secrets.set("passphrase", std::move(passphrase));
+    return start;
+}
+
+int join_by_stick(Context& context, const JoinOptions& options) {
+    StickView view(context, options.from);
+    auto start = stick_request(context, options);
+    if (!start) return view.conclude_join(fail(start.error()));
+    return view.conclude_join(converse(context, std::move(*start), view.listener()));
+}
+
+// The offer's text, read from wherever it is. A person is told of a wrong one before he makes up a
+// passphrase.
+Result<std::string> offer_text(Context& context, const JoinOptions& options) {
+    if (!options.scan.empty()) return scan_offer(context, options.scan, pairing::OfferKind::device);
+    KITH_TRY_VALUE(text, read_shown(context, options.text, shown_offer));
+    if (context.can_ask) KITH_TRY(pairing::decode_offer(text, pairing::OfferKind::device));
+    return text;
+}
+
+Result<control::Start> join_request(Context& context, const JoinOptions& options) {
+    Json args{{"name", options.name.empty() ? default_device_name() : options.name}};
+    if (options.nearby) {
+        args["nearby"] = *options.nearby;
+    } else if (options.show) {
+        args["show"] = true;
+    } else {
+        KITH_TRY_VALUE(text, offer_text(context, options));
+        args["text"] = text;
+    }
+    KITH_TRY(add_selection(args, options.select));
+    KITH_TRY_VALUE(passphrase, new_passphrase(context, options.passphrase_file));
+    control::Start start{"device.join", std::move(args), {}};
+    start.secrets.set("passphrase", std::move(passphrase));
+    return start;
 }
 
 int join(Context& context, const JoinOptions& options) {
-    if (options.nearby.has_value() + !options.text.empty() + !options.scan.empty() + !options.from.empty() +
-            options.show >
-        1)
-        return context.out.usage_error(
-            "an offer's text, --scan, --show, --nearby and --from exclude each other", "give one of them");
-    if (!options.from.empty()) return join_by_stick(context, options);
-    const ShownText offer{"offer's text", "The text below the other device's QR code: ", "kith device add"};
-    auto text = options.nearby || options.show ? Result<std::string>()
-                : options.scan.empty()         ? read_shown(context, options.text, offer)
-                                       : scan_offer(context, options.scan, pairing::OfferKind::device);
-    if (!text)
-        return options.text.empty() && options.scan.empty() && !context.can_ask
-                   ? context.out.usage_error(text.error().what, text.error().hint)
-                   : context.out.error(text.error());
-    auto passphrase = new_passphrase(context, options.passphrase_file);
-    if (!passphrase) return context.out.error(passphrase.error());
     PairingView view(context, PairingView::Side::joining);
-    std::string name = options.name.empty() ? default_device_name() : options.name;
-    Json args{{"name", name}};
-    if (options.nearby)
-        args["nearby"] = *options.nearby;
-    else if (options.show)
-        args["show"] = true;
-    else
-        args["text"] = *text;
-    if (auto chosen = add_selection(args, options.select); !chosen) return context.out.error(chosen.error());
-    control::Start start{"device.join", std::move(args), {}};
-    start.secrets.set("passphrase", std::move(*passphrase));
-    return conclude_pairing(context, view, converse(context, std::move(start), view.listener()));
+    const int sources = options.nearby.has_value() + !options.text.empty() + !options.scan.empty() +
+                        !options.from.empty() + options.show;
+    if (sources > 1)
+        return wrong_usage(
+            context, view,
+            {Fault::invalid, "an offer's text, --scan, --show, --nearby and --from exclude each other",
+             "give one of them"});
+    if (!options.from.empty()) return join_by_stick(context, options);
+    if (sources == 0 && !context.can_ask) return wrong_usage(context, view, missing(shown_offer));
+    auto start = join_request(context, options);
+    if (!start) return conclude_pairing(context, view, fail(start.error()));
+    return conclude_pairing(context, view, converse(context, std::move(*start), view.listener()));
 }
 
 int cancel(Context& context) {
@@ -176,8 +201,10 @@ void add_device_commands(CLI::App& app, Command& chosen) {
                          "read the new device's QR code (kith device join --show) from a picture (PNG or "
                          "JPEG), or a camera such as /dev/video0")
             ->type_name("FILE");
-        command->add_option("--expires", options->expires, "seconds that the offer is good for")
-            ->check(CLI::Range(1, 86400));
+        command
+            ->add_option("--expires", options->expires,
+                         "seconds that the offer is good for (unless given: 600)")
+            ->check(CLI::Range(10, 86400));
         command->callback(
             [=, &chosen] { chosen = [=](Context& context) { return add(context, *options); }; });
     }

@@ -71,7 +71,8 @@ int run(int count, char** words) {
     Command chosen;
     app.fallthrough();  // so that the global options are taken behind a command as well
     app.require_subcommand(1);
-    app.add_option("--home", globals.home, "the profile's folder (KITH_HOME, else ~/.local/share/kith)");
+    app.add_option("--home", globals.home,
+                   "the profile's folder (KITH_HOME, else $XDG_DATA_HOME/kith, else ~/.local/share/kith)");
     app.add_flag("--json", globals.json, "for programs: JSON, and nothing is ever asked");
     app.set_version_flag("--version", std::string("kith " KITH_VERSION));
     add_profile_commands(app, chosen);

@@ -84,13 +84,14 @@ void MeetingView::show(const control::Event& event) {
 void MeetingView::show_offer(const Json& offer) {
     auto& out = context_.out;
     const auto text = text_in(offer, "text"), words = text_in(offer, "nearby");
-    if (out.terminal())
-        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
     out.say(text);
     out.say("");
     out.say("On their device, beside this one:  kith " + by_text_);
     if (!words.empty()) out.say("In the same network also:  kith " + by_itself_ + " \"" + words + "\"");
     out.say("It ends at " + local_time(text_in(offer, "expires")) + ".");
+    // Last: with the question below it, it fills a terminal of 24 rows.
+    if (out.terminal())
+        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
 }
 
 void MeetingView::ask_code(const Json& question) {

@@ -68,29 +68,33 @@ void PairingView::event(const control::Event& event) {
 void PairingView::show_offer(const Json& offer) {
     auto& out = context_.out;
     std::string text = text_in(offer, "text");
-    if (out.terminal()) {
-        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
-    }
     out.say(text);
     out.say("");
-    out.say("On the new device, scan this or run:  kith device join TEXT");
+    out.say("On the new device, scan the QR code or run:  kith device join TEXT");
     if (auto words = text_in(offer, "nearby"); !words.empty())
         out.say("In the same network also:  kith device join --nearby \"" + words + "\"");
     out.say(std::string(hands_over));
     std::string expires = text_in(offer, "expires");
     if (!expires.empty()) out.say("The offer ends at " + local_time(expires) + ".");
+    show_qr(text);
 }
 
 void PairingView::show_bell(const Json& bell) {
     auto& out = context_.out;
     const auto text = text_in(bell, "text");
-    if (out.terminal()) {
-        if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
-    }
     out.say(text);
     out.say("");
-    out.say("On the device that has the account, scan this or run:  kith device add TEXT");
+    out.say("On the device that has the account, scan the QR code or run:  kith device add TEXT");
     out.say("Let nobody else see it. It ends at " + local_time(text_in(bell, "expires")) + ".");
+    show_qr(text);
+}
+
+// Last: with the question or the wait below it, it fills a terminal of 24 rows.
+void PairingView::show_qr(const std::string& text) {
+    auto& out = context_.out;
+    if (!out.terminal()) return;
+    if (auto code = qr::encode(text)) out.write(qr::to_terminal(*code));
+    out.flush();
 }
 
 void PairingView::show_whose(const Json& whose) {
@@ -122,7 +126,7 @@ void PairingView::ask_code(const Json& question) {
     }
     if (!context_.can_ask)
         return context_.out.say("The code that the new device shows is wanted on standard input.");
-    say("");
+    if (asking_) context_.out.write("\n");
     context_.out.write("Code shown on the new device: ");
     context_.out.flush();
     asking_ = true;

@@ -29,6 +29,7 @@ class PairingView {
     void event(const control::Event& event);
     void show_offer(const Json& offer);
     void show_bell(const Json& bell);
+    void show_qr(const std::string& text);
     void show_whose(const Json& whose);
     void show_code(const std::string& code);
     void show_progress(const Json& progress);

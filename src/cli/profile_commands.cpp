@@ -16,7 +16,26 @@ struct InitOptions {
     std::string name, passphrase_file;
 };
 
+// Whether a person can still be made here. A home that is not there yet is not made to find out; of a device
+// that is joining, the daemon says why not.
+Result<bool> is_free(Context& context) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(context.home, ignored)) return true;
+    KITH_TRY_VALUE(status, call(context, {"status", Json::object(), {}}));
+    const auto state = text_in(status, "state");
+    return state == "new" || state == "joining";
+}
+
 int init(Context& context, const InitOptions& options) {
+    // Before a passphrase is made up in vain.
+    if (context.can_ask && options.passphrase_file.empty()) {
+        auto free = is_free(context);
+        if (!free) return context.out.error(free.error());
+        if (!*free)
+            return context.out.error(
+                {Fault::refused, "this device already belongs to a person",
+                 "see kith status; another profile has a folder of its own: --home DIR"});
+    }
     auto passphrase = new_passphrase(context, options.passphrase_file);
     if (!passphrase) return context.out.error(passphrase.error());
     control::Start start{"init", {{"name", options.name.empty() ? default_device_name() : options.name}}, {}};
@@ -36,7 +55,8 @@ int lock(Context& context, const std::string& after) {
     double minutes = -1;
     const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), minutes);
     if (error != std::errc() || end != after.data() + after.size() || !(minutes >= 0) || minutes > 43200)
-        return context.out.usage_error("--after takes minutes, 0 to 43200", "");
+        return context.out.usage_error("--after takes minutes, 0 to 43200",
+                                       "as in: kith lock --after 15; 0: never");
     const auto seconds = static_cast<std::uint64_t>(minutes * 60);
     return conclude(context, call(context, {"lock.after", {{"seconds", seconds}}, {}}), [&](const Json&) {
         context.out.say(seconds == 0
@@ -62,7 +82,7 @@ int passphrase(Context& context, const std::string& old_file, const std::string&
         return context.out.usage_error("no new passphrase was given",
                                        "give it with --new-passphrase-file FILE");
     auto run = [&](SecretBytes old_passphrase) -> Result<std::optional<Json>> {
-        KITH_TRY_VALUE(fresh, new_passphrase(context, new_file));
+        KITH_TRY_VALUE(fresh, new_passphrase(context, new_file, EmptyLine::means_none));
         control::Start start{"passphrase", Json::object(), {}};
         start.secrets.set("passphrase", std::move(old_passphrase));
         start.secrets.set("new_passphrase", std::move(fresh));

@@ -155,7 +155,9 @@ Result<SecretBytes> ask_secret(const std::string& question) {
         show(question);
         line = standard_input().wait();
     }
-    if (!line) return fail(Fault::cancelled, "no passphrase was given", "");
+    if (!line)
+        return fail(Fault::cancelled, "no passphrase was given",
+                    "run the command again, or give it in a file: --passphrase-file FILE");
     return secret_from(*line);
 }
 
@@ -192,11 +194,14 @@ Result<SecretBytes> read_secret_file(const std::string& file) {
     return secret_from(line);
 }
 
+Error missing(const ShownText& wanted) {
+    return {Fault::invalid, "the " + wanted.name + " is missing",
+            "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it"};
+}
+
 Result<std::string> read_shown(Context& context, const std::string& option, const ShownText& wanted) {
     if (!option.empty() && option != "-") return option;
-    if (option.empty() && !context.can_ask)
-        return fail(Fault::invalid, "the " + wanted.name + " is missing",
-                    "give it as TEXT, or as - to read it from standard input; --scan reads a picture of it");
+    if (option.empty() && !context.can_ask) return fail(missing(wanted));
     auto line = option == "-" ? standard_input().wait() : ask(wanted.question);
     if (!line || line->empty())
         return fail(Fault::invalid, "no " + wanted.name + " was given",

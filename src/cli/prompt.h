@@ -43,6 +43,9 @@ struct ShownText {
     std::string question;  // who is asked
     std::string shown_by;  // "kith device add"
 };
+// What to say where it is not given and nobody can be asked: a usage error, as of any missing option, which
+// the command tells before it calls read_shown.
+Error missing(const ShownText& wanted);
 Result<std::string> read_shown(Context& context, const std::string& option, const ShownText& wanted);
 
 // The first line of `file`. Fault::not_found, Fault::io, Fault::invalid (too long).

@@ -36,6 +36,8 @@ int add(Context& context, const Options& options) {
 }
 
 int restore(Context& context, const Options& options) {
+    if (auto missing = missing_sheet(context, options.sheet_file))
+        return context.out.usage_error(missing->what, missing->hint);
     auto sheet = sheet_text(context, options.sheet_file);
     if (!sheet) return context.out.error(sheet.error());
     auto restored = with_passphrase(context, options.passphrase_file, Opens::no, [&](SecretBytes passphrase) {

@@ -40,10 +40,14 @@ void check_sheet(Context& context, const std::string& recovery) {
     }
 }
 
+std::optional<Error> missing_sheet(const Context& context, const std::string& file) {
+    if (!file.empty() || context.can_ask) return std::nullopt;
+    return Error{Fault::invalid, "the recovery sheet is missing", "give it with --sheet-file FILE"};
+}
+
 Result<SecretBytes> sheet_text(Context& context, const std::string& file) {
     if (!file.empty()) return read_secret_file(file);
-    if (!context.can_ask)
-        return fail(Fault::invalid, "the recovery sheet is missing", "give it with --sheet-file FILE");
+    if (auto missing = missing_sheet(context, file)) return fail(std::move(*missing));
     KITH_TRY_VALUE(typed, ask_secret("The recovery sheet's text (KITH-RECOVERY-...): "));
     return typed;
 }

@@ -64,9 +64,7 @@ int StickView::conclude_join(const Result<std::optional<Json>>& result) {
 int StickView::conclude(const Result<std::optional<Json>>& result, const char* event,
                         const std::function<void(const Json&)>& show) {
     if (!result) {
-        context_.out.value(
-            {{"event", "failed"}, {"error", result.error().what}, {"hint", result.error().hint}});
-        say("");
+        failed(result.error());
         return context_.out.error(result.error());
     }
     if (!*result) return exit_code(Fault::cancelled);
@@ -78,6 +76,11 @@ int StickView::conclude(const Result<std::optional<Json>>& result, const char* e
         show(**result);
     }
     return exit_ok;
+}
+
+void StickView::failed(const Error& error) {
+    context_.out.value({{"event", "failed"}, {"error", error.what}, {"hint", error.hint}});
+    say("");
 }
 
 void StickView::show_request(const Json& result) {

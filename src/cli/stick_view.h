@@ -23,6 +23,8 @@ class StickView {
     // The ends of a command. Nothing for `result`: it was left by Ctrl-C.
     int conclude_add(const Result<std::optional<Json>>& result);
     int conclude_join(const Result<std::optional<Json>>& result);
+    // The last event of one that failed, which the ends above print themselves.
+    void failed(const Error& error);
 
   private:
     void event(const control::Event& event);

@@ -146,6 +146,8 @@ int lift(Context& context, const ActOptions& options) {
 }
 
 int recover(Context& context, const RecoverOptions& options) {
+    if (auto missing = missing_sheet(context, options.sheet_file))
+        return context.out.usage_error(missing->what, missing->hint);
     auto sheet = sheet_text(context, options.sheet_file);
     if (!sheet) return context.out.error(sheet.error());
     Json args = Json::object();
@@ -176,6 +178,8 @@ int recover(Context& context, const RecoverOptions& options) {
 }
 
 int renew(Context& context, const std::string& sheet_file) {
+    if (auto missing = missing_sheet(context, sheet_file))
+        return context.out.usage_error(missing->what, missing->hint);
     auto sheet = sheet_text(context, sheet_file);
     if (!sheet) return context.out.error(sheet.error());
     control::Start start{"recovery.renew", Json::object(), {}};

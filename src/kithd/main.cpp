@@ -36,8 +36,10 @@ int give_up(const Error& error) {
 
 std::string default_home() {
     if (const char* home = std::getenv("KITH_HOME"); home && *home) return home;
-    if (const char* data = std::getenv("XDG_DATA_HOME"); data && *data) return std::string(data) + "/kith";
-    if (const char* user = std::getenv("HOME"); user && *user)
+    // A relative XDG_DATA_HOME is to be disregarded (XDG Base Directory Specification).
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data && *data == '/')
+        return std::string(data) + "/kith";
+    if (const char* user = std::getenv("HOME"); user && *user == '/')
         return std::string(user) + "/.local/share/kith";
     return {};
 }
@@ -90,7 +92,8 @@ int main(int count, char** words) {
     umask(077);  // new files are for nobody else
     CLI::App app("kithd: the daemon of one kith profile", "kithd");
     std::string home = default_home();
-    app.add_option("--home", home, "the profile's folder (KITH_HOME, else ~/.local/share/kith)");
+    app.add_option("--home", home,
+                   "the profile's folder (KITH_HOME, else $XDG_DATA_HOME/kith, else ~/.local/share/kith)");
     std::string way = "automatic";
     app.add_option(
            "--nearby", way,

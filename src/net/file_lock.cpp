@@ -42,6 +42,9 @@ bool same_file(int fd, const std::string& path) {
 }
 
 auto io_error(const std::string& path) {
+    if (errno == ENOSPC || errno == EDQUOT)
+        return fail(Fault::disk_full, "cannot lock " + path + ": " + std::strerror(errno),
+                    "make room on the disk");
     return fail(Fault::io, "cannot lock " + path + ": " + std::strerror(errno),
                 "check that the folder exists and is yours");
 }

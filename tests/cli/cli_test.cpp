@@ -178,6 +178,11 @@ TEST_CASE("wrong usage is exit code 2 and starts nothing") {
                                                {"history", "import", "f", "--format", "zip"},
                                                {"status", "--loud"},
                                                {"device", "join"},
+                                               {"device", "add", "--expires", "9"},
+                                               {"device", "recover"},
+                                               {"recovery", "renew"},
+                                               {"invite", "accept"},
+                                               {"lock", "--after", "x"},
                                                {"message", "send", "--to", "bob"},
                                                {"passphrase"}}) {
         auto plain = run(setting.command(words));
@@ -190,6 +195,7 @@ TEST_CASE("wrong usage is exit code 2 and starts nothing") {
         auto outcome = run(setting.command(words_json));
         CHECK(outcome.code == 2);
         CHECK(error_kind(outcome) == "usage");
+        CHECK(json(outcome.err)["error"]["hint"] != "");
     }
     CHECK_FALSE(fs::exists(setting.home));
     CHECK(run(setting.command({"--help"})).code == 0);
@@ -263,6 +269,27 @@ TEST_CASE("a passphrase file that cannot be used is an error before anything is 
     CHECK(code(setting.file("long", std::string(5000, 'x'))) == kith::cli::exit_code(Fault::invalid));
     CHECK(code(setting.file("binary", "\xff\xfe")) == kith::cli::exit_code(Fault::invalid));
     CHECK_FALSE(fs::exists(setting.home));
+}
+
+TEST_CASE("an empty passphrase file makes no profile without a passphrase") {
+    Setting setting;
+    setting.scenario("new");
+    const auto sheet = setting.file("sheet", "KITH-RECOVERY-A");
+    for (const char* content : {"", "\n", "\r\n", "\nsecond line\n"}) {
+        const auto file = setting.file("empty", content);
+        for (auto words : std::vector<std::vector<std::string>>{
+                 {"init"}, {"device", "join", "KITH:A"}, {"device", "recover", "--sheet-file", sheet}}) {
+            words.insert(words.end(), {"--passphrase-file", file});
+            auto outcome = run(setting.command(words));
+            CAPTURE(outcome.err);
+            CHECK(outcome.code == kith::cli::exit_code(Fault::invalid));
+            CHECK(has(outcome.err, "the passphrase file is empty\nhint: leave the option out"));
+        }
+        CHECK(run(setting.command({"passphrase", "--new-passphrase-file", file})).code == 0);
+    }
+    CHECK_FALSE(has(setting.seen(), R"("method":"init")"));
+    CHECK_FALSE(has(setting.seen(), "device."));
+    CHECK(has(setting.seen(), R"("secrets":{})"));
 }
 
 TEST_CASE("the passphrase is changed from files") {

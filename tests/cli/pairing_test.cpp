@@ -1,11 +1,14 @@
 // `device add` and `device join`: with programs, and with a person at a terminal.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
 #include "cli/context.h"
 #include "cli/process.h"
+#include "crypto/keys.h"
+#include "pairing/offer.h"
 
 using namespace kith::cli_test;
 using kith::Fault;
@@ -19,6 +22,16 @@ Json next_event(Dialogue& dialogue) {
 }
 bool mentions(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
+}
+std::string offer_text() {
+    REQUIRE(kith::crypto::start());
+    kith::crypto::SystemRandom random;
+    auto made =
+        kith::pairing::make_offer(kith::pairing::OfferKind::device,
+                                  {*kith::pairing::Address::parse("192.0.2.1")}, 4567, 600'000, {}, random);
+    auto text = kith::pairing::encode_offer(made.offer);
+    REQUIRE(text);
+    return *text;
 }
 // Waits for what the daemon notes when a client has gone.
 bool noted(const Setting& setting, const std::string& part) {
@@ -123,6 +136,35 @@ TEST_CASE("an offer that is none is an error, in its last event too") {
     CHECK(Json::parse(outcome.err)["error"]["message"] == "this is not an offer of kith");
 }
 
+TEST_CASE("what fails before anything is asked of the daemon ends with the event, too") {
+    Setting setting;
+    const auto& code = kith::cli::exit_code;
+    const std::pair<std::vector<std::string>, int> wrong[] = {
+        {{"device", "add", "-"}, code(Fault::invalid)},
+        {{"device", "add", "--scan", "/nowhere"}, code(Fault::not_found)},
+        {{"device", "add", "KITH-JOIN:A", "--scan", "/nowhere"}, kith::cli::exit_usage},
+        {{"device", "add", "--to", "x", "--expires", "60"}, kith::cli::exit_usage},
+        {{"device", "add", "--to", "x", "--passphrase-file", "/nowhere"}, code(Fault::not_found)},
+        {{"device", "add", "--passphrase-file", "/nowhere"}, code(Fault::not_found)},
+        {{"device", "join"}, kith::cli::exit_usage},
+        {{"device", "join", "-"}, code(Fault::invalid)},
+        {{"device", "join", "KITH:A", "--show"}, kith::cli::exit_usage},
+        {{"device", "join", "--scan", "/nowhere"}, code(Fault::not_found)},
+        {{"device", "join", "KITH:A", "--passphrase-file", "/nowhere"}, code(Fault::not_found)},
+        {{"device", "join", "KITH:A", "--attachments", "x"}, code(Fault::invalid)},
+        {{"device", "join", "--from", "x", "--attachments", "x"}, code(Fault::invalid)},
+        {{"device", "join", "--from", "x", "--passphrase-file", "/nowhere"}, code(Fault::not_found)}};
+    for (auto [words, expected] : wrong) {
+        words.emplace_back("--json");
+        auto outcome = run(setting.command(words));
+        CAPTURE(outcome.err);
+        CHECK(outcome.code == expected);
+        auto event = Json::parse(outcome.out, nullptr, false), error = Json::parse(outcome.err)["error"];
+        CHECK(event == Json{{"event", "failed"}, {"error", error["message"]}, {"hint", error["hint"]}});
+    }
+    CHECK_FALSE(std::filesystem::exists(setting.home));
+}
+
 TEST_CASE("on a terminal the offer is drawn, the code asked for, and progress redrawn in place") {
     Setting setting;
     setting.scenario("locked");
@@ -132,9 +174,9 @@ TEST_CASE("on a terminal the offer is drawn, the code asked for, and progress re
     REQUIRE(terminal.expect("That is not the passphrase."));
     REQUIRE(terminal.expect("Passphrase: "));
     terminal.type("right\n");
-    REQUIRE(terminal.expect("▀"));  // the QR code
     REQUIRE(terminal.expect("KITH:D1ABCDEFGH"));
     REQUIRE(terminal.expect("EVERYTHING"));
+    REQUIRE(terminal.expect("▀"));  // the QR code
     REQUIRE(terminal.expect("Code shown on the new device: "));
     terminal.type("111111\n");
     REQUIRE(terminal.expect("4 tries left"));
@@ -186,7 +228,7 @@ TEST_CASE("joining at a terminal asks for what is missing and shows the code big
     Setting setting;
     Terminal terminal(setting.command({"device", "join"}));
     REQUIRE(terminal.expect("QR code: "));
-    terminal.type("KITH:D1ABCDEFGH\n");
+    terminal.type(offer_text() + "\n");
     REQUIRE(terminal.expect("New passphrase"));
     terminal.type("one\n");
     REQUIRE(terminal.expect("The same again: "));
@@ -201,6 +243,61 @@ TEST_CASE("joining at a terminal asks for what is missing and shows the code big
     CHECK(terminal.wait() == 0);
     CHECK(mentions(setting.seen(), R"("secrets":{"passphrase":"three"})"));
     CHECK_FALSE(mentions(terminal.screen(), "three"));
+}
+
+TEST_CASE("a terminal is told that it cannot go on before a passphrase is made up") {
+    Setting setting;
+    for (const char* text : {"KITH:BAD", "-"}) {
+        Terminal join(setting.command({"device", "join", text}));
+        if (std::string_view(text) == "-") join.type("KITH:BAD\n");
+        REQUIRE(join.expect("hint: "));
+        CHECK(join.wait() == kith::cli::exit_code(Fault::invalid));
+        CHECK_FALSE(mentions(join.screen(), "New passphrase"));
+    }
+    CHECK_FALSE(std::filesystem::exists(setting.home));
+
+    setting.scenario("");
+    Terminal again(setting.command({"init"}));
+    REQUIRE(again.expect("already belongs to a person"));
+    CHECK(again.wait() == kith::cli::exit_code(Fault::refused));
+    CHECK_FALSE(mentions(again.screen(), "New passphrase"));
+    CHECK_FALSE(mentions(setting.seen(), R"("method":"init")"));
+
+    setting.scenario("new");
+    Terminal first(setting.command({"init"}));
+    REQUIRE(first.expect("New passphrase"));
+    first.type("\x04");
+    REQUIRE(first.expect("--passphrase-file"));
+    CHECK(first.wait() == kith::cli::exit_code(Fault::cancelled));
+}
+
+// At most one row for what follows, so that 24 rows hold the largest code (qr/qr.h).
+TEST_CASE("the QR code comes last, and one line behind it") {
+    Setting setting;
+    auto behind_code = [](const std::string& screen, const std::string& next) {
+        const auto end = screen.find(next);
+        const auto last = screen.rfind("▀", end);
+        REQUIRE(end != std::string::npos);
+        REQUIRE(last != std::string::npos);
+        const auto between = screen.substr(last, end - last);
+        return std::count(between.begin(), between.end(), '\n');
+    };
+    Terminal add(setting.command({"device", "add"}));
+    REQUIRE(add.expect("Code shown on the new device: "));
+    CHECK(behind_code(add.screen(), "Code shown") <= 2);  // of the code's own last rows
+    add.type("111111\n");
+    REQUIRE(add.expect("4 tries left"));
+    add.type("\x03");
+    add.wait();
+
+    Terminal join(setting.command({"device", "join", "--show"}));
+    REQUIRE(join.expect("New passphrase"));
+    join.type("\n");
+    REQUIRE(join.expect("It ends at"));
+    REQUIRE(join.expect("▀"));
+    REQUIRE(join.expect("The other device answers."));
+    CHECK(behind_code(join.screen(), "The other device answers.") <= 2);
+    CHECK(join.wait() == 0);
 }
 
 TEST_CASE("init at a terminal asks for a passphrase and for the sheet to be typed back") {

@@ -40,7 +40,9 @@ class ScriptedDaemon {
         add("status", [this](const RequestPtr& request) {
             request->finish({{"device", "d1"},
                              {"name", "old"},
-                             {"state", scenario() == "closed" ? "locked" : "open"},
+                             {"state", scenario() == "closed" ? "locked"
+                                       : scenario() == "new"  ? "new"
+                                                              : "open"},
                              {"services", Json::array({service()})},
                              {"peers", Json::array({Json{{"name", hostile}, {"state", "online"}}})}});
         });
@@ -246,6 +248,11 @@ class ScriptedDaemon {
         kept_ = request;
         if (request->args()["text"] == "KITH:BAD")
             return request->fail({Fault::invalid, "this is not an offer of kith", "copy the whole text"});
+        if (request->args().contains("show")) {
+            request->event("bell", {{"text", "KITH-JOIN:ABCD"},
+                                    {"expires", to_time_text(loop_.now().unix_ms + 300000)}});
+            request->event("rung");
+        }
         request->event("code", {{"code", "123456"}});
         request->event("approved");
         transfer();

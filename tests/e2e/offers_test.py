@@ -88,7 +88,7 @@ def use_up_the_tries(old, new):
 
 def an_expired_offer(world):
     old, new = two_devices(world)
-    old.fails(3, "device", "add", "--expires", "9")
+    old.fails(2, "device", "add", "--expires", "9")
     adding = old.begin("device", "add", "--expires", "10")
     text = adding.wait_for("offer")["text"]
     error = adding.fails(8, timeout=30)

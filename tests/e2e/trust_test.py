@@ -190,7 +190,7 @@ def the_sheet_gives_everything_back(world):
     puppet = world.device("puppet")
     onboard(thief, puppet, "puppet")
     one.until("status", like=lambda status: status.get("standing") == "barred")
-    one.fails(3, "device", "recover", "--revoke", "thief")
+    one.fails(2, "device", "recover", "--revoke", "thief")
     one.fails(3, "device", "recover", "--revoke", "thief", "--sheet-file", world.file("typo", "KITH-RECOVERY-AAAAA\n"))
     other = world.device("other")
     foreign = world.file("foreign", other.run("init")["recovery"] + "\n")
