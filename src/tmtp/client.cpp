@@ -27,6 +27,38 @@ std::string shown(std::string_view text) {
     return safe;
 }
 
+// What services say of a request that they refuse, and what it means to a person.
+struct Refusal {
+    std::string_view begins, holds, what, hint;
+};
+constexpr std::string_view no_alias = "nobody has that name at this service";
+constexpr std::string_view check_spelling = "check the spelling, or ask them for their invitation";
+constexpr std::string_view no_group = "there is no such group at this service, or you are not in it";
+constexpr std::string_view list_groups = "'kith group list' shows yours";
+constexpr Refusal refusals[] = {
+    {"Lookup: iAlias ", " not found", no_alias, check_spelling},
+    {"GroupInvite: iAlias ", " not found", no_alias, check_spelling},
+    {"OpenNodes: iUid ", " not found", "there is no such account at this service",
+     "ask them whether they still have it"},
+    {"GroupGetUsers: iGid ", " not found", no_group, list_groups},
+    {"GroupJoin: iGid ", " not found", no_group, list_groups},
+    {"GroupAlias: iGid ", " not found", no_group, list_groups},
+    {"GroupQuit: iGid ", " not found", no_group, list_groups},
+    {"GroupInvite: gid ", " not available", "that name is taken, or cannot be a group's", "choose another"},
+    {"Group", " not for iUid ", "that name is not one of yours at this service",
+     "'kith service list' shows yours"},
+    {"Post: iUid ", " not met by ", "this service lets only people who have met write to each other",
+     "'kith contact ping NAME' first"},
+};
+
+Error refused(const std::string& error) {
+    for (const auto& known : refusals)
+        if (error.starts_with(known.begins) && error.find(known.holds, known.begins.size()) != error.npos)
+            return {Fault::refused, std::string(known.what) + " (it said: " + shown(error) + ")",
+                    std::string(known.hint)};
+    return {Fault::refused, "the service refused: " + shown(error), ""};
+}
+
 constexpr std::string_view node_held = "node already connected";
 // What an `info` says to a node that the account's roster keeps out.
 constexpr std::string_view info_held = "node held";
@@ -47,6 +79,10 @@ QuitMeaning meaning_of(std::string_view reason) {
         return {{Fault::refused, "the service asks for a sign-in and names no provider",
                  "ask its operator how to register"},
                 true};
+    if (reason == "registration closed")
+        return {{Fault::refused, "the service takes no new accounts (it said: " + shown(reason) + ")",
+                 "ask its operator for an account"},
+                true};
     if (reason.starts_with("Restore: "))
         return {{Fault::refused, "the service does not restore the account (it said: " + shown(reason) + ")",
                  "see that the uid and the sheet are the right ones, and the newest"},
@@ -56,6 +92,16 @@ QuitMeaning meaning_of(std::string_view reason) {
                  "nothing to do: it ends within two minutes"},
                 false};
     return {{Fault::unavailable, "the service ended the connection: " + shown(reason), ""}, false};
+}
+
+// Whether a quit that answers a Register with a token may be about the token: what the service says of those
+// is its own.
+bool about_sign_in(std::string_view reason) {
+    constexpr std::string_view others[] = {"registration closed", "authentication required",
+                                           "service stopping", "invalid header",
+                                           "the service cannot store it now"};
+    return std::find(std::begin(others), std::end(others), reason) == std::end(others) &&
+           !reason.starts_with("Roster: ");
 }
 
 Error broken(std::string what) {
@@ -485,7 +531,7 @@ void Client::on_ack(AckReply reply, ClientActions& out) {
     if (at == requests_.end()) return;
     Request request = std::move(at->second);
     requests_.erase(at);
-    Error error{Fault::refused, "the service refused: " + shown(reply.error), ""};
+    Error error = refused(reply.error);
     if (request.is_node) {
         if (reply.error.empty()) return;  // the node itself comes in a message
         nodes_.erase(request.local_id);
@@ -509,8 +555,7 @@ void Client::on_roster(RosterReply reply, Bytes log, ClientActions& out) {
     RequestResult result{
         std::move(at->second.local_id), reply.error.empty() ? Outcome::accepted : Outcome::refused, {}, {}};
     requests_.erase(at);
-    if (!reply.error.empty())
-        result.error = {Fault::refused, "the service refused: " + shown(reply.error), ""};
+    if (!reply.error.empty()) result.error = refused(reply.error);
     result.roster = std::move(reply);
     result.log = std::move(log);
     out.push_back(std::move(result));
@@ -530,6 +575,10 @@ void Client::on_quit(const QuitReply& reply, Now now, ClientActions& out) {
     }
     if (reply.error == node_held) node_is_held(now, out);
     auto [error, permanent] = meaning_of(reply.error);
+    if (state_ == State::registering && !id_token_.empty() && about_sign_in(reply.error))
+        error = {Fault::refused,
+                 "the service does not take the sign-in (it said: " + shown(reply.error) + ")",
+                 "sign in again; if it stays so, ask its operator for an account"};
     // Trying to register again could make an account each time.
     fail(std::move(error), permanent || state_ == State::registering, out);
 }

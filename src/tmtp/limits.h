@@ -20,6 +20,12 @@ inline constexpr std::uint64_t tmtpd_upload_bytes_s = 8 * 1024;
 // Groups that one request names, and nodes that one message goes to: each is looked up and written.
 inline constexpr std::size_t tmtpd_request_groups = 20;
 inline constexpr std::size_t tmtpd_audience = 10'000;
+// Places in queues (a message times the nodes it goes to) that one link fills in a second. Each is a row in
+// the database, so a few bytes to many nodes would hold the loop, and with it everybody. A link that fills
+// more is not read for as long as that takes at this rate; what of it had arrived is kept up to a limit,
+// which is more than the network hands over before it knows.
+inline constexpr std::size_t tmtpd_places_s = 10'000;
+inline constexpr std::size_t tmtpd_backlog_bytes = 256 * 1024;
 // Aliases of one account, so that nobody takes all good names.
 inline constexpr std::size_t tmtpd_aliases = 100;
 // Others that one account makes itself known to by ping or invitation, which the server remembers.

@@ -48,6 +48,11 @@ void Hub::feed(Session& session, ByteView in, Now now) {
             if (session.early.size() > limits::tmtpd_early_bytes) end(session, now);
             return;
         }
+        if (session.resume_ms != 0) {
+            append(session.backlog, in);
+            if (session.backlog.size() > limits::tmtpd_backlog_bytes) end(session, now);
+            return;
+        }
         switch (session.reader.next(in)) {
             case FrameReader::Got::more:
                 return;
@@ -85,7 +90,6 @@ HubActions Hub::closed(LinkId link, Now now) {
     std::erase_if(out_, [&](const HubAction& action) {  // it is closed already
         return std::visit([&](const auto& one) { return one.link == link; }, action);
     });
-    output_ -= at->second->undrained;
     sessions_.erase(at);
     return take();
 }
@@ -134,7 +138,10 @@ HubActions Hub::tick(Now now) {
             due(session->wait_until_ms);
         else if (session->state == Session::State::fresh || session->state == Session::State::greeted)
             due(session->opened_ms + limits::tmtpd_login_ms);
-        due(session->last_byte_ms + limits::tmtpd_idle_ms);
+        if (session->resume_ms != 0)
+            due(session->resume_ms);
+        else
+            due(session->last_byte_ms + limits::tmtpd_idle_ms);
         if (session->undrained) due(session->undrained_since_ms + limits::tmtpd_stalled_ms);
         if (session->in_flight && !session->sending()) due(session->resend_ms);
         if (session->upload) due(session->upload->until_ms);
@@ -159,9 +166,14 @@ void Hub::check_time(Session& session, Now now) {
         if (auto at = online_.find(session.node); at != online_.end()) end(*at->second, now);
         return;
     }
+    if (session.resume_ms != 0 && now.mono_ms >= session.resume_ms) {
+        resume(session, now);
+        if (session.state == State::closing) return;
+    }
     bool late = (session.state == State::fresh || session.state == State::greeted) &&
                 now.mono_ms >= session.opened_ms + limits::tmtpd_login_ms;
-    bool idle = now.mono_ms >= session.last_byte_ms + limits::tmtpd_idle_ms;
+    // Nothing is read from a paused link.
+    bool idle = session.resume_ms == 0 && now.mono_ms >= session.last_byte_ms + limits::tmtpd_idle_ms;
     bool stalled = session.undrained && now.mono_ms >= session.undrained_since_ms + limits::tmtpd_stalled_ms;
     bool slow = session.upload && now.mono_ms >= session.upload->until_ms;
     if (late || idle || stalled || slow) return end(session, now);
@@ -206,6 +218,10 @@ void Hub::end(Session& session, Now now) {
     session.in_flight.reset();
     session.held = {};
     session.early = {};
+    session.backlog = {};
+    session.resume_ms = 0;
+    // It waits no longer than a link takes to close.
+    output_ -= std::exchange(session.undrained, 0);
     out_.push_back(Close{session.link});
     tell_presence(session.uid, std::exchange(session.ohi, {}), presence_gone, now);
     if (auto* next = by_link(std::exchange(session.challenger, 0)))
@@ -220,9 +236,51 @@ void Hub::send(Session& session, ByteView bytes, Now now) {
     }
     session.undrained += bytes.size();
     output_ += bytes.size();
-    if (session.undrained > limits::tmtpd_output_bytes || output_ > limits::tmtpd_output_total)
+    if (session.undrained > limits::tmtpd_output_bytes)
         return end(session, now);  // it asks and does not read
-    out_.push_back(Send{session.link, to_bytes(bytes)});
+    relieve(now);
+    if (session.state != Session::State::closing) out_.push_back(Send{session.link, to_bytes(bytes)});
+}
+
+// Who has the most waiting makes room, and not who happens to be told something now.
+void Hub::relieve(Now now) {
+    while (output_ > limits::tmtpd_output_total) {
+        Session* most = nullptr;
+        for (auto& [link, session] : sessions_)
+            if (!most || session->undrained > most->undrained) most = session.get();
+        std::erase_if(out_, [&](const HubAction& action) {
+            const auto* send = std::get_if<Send>(&action);
+            return send && send->link == most->link;
+        });
+        end(*most, now);
+    }
+}
+
+// The session has queued messages at so many places.
+void Hub::charge(Session& session, std::size_t places, Now now) {
+    if (session.state == Session::State::closing || places == 0) return;
+    if (now.mono_ms >= session.places_since_ms + 1000) {
+        session.places_since_ms = now.mono_ms;
+        session.places = 0;
+    }
+    session.places += places;
+    if (session.places < limits::tmtpd_places_s) return;
+    session.resume_ms =
+        now.mono_ms + static_cast<std::int64_t>(1000 * session.places / limits::tmtpd_places_s);
+    due(session.resume_ms);
+    if (!std::exchange(session.paused, true)) out_.push_back(Pause{session.link, true});
+}
+
+// What came meanwhile may be more than another second's share: then nothing new is read.
+void Hub::resume(Session& session, Now now) {
+    session.resume_ms = 0;
+    session.places = 0;
+    session.places_since_ms = session.last_byte_ms = now.mono_ms;
+    const Bytes backlog = std::exchange(session.backlog, {});
+    feed(session, backlog, now);
+    if (session.resume_ms != 0 || session.state == Session::State::closing) return;
+    session.paused = false;
+    out_.push_back(Pause{session.link, false});
 }
 
 void Hub::wake(const std::vector<NodeRef>& nodes, Now now) {

@@ -1,6 +1,6 @@
 // The server's side: a Hub holds all sessions of a service, as a machine without I/O over a durable store.
-// Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close). What a
-// client is told has been stored before: the store is called within the event.
+// Events in (a link opened, bytes, its output drained, closed, time), actions out (send, close, pause). What
+// a client is told has been stored before: the store is called within the event.
 //
 // What it leaves to others: TLS, sockets, and how many links there may be.
 #pragma once
@@ -47,7 +47,13 @@ struct LoggedIn {
     NodeRef node;
     How how = How::login;
 };
-using HubAction = std::variant<Send, Close, Probe, LoggedIn>;
+// Read nothing more from the link, or go on: it has filled more places in queues than it may in a second.
+// What was read already may still be handed in.
+struct Pause {
+    LinkId link;
+    bool paused;
+};
+using HubAction = std::variant<Send, Close, Probe, LoggedIn, Pause>;
 using HubActions = std::vector<HubAction>;
 
 // What the operator decides.
@@ -171,6 +177,9 @@ class Hub {
     void refuse(Session& session, std::string_view reason, Now now);
     void end(Session& session, Now now);
     void send(Session& session, ByteView bytes, Now now);
+    void relieve(Now now);
+    void charge(Session& session, std::size_t places, Now now);
+    void resume(Session& session, Now now);
     void wake(const std::vector<NodeRef>& nodes, Now now);
     void send_next(Session& session, Now now);
     void send_message(Session& session, Now now);
@@ -195,7 +204,7 @@ class Hub {
     std::map<NodeRef, Session*> online_;
     HubRules rules_;
     std::uint64_t last_id_ = 0;
-    std::size_t output_ = 0;  // bytes that wait for all links
+    std::size_t output_ = 0;  // bytes that wait for all links that are not at their end
     // Not later than the first thing that is due; exact after a tick.
     std::optional<std::int64_t> soonest_ms_;
     HubActions out_;

@@ -66,6 +66,7 @@ void Hub::group_edit(Session& session, const GroupEdit& op, Now now) {
     auto error = edit_group(session, op, woken, now);
     answer(session, op.id, error ? std::move(*error) : std::string(no_store), now);
     wake(woken, now);
+    charge(session, woken.size(), now);
 }
 
 Result<std::string> Hub::edit_group(Session& session, const GroupEdit& op, std::vector<NodeRef>& woken,

@@ -102,8 +102,8 @@ std::string_view Hub::objection(const Session& session, const Op& op) const {
         !std::holds_alternative<Quit>(op))
         return "node held";
     if (roster && data_size(op) > limits::tmtp_roster_request) return "data too long for request type";
-    bool ping = std::holds_alternative<Ping>(op);
-    if (data_size(op) > (ping ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes))
+    const bool words = std::holds_alternative<Ping>(op) || std::holds_alternative<GroupInvite>(op);
+    if (data_size(op) > (words ? limits::tmtpd_ping_bytes : limits::tmtpd_post_bytes))
         return "data too long for request type";
     if (auto* one = std::get_if<PostNotify>(&op)) {
         if (one->notelen >= one->post.datalen) return "data too short for request type";
@@ -199,10 +199,14 @@ void Hub::end_upload(Session& session, Now now) {
     const std::string id = request_id(op);
     auto& upload = *session.upload;
     Queued message, note, news;
-    if (auto* ping = std::get_if<Ping>(&op); ping && upload.error.empty()) {
+    auto* ping = std::get_if<Ping>(&op);
+    // They go to people who have not met the sender: no more than a few words.
+    if ((ping || std::holds_alternative<GroupInvite>(op)) && upload.error.empty()) {
         auto units = utf16_units(upload.piece);
         if (!units || *units > limits::tmtpd_ping_units)
             return refuse(session, units ? "data too long for request type" : "data not valid UTF8", now);
+    }
+    if (ping) {
         message.kind = Kind::ping;
         message.alias = ping->from;
         message.to = ping->to;
@@ -272,7 +276,12 @@ void Hub::end_upload(Session& session, Now now) {
     session.op.reset();
     if (!error.empty()) return answer(session, id, std::move(error), now);
     reply(session, AckReply{id, message.id, message.posted, {}}, now);
-    for (const auto& one : out) wake(one.to, now);
+    std::size_t places = 0;
+    for (const auto& one : out) {
+        places += one.to.size();
+        wake(one.to, now);
+    }
+    charge(session, places, now);
 }
 
 // Whom the upload goes to, or why it cannot.
@@ -502,6 +511,7 @@ void Hub::admit(Session& session, LoggedIn::How how, Now now) {
         news.node = "tbd";  // what the reference server writes
         // Should it fail, the next login tells; the login itself stands.
         if (store_.enqueue({{stored(news, last_id_), *nodes}})) wake(*nodes, now);
+        charge(session, nodes->size(), now);
     }
     send_next(session, now);
     const Bytes early = std::exchange(session.early, {});
@@ -538,6 +548,7 @@ void Hub::user_edit(Session& session, const UserEdit& op, Now now) {
     }
     answer(session, op.id, {}, now);
     wake(*nodes, now);
+    charge(session, nodes->size(), now);
 }
 
 // Why the account cannot have this alias; empty: it can, or it has it already.

@@ -37,6 +37,7 @@ void Hub::ohi_edit(Session& session, const OhiEdit& op, Now now) {
     session.ohi = std::move(list);
     answer(session, op.id, {}, now);
     wake(own, now);
+    charge(session, own.size(), now);
     tell_presence(session.uid, told, op.type == "drop" ? presence_gone : presence_here, now);
 }
 

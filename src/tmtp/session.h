@@ -1,10 +1,10 @@
 // Within the server machine only: one link's state.
 #pragma once
 
-#include <algorithm>
 #include <set>
 
 #include "tmtp/server.h"
+#include "wire/plain_text.h"
 
 namespace kith::tmtp {
 
@@ -49,6 +49,14 @@ struct Hub::Session {
     // Of a link whose node logs in again: the waiting link, 0: none.
     LinkId challenger = 0;
 
+    // The places that it has filled since then; while it is paused for that, until when, and what came
+    // meanwhile.
+    std::size_t places = 0;
+    std::int64_t places_since_ms = 0;
+    std::int64_t resume_ms = 0;  // 0: what comes is handled
+    Bytes backlog;
+    bool paused = false;  // the network was told to read nothing
+
     // Who hears when this node comes and goes. In memory only, as with the reference server.
     std::set<std::string> ohi;
 
@@ -88,10 +96,11 @@ inline std::string named(const std::string& name) {
     return name.substr(0, 100);
 }
 
-// Names are shown to people: no control characters.
+// Names are shown to people: no control characters, and nothing that turns the direction of writing.
 inline bool printable(std::string_view text) {
-    return std::none_of(text.begin(), text.end(),
-                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    for (std::string_view mark : {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f"})
+        if (text.find(mark) != std::string_view::npos) return false;
+    return wire::is_printable(text);
 }
 
 inline constexpr std::string_view no_store = "the service cannot store it now";

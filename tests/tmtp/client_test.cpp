@@ -349,6 +349,53 @@ TEST_CASE("what the service says on ending a link decides whether to try again")
     }
 }
 
+TEST_CASE("what a service refuses is told in words for people, with its own behind them") {
+    auto refusal = [](std::string said) {
+        Rig rig;
+        rig.go_online();
+        rig.client.ask("p", small_post(), rig.now);
+        rig.say(AckReply{"k1", "", "", said});
+        auto error = rig.only<RequestResult>().error;
+        CHECK(error.kind == Fault::refused);
+        CHECK(error.what.ends_with(said + ")"));
+        CHECK_FALSE(error.hint.empty());
+        return error.what.substr(0, error.what.find(" ("));
+    };
+    CHECK(refusal("Lookup: iAlias Nobody At All not found") == "nobody has that name at this service");
+    CHECK(refusal("OpenNodes: iUid NOBODY not found") == "there is no such account at this service");
+    for (auto asked : {"GroupGetUsers", "GroupJoin", "GroupQuit"})
+        CHECK(refusal(std::string(asked) + ": iGid No Such Group not found") ==
+              "there is no such group at this service, or you are not in it");
+    CHECK(refusal("GroupInvite: gid Our Group not available").starts_with("that name is taken"));
+    CHECK(refusal("GroupJoin: iNewAlias Alice not for iUid U").starts_with("that name is not one of yours"));
+    CHECK(refusal("Post: iUid U not met by iByUid V").find("only people who have met") != std::string::npos);
+
+    Rig rig;
+    rig.go_online();
+    rig.client.ask("p", small_post(), rig.now);
+    rig.say(AckReply{"k1", "", "", "something else"});
+    CHECK(rig.only<RequestResult>().error.what == "the service refused: something else");
+}
+
+TEST_CASE("who is not registered learns whom to ask") {
+    auto refusal = [](std::string id_token, std::string said) {
+        Rig rig;
+        rig.client = Client::registering("Alice Adams", "first", std::move(id_token));
+        rig.last = rig.client.connected(rig.now);
+        rig.say(TmtpRevReply{"1", "site", 0, {}});
+        rig.say(QuitReply{said});
+        CHECK(rig.only<Failed>().permanent);
+        CHECK(rig.only<Failed>().error.what.find(said) != std::string::npos);
+        return rig.only<Failed>().error;
+    };
+    for (auto& error : {refusal("", "registration closed"), refusal("token", "registration closed"),
+                        refusal("token", "the id_token was used before")}) {
+        CHECK(error.kind == Fault::refused);
+        CHECK(error.hint.find("ask its operator for an account") != std::string::npos);
+    }
+    CHECK(refusal("token", "service stopping").kind == Fault::unavailable);
+}
+
 TEST_CASE("quit is answered, or ends by itself") {
     Rig rig;
     rig.go_online();

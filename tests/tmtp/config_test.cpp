@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "shown.h"
+
 using namespace kith;
 using namespace kith::tmtpd;
 
@@ -53,4 +55,22 @@ TEST_CASE("a service needs a folder and a name, and a certificate its key") {
     CHECK(check_config(config));
     config.certificate = "z";
     CHECK_FALSE(check_config(config));
+}
+
+TEST_CASE("a file of settings that is not there is told with what to do") {
+    Config config;
+    auto read = read_config_file("/nonexistent", config);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().what.find("/nonexistent") != std::string::npos);
+    CHECK(read.error().hint.find("--config") != std::string::npos);
+}
+
+TEST_CASE("what clients chose cannot change the operator's screen") {
+    CHECK(shown("Ålice Ädams 27 ☺ 😀 مرحبا") == "Ålice Ädams 27 ☺ 😀 مرحبا");
+    CHECK(shown("a\nb\x1b[2J\x7f") == "a?b?[2J?");
+    CHECK(shown("a\xc2\x9b"
+                "2J") == "a?2J");
+    for (auto turn : {"\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069", "\u2028"})
+        CHECK(shown(std::string("a") + turn + "b") == "a?b");
+    CHECK(shown("\xff\xc0\x80x\xe2\x82") == "???x??");
 }

@@ -131,7 +131,8 @@ struct World {
                 auto at = owner.find(probe->link);
                 if (at != owner.end() && devices[at->second]->link == probe->link)
                     note(hub->alive(probe->link, now));
-            } else if (std::get<LoggedIn>(action).how == LoggedIn::How::takeover) {
+            } else if (auto* login = std::get_if<LoggedIn>(&action);
+                       login && login->how == LoggedIn::How::takeover) {
                 ++takeovers;
             }
         }

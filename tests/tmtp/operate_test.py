@@ -137,6 +137,8 @@ def settings(folder):
     assert f"{conf}, line 6: there is no setting 'nmae'" in wrong.stderr, wrong
     assert "--links must be a number" in run("--dir", folder, "--name", "x", "--links", "many", code=1).stderr
     assert "must-have-met" in run("--help").stdout
+    assert "--config" in run("--config", "/nonexistent", code=1).stderr.splitlines()[1]
+    run("--no-such-setting", code=1)
 
 
 def commands(folder):

@@ -24,6 +24,7 @@ struct Rig {
     std::map<LinkId, std::vector<Reply>> in;
     std::map<LinkId, Bytes> data;   // of all messages together
     std::set<LinkId> closed, dead;  // dead: nobody is there, and the server has not been told
+    std::set<LinkId> paused;
     std::vector<LoggedIn> logins;
     HubRules rules;
     bool read = true;  // clients read what they are sent
@@ -47,6 +48,11 @@ struct Rig {
             }
             if (auto* login = std::get_if<LoggedIn>(&action)) {
                 logins.push_back(*login);
+                continue;
+            }
+            if (auto* pause = std::get_if<Pause>(&action)) {
+                CHECK(pause->paused != paused.contains(pause->link));
+                if (!paused.erase(pause->link)) paused.insert(pause->link);
                 continue;
             }
             auto& send = std::get<Send>(action);
@@ -451,6 +457,7 @@ TEST_CASE("accounts, aliases, groups in a request, and whom one pings have their
         for (std::size_t i = 0; i + 1 < limits::tmtpd_audience; ++i)
             rig.store.all_nodes[static_cast<NodeRef>(1000 + i)] = {bob.uid, "x", "y", {}};
         CHECK(rig.post(alice.link, {bob.uid}, "x").error.empty());
+        rig.wait(1000);
         rig.store.all_nodes[500'000] = {bob.uid, "x", "y", {}};
         CHECK(rig.post(alice.link, {bob.uid}, "x").error == "OpenNodes: exceeds 10000 nodes");
     }
@@ -497,9 +504,84 @@ TEST_CASE("an upload that trickles is ended, and what waits for all links togeth
                 rig.raw(one.link, question);
         CHECK_FALSE(rig.closed.empty());
         CHECK(rig.closed.size() < others.size() / 4);
-        for (LinkId link : rig.closed) rig.cut(link);
+        // Room is made by those who have the most waiting, not by who asks next.
+        CHECK_FALSE(rig.closed.contains(alice.link));
+        const auto ended = rig.closed.size();
         rig.read = true;
+        auto newcomer = rig.enrol();
+        CHECK_FALSE(rig.closed.contains(newcomer.link));
+        CHECK(rig.closed.size() <= ended + 1);
+        for (LinkId link : rig.closed) rig.cut(link);
         CHECK(rig.post(alice.link, {}, "x").error.empty());
+    }
+}
+
+TEST_CASE("a link that fills many places in queues is not read for a while") {
+    Rig rig;
+    auto alice = rig.enrol(), bob = rig.enrol();
+    for (std::size_t i = 1; i < limits::tmtpd_places_s / 4; ++i)
+        rig.store.all_nodes[static_cast<NodeRef>(1000 + i)] = {bob.uid, "x", "y", {}};
+    const auto post = *encode(to_uid(bob.uid, 1)) + "x";
+    std::string posts;
+    for (int i = 0; i < 10; ++i) posts += post;
+    auto answers = [&] {
+        std::size_t count = rig.count(alice.link);
+        rig.in.erase(alice.link);
+        return count;
+    };
+    SUBCASE("spread over time, nothing is held up") {
+        for (int i = 0; i < 10; ++i) {
+            rig.raw(alice.link, post);
+            rig.wait(500);
+            CHECK(rig.paused.empty());
+        }
+        CHECK(answers() == 10);
+    }
+    SUBCASE("what came behind waits, and is handled at the same rate") {
+        rig.raw(alice.link, posts);
+        CHECK(rig.paused == std::set<LinkId>{alice.link});
+        CHECK(answers() == 4);
+        rig.raw(alice.link, post.substr(0, 20));  // had been read already
+        CHECK(rig.hub->next_tick_ms() <= rig.now.mono_ms + 1000);
+        rig.wait(999);
+        CHECK(answers() == 0);
+        CHECK(*rig.hub->next_tick_ms() == rig.now.mono_ms + 1);
+        rig.in.erase(bob.link);
+        CHECK(rig.post(bob.link, {alice.uid}, "x").error.empty());  // nobody else waits
+        rig.wait(1);
+        rig.in[alice.link].erase(rig.in[alice.link].begin());  // bob's post
+        CHECK(answers() == 4);
+        CHECK(rig.paused.contains(alice.link));
+        rig.wait(1000);
+        CHECK(answers() == 2);
+        CHECK(rig.paused.empty());
+        rig.raw(alice.link, post.substr(20));
+        CHECK(answers() == 1);
+    }
+    SUBCASE("what came behind is bounded") {
+        rig.raw(alice.link, posts + std::string(limits::tmtpd_backlog_bytes, ' '));
+        CHECK(rig.closed.contains(alice.link));
+    }
+    SUBCASE("a paused link that breaks leaves nothing to do") {
+        rig.raw(alice.link, posts);
+        rig.cut(alice.link);
+        rig.wait(1000);
+        CHECK(rig.count(bob.link) > 0);
+        CHECK(rig.hub->links() == 1);
+    }
+    SUBCASE("a paused link is told when the service stops") {
+        rig.raw(alice.link, posts);
+        rig.take(rig.hub->stop(rig.now));
+        CHECK(rig.quit_reason(alice.link) == "service stopping");
+        CHECK(rig.closed.contains(bob.link));
+    }
+    SUBCASE("a paused link is not idle") {
+        rig.wait(limits::tmtpd_idle_ms - 500);
+        rig.raw(bob.link, *encode(Pulse{}));
+        rig.raw(alice.link, posts);
+        rig.wait(limits::tmtpd_idle_ms);  // a tick that comes late
+        CHECK_FALSE(rig.closed.contains(alice.link));
+        CHECK(rig.closed.contains(bob.link));
     }
 }
 
@@ -538,6 +620,9 @@ TEST_CASE("an alias is eight printable bytes or more and belongs to one account"
     CHECK(attempt("short") == "newalias must be 8+ characters");
     CHECK_FALSE(attempt("Alice Adams").empty());
     CHECK_FALSE(attempt("abc\adefghij").empty());
+    for (auto bad : {"Alice\u009b31mAdams", "Alice \u202eAdams", "Alice \u200fAdams", "Alice \u061cAdams"})
+        CHECK_FALSE(attempt(bad).empty());
+    CHECK(attempt("مرحبا بكم").empty());
     CHECK(attempt("alice adams").empty());
     CHECK(attempt("×××27").empty());  // eight bytes
 
@@ -755,6 +840,32 @@ TEST_CASE("a ping finds an alias, and its data is a short text") {
     CHECK(refused(emoji) == "data too long for request type");
     for (auto bad : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "a\xe2\x82"})
         CHECK(refused(bad) == "data not valid UTF8");
+}
+
+TEST_CASE("an invitation has as few words as a ping") {
+    Rig rig;
+    auto alice = rig.enrol("Alice Adams"), bob = rig.enrol("Bobby Brown");
+    GroupInvite invite{"i", "Our Own Group", "Alice Adams", "Bobby Brown", 140};
+    rig.op(alice.link, invite, std::string(140, 'a'));
+    CHECK(rig.pop<AckReply>(alice.link).error.empty());
+    CHECK(rig.next(bob.link, Kind::invite).datalen == 140);
+    SUBCASE("too many") {
+        invite.datalen = 141;
+        rig.op(alice.link, invite, std::string(141, 'a'));
+        CHECK(rig.quit_reason(alice.link) == "data too long for request type");
+    }
+    SUBCASE("far too many, of which nothing is taken") {
+        invite.datalen = 1'000'000;
+        rig.op(alice.link, invite);
+        CHECK(rig.quit_reason(alice.link) == "data too long for request type");
+    }
+    SUBCASE("no words") {
+        invite.datalen = 2;
+        rig.op(alice.link, invite, "\xff\xfe");
+        CHECK(rig.quit_reason(alice.link) == "data not valid UTF8");
+    }
+    CHECK(rig.store.pieces.empty());
+    CHECK(rig.count(bob.link) == 0);
 }
 
 // As recorded with the reference server: 04-post-ping-group-ohi.

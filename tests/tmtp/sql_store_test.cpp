@@ -90,6 +90,23 @@ TEST_CASE("a message stays until the last node has it, its data included") {
     CHECK(*rig.store->last_id() == 9);
 }
 
+TEST_CASE("messages to many nodes are not left for one long flush") {
+    Rig rig;
+    std::vector<NodeRef> nodes;
+    for (int i = 0; i < 101; ++i)
+        nodes.push_back(*rig.store->add_account("U" + std::to_string(i), rig.first, "one"));
+    for (std::uint64_t id = 1; id < 100; ++id) REQUIRE(rig.store->enqueue({{{id, "head", 0}, nodes}}));
+    CHECK_FALSE(rig.store->full());
+    REQUIRE(rig.store->enqueue({{{100, "head", 0}, nodes}}));
+    CHECK(rig.store->full());
+    for (NodeRef node : nodes) REQUIRE(rig.store->remove(node, 1));
+    CHECK_FALSE(rig.store->full());
+    REQUIRE(rig.store->enqueue({{{101, "head", 0}, nodes}}));
+    CHECK(rig.store->full());
+    REQUIRE(rig.store->flush());
+    CHECK_FALSE(rig.store->full());
+}
+
 TEST_CASE("an upload that was cut off leaves nothing") {
     Rig rig;
     auto node = *rig.store->add_account("U", rig.first, "one");

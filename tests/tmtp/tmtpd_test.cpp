@@ -288,6 +288,10 @@ TEST_CASE("a folder has one server, and a wrong address is explained") {
     Server second(world.folder.path);
     CHECK(second.address.empty());
     CHECK(second.end(0) == 1);
+    std::ifstream of_both(world.folder.path / "log");
+    std::string both((std::istreambuf_iterator<char>(of_both)), {});
+    CHECK(both.find("a tmtpd runs on " + (world.folder.path / "service").string() + " already") !=
+          std::string::npos);
     Folder other;
     Server wrong(other.path, "nonsense");
     CHECK(wrong.address.empty());

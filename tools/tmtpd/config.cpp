@@ -170,11 +170,16 @@ Result<> read_config(std::string_view text, const std::string& name, Config& con
 }
 
 Result<> read_config_file(const std::string& path, Config& config) {
-    KITH_TRY_VALUE(file, store::File::open(path, store::File::Mode::read));
-    KITH_TRY_VALUE(bytes, file.size());
-    if (bytes > largest_config) return fail(Fault::invalid, path + " is too large for a configuration", {});
+    auto file = store::File::open(path, store::File::Mode::read);
+    if (!file)
+        return fail(file.error().kind, "the settings cannot be read: " + file.error().what,
+                    "check --config: a file that this user may read");
+    KITH_TRY_VALUE(bytes, file->size());
+    if (bytes > largest_config)
+        return fail(Fault::invalid, path + " is too large for a configuration",
+                    "check --config: a file of `key = value` lines");
     Bytes text(static_cast<std::size_t>(bytes));
-    KITH_TRY(file.read_at(0, text));
+    KITH_TRY(file->read_at(0, text));
     return read_config(as_text(text), path, config);
 }
 

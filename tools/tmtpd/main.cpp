@@ -102,7 +102,11 @@ int main(int argc, char** argv) {
         ->add_option("NODE", number, "its number, as `tmtpd node list` tells")
         ->required();
     ask(group("group", "groups, for the operator"), "list", "groups", "all groups");
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 1;  // 0: --help
+    }
 
     umask(077);
     std::signal(SIGPIPE, SIG_IGN);

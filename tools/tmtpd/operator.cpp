@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "net/file_lock.h"
 #include "service_files.h"
+#include "shown.h"
 #include "wire/json.h"
 
 namespace kith::tmtpd {
@@ -25,7 +25,7 @@ std::string socket_path(const std::string& dir) {
 }
 
 // Names come from clients: nothing of them may move the cursor of whoever reads the list.
-std::string shown(const Json& value) {
+std::string cell(const Json& value) {
     std::string text;
     if (value.is_array()) {
         for (const auto& one : value) text += (text.empty() ? "" : ", ") + one.get<std::string>();
@@ -34,9 +34,7 @@ std::string shown(const Json& value) {
                : value.is_boolean() ? value ? "yes" : "no"
                                     : value.dump();
     }
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return text;
+    return shown(text);
 }
 
 void print(const Json& row, bool& first) {
@@ -45,7 +43,7 @@ void print(const Json& row, bool& first) {
                             "label", "aliases"}) {
         if (!row.contains(key)) continue;
         head += (head.empty() ? "" : "\t") + std::string(key);
-        line += (line.empty() ? "" : "\t") + shown(row[key]);
+        line += (line.empty() ? "" : "\t") + cell(row[key]);
     }
     if (std::exchange(first, false)) std::printf("%s\n", head.c_str());
     std::printf("%s\n", line.c_str());
@@ -60,8 +58,8 @@ std::optional<int> take(const std::string& line, bool json, bool& first) {
     }
     if (row.contains("error")) {
         if (json) std::printf("%s\n", line.c_str());
-        std::fprintf(stderr, "tmtpd: %s\n", shown(row["error"]).c_str());
-        if (row.contains("hint")) std::fprintf(stderr, "%s\n", shown(row["hint"]).c_str());
+        std::fprintf(stderr, "tmtpd: %s\n", cell(row["error"]).c_str());
+        if (row.contains("hint")) std::fprintf(stderr, "%s\n", cell(row["hint"]).c_str());
         return 1;
     }
     if (json)
@@ -159,7 +157,7 @@ int run_operator(const std::string& dir, const std::string& request, bool json) 
     if (!std::filesystem::exists(dir + "/tmtpd.db"))
         return failed({Fault::not_found, dir + " holds no service", "give the service's folder with --dir"},
                       json);
-    auto lock = net::FileLock::take(dir + "/lock");
+    auto lock = lock_folder(dir);
     if (!lock) return failed(lock.error(), json);
     auto store = open_store(dir);
     if (!store) return failed(store.error(), json);

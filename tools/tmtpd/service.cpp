@@ -60,7 +60,7 @@ std::string_view name_of(tmtp::LoggedIn::How how) {
 Result<std::unique_ptr<Service>> Service::start(net::Loop& loop, const Config& config,
                                                 std::function<void(Result<>)> ended) {
     KITH_TRY(store::make_folder(config.dir));
-    KITH_TRY_VALUE(lock, net::FileLock::take((std::filesystem::path(config.dir) / "lock").string()));
+    KITH_TRY_VALUE(lock, lock_folder(config.dir));
     KITH_TRY_VALUE(store, open_store(config.dir));
     if (config.disk != 0) KITH_TRY(store->limit_size(config.disk));
     std::unique_ptr<Service> service(
@@ -204,6 +204,8 @@ void Service::carry_out(tmtp::HubAction& action) {
     } else if (auto* login = std::get_if<tmtp::LoggedIn>(&action)) {
         LogLine(now.unix_ms, name_of(login->how)).with("link", login->link).with("node", login->node);
         no_stranger(login->link);
+    } else if (auto* pause = std::get_if<tmtp::Pause>(&action)) {
+        server_->pause(session_of(pause->link), pause->paused);
     }
 }
 

@@ -23,6 +23,13 @@ Result<Key> database_key(const std::filesystem::path& file) {
 
 }  // namespace
 
+Result<net::FileLock> lock_folder(const std::filesystem::path& dir) {
+    auto lock = net::FileLock::take((dir / "lock").string());
+    if (lock || lock.error().kind != Fault::refused) return lock;
+    return fail(Fault::refused, "a tmtpd runs on " + dir.string() + " already: " + lock.error().what,
+                "stop that one first, or give another folder with --dir");
+}
+
 Result<std::unique_ptr<SqlStore>> open_store(const std::filesystem::path& dir) {
     KITH_TRY_VALUE(key, database_key(dir / "tmtpd.key"));
     return SqlStore::open(dir / "tmtpd.db", key);

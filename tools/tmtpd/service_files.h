@@ -2,10 +2,14 @@
 #pragma once
 
 #include "config.h"
+#include "net/file_lock.h"
 #include "net/tls.h"
 #include "sql_store.h"
 
 namespace kith::tmtpd {
+
+// One tmtpd at a time. Fault::refused: another one runs there.
+Result<net::FileLock> lock_folder(const std::filesystem::path& dir);
 
 // The database with its key, both made when they are not there. Whoever opens it holds the folder's lock.
 Result<std::unique_ptr<SqlStore>> open_store(const std::filesystem::path& dir);

@@ -11,7 +11,8 @@ using tmtp::StoredMessage;
 
 // Where a flush does not wait for its time: what is queued and alive takes memory, and a flush of more of it
 // would hold the loop for longer than people notice; what is gone makes the journal long.
-constexpr std::size_t most_young = 4000, most_gone = 20'000;
+// Each place is a row of the table `queue`.
+constexpr std::size_t most_young = 4000, most_gone = 20'000, most_places = 10'000;
 constexpr std::size_t most_young_bytes = 24 * 1024 * 1024;
 constexpr std::uint64_t journal_bytes = 64 * 1024 * 1024;
 // And where nothing more is taken, when flushes fail: the disk is full.
@@ -121,6 +122,7 @@ void SqlStore::keep(StoredMessage message, Bytes data, const std::vector<Queue*>
         queue->bytes += weight(message);
         queue->changed = true;
     }
+    places_ += queues.size();
     young_bytes_ += message.head.size() + data.size();
     highest_ = std::max(highest_, id);
     young_[id] = {std::move(message), std::move(data), queues.size()};
@@ -213,6 +215,7 @@ Result<> SqlStore::remove(NodeRef node, std::uint64_t id) {
 void SqlStore::take_young(Queue& queue, std::uint64_t id) {
     auto young = young_.find(id);
     queue.young.erase(id);
+    --places_;
     queue.bytes -= weight(young->second.message);
     queue.changed = true;
     dirty_ = true;
@@ -284,8 +287,8 @@ Result<> SqlStore::commit() {
 }
 
 bool SqlStore::full() const {
-    return young_.size() > most_young || young_bytes_ > most_young_bytes || gone_ > most_gone ||
-           journal_.size() > journal_bytes;
+    return young_.size() > most_young || places_ > most_places || young_bytes_ > most_young_bytes ||
+           gone_ > most_gone || journal_.size() > journal_bytes;
 }
 
 Result<> SqlStore::flush() {
@@ -321,7 +324,7 @@ Result<> SqlStore::flush() {
     }
     if (queues_.size() > most_queues) queues_.clear();
     young_.clear();
-    young_bytes_ = gone_ = 0;
+    young_bytes_ = gone_ = places_ = 0;
     KITH_TRY(journal_.restart(std::move(fresh)));
     // Only now are the pages overwritten that held what is gone, and the log that held them empty.
     KITH_TRY(db_->checkpoint());

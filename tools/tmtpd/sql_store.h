@@ -157,6 +157,7 @@ class SqlStore : public tmtp::ServerStore {
     std::map<std::uint64_t, Held> held_;
     std::map<std::uint64_t, Young> young_;
     std::size_t young_bytes_ = 0, gone_ = 0;
+    std::size_t places_ = 0;  // in the queues, of all young ones
     std::unordered_map<tmtp::NodeRef, Queue> queues_;
     std::unordered_map<std::string, std::vector<tmtp::NodeRef>> nodes_;  // of accounts that were asked for
     std::uint64_t highest_ = 0;
