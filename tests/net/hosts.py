@@ -1,33 +1,14 @@
 """Several hosts on one machine: network namespaces with a bridge between them. All of it lives in a namespace of the
 test's own, which ends with the test's process, however that ends."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import people
-
-
-def enter_own_network():
-    """Runs this program again in a network and mount namespace of its own; as an ordinary user, also in a user
-    namespace, where it is root."""
-    if os.environ.get("KITH_OWN_NETWORK") == str(os.getppid()):
-        return
-    os.environ["KITH_OWN_NETWORK"] = str(os.getpid())
-    own_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    words = ["unshare", *own_user, "--net", "--mount", "--", sys.executable, "-B", *sys.argv]
-    child = subprocess.Popen(words, preexec_fn=end_with_parent)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    sys.exit(child.wait())
-
-
-def end_with_parent():
-    """In a child before it starts: it is killed when its parent ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+from own_network import end_with_parent, enter_own_network
 
 
 def run(*words, check=True, text=None):
