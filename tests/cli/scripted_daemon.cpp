@@ -246,7 +246,7 @@ class ScriptedDaemon {
 
     void join(const RequestPtr& request) {
         kept_ = request;
-        if (request->args()["text"] == "KITH:BAD")
+        if (request->args().value("text", "") == "KITH:BAD")
             return request->fail({Fault::invalid, "this is not an offer of kith", "copy the whole text"});
         if (request->args().contains("show")) {
             request->event("bell", {{"text", "KITH-JOIN:ABCD"},
